@@ -1,0 +1,1 @@
+"""Refine the 3D annotations of multi-view hand videos by differentiable ray tracing."""

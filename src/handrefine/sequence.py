@@ -1,0 +1,172 @@
+"""The nouns: a calibrated camera, a hand annotation, and a multi-view video of a hand.
+
+Metres and radians throughout. Cameras follow OpenCV: x right, y down, z forward;
+`x_cam = R_cam_world @ x_world + t_cam_world`; the centre of pixel (0, 0) lies at (0.5, 0.5).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from handrefine.errors import InputError
+
+Side = Literal["right", "left"]
+
+#: Order of the 21 joints everywhere inside handrefine: the wrist, then every finger from its root to its tip.
+JOINT_NAMES: tuple[str, ...] = (
+    "wrist",
+    *(f"{finger}{k}" for finger in ("thumb", "index", "middle", "ring", "pinky") for k in (1, 2, 3, 4)),
+)
+WRIST, MIDDLE_KNUCKLE = JOINT_NAMES.index("wrist"), JOINT_NAMES.index("middle1")
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A pinhole camera with its own image size; a crop window of a camera is again a camera.
+
+    `grey` says that its images carry luminance only.
+    """
+
+    name: str
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    R_cam_world: Float[np.ndarray, "3 3"]
+    t_cam_world: Float[np.ndarray, "3"]
+    grey: bool = False
+
+    def __post_init__(self) -> None:
+        numbers = np.concatenate([self.R_cam_world.ravel(), self.t_cam_world, self.intrinsics])
+        if not np.isfinite(numbers).all():
+            raise InputError("a camera's calibration is not finite", where=f"camera {self.name}")
+        if self.width <= 0 or self.height <= 0 or self.fx <= 0 or self.fy <= 0:
+            raise InputError(
+                "a camera needs a positive image size and focal length",
+                where=f"camera {self.name}",
+                found=f"{self.width}x{self.height} px, fx={self.fx}, fy={self.fy}",
+            )
+        R = self.R_cam_world
+        if np.abs(R @ R.T - np.eye(3)).max() > 1e-3 or np.linalg.det(R) < 0:
+            raise InputError("a camera's rotation is not a rotation matrix", where=f"camera {self.name}")
+
+    @property
+    def intrinsics(self) -> Float[np.ndarray, "4"]:
+        """(fx, fy, cx, cy) in pixels."""
+        return np.array([self.fx, self.fy, self.cx, self.cy])
+
+    @property
+    def center_world(self) -> Float[np.ndarray, "3"]:
+        return -self.R_cam_world.T @ self.t_cam_world
+
+    def to_camera(self, points_world: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
+        R = torch.as_tensor(self.R_cam_world, dtype=points_world.dtype, device=points_world.device)
+        t = torch.as_tensor(self.t_cam_world, dtype=points_world.dtype, device=points_world.device)
+        return points_world @ R.T + t
+
+    def project(self, points_world: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 2"]:
+        """Pixel coordinates of world points; differentiable. Points at or behind the camera give NaN."""
+        points_cam = self.to_camera(points_world)
+        z = points_cam[..., 2:]
+        normalised = points_cam[..., :2] / torch.where(z > 1e-6, z, torch.nan)
+        f, c = points_world.new_tensor([self.fx, self.fy]), points_world.new_tensor([self.cx, self.cy])
+        return normalised * f + c
+
+    def cropped(self, x0_px: int, y0_px: int, width: int, height: int) -> "Camera":
+        """The camera whose image is the window with the given upper left corner; it may leave the image."""
+        return replace(self, width=width, height=height, cx=self.cx - x0_px, cy=self.cy - y0_px)
+
+    def resized(self, width: int, height: int) -> "Camera":
+        """The camera whose image is this one's resampled to a new size (pixels may become non-square)."""
+        sx, sy = width / self.width, height / self.height
+        return replace(
+            self, width=width, height=height, fx=self.fx * sx, fy=self.fy * sy, cx=self.cx * sx, cy=self.cy * sy
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ManoParameters:
+    """MANO parameters of one hand at F instants, in the world frame.
+
+    pose_aa: global rotation (3) and 15 joint rotations (45), axis-angle. With `flat_hand_mean=False`
+        the 45 are relative to the model's mean pose (InterHand2.6M), else to the flat hand.
+    trans_m: added to the vertices after MANO has rotated them about its own root joint.
+    """
+
+    pose_aa: Float[np.ndarray, "frame 48"]
+    shape: Float[np.ndarray, "frame 10"]
+    trans_m: Float[np.ndarray, "frame 3"]
+    flat_hand_mean: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class HandAnnotation:
+    """What a dataset says of one hand at every instant: MANO parameters, 3D joints, or both.
+
+    mano_valid, joint_valid: False where the dataset says nothing (missing hand, unlabelled joint).
+    """
+
+    side: Side
+    mano: ManoParameters | None = None
+    mano_valid: Bool[np.ndarray, " frame"] | None = None
+    joints_world: Float[np.ndarray, "frame 21 3"] | None = None
+    joint_valid: Bool[np.ndarray, "frame 21"] | None = None
+
+
+#: Reads one image: linear RGB float32 in [0, 1], or a boolean mask.
+ImageReader = Callable[[], Float[np.ndarray, "height width 3"]]
+MaskReader = Callable[[], Bool[np.ndarray, "height width"]]
+
+
+@dataclass(frozen=True, eq=False)
+class HandSequence:
+    """A multi-view video: cameras, instants, lazily read images, and the annotation of one or two hands.
+
+    frames: the dataset's own frame numbers, ascending, in general with gaps; every other per-instant array
+        follows their order. A (frame index, camera name) without an entry in `images` is a missing view.
+    masks: True where a pixel shows skin; by what the mask's maker saw, so other hand and forearm may be included.
+    source: what the writer needs to give back the dataset's own format (a reader's private matter).
+    """
+
+    name: str
+    cameras: Mapping[str, Camera]
+    frames: tuple[int, ...]
+    images: Mapping[tuple[int, str], ImageReader]
+    annotations: Mapping[Side, HandAnnotation]
+    masks: Mapping[tuple[int, str], MaskReader] = field(default_factory=dict)
+    source: object = None
+
+    def annotation(self, side: Side) -> HandAnnotation:
+        if side not in self.annotations:
+            raise InputError(
+                f"the sequence has no {side} hand",
+                where=self.name,
+                found=", ".join(self.annotations) or "no hand at all",
+                fix="choose the other hand",
+            )
+        return self.annotations[side]
+
+    def with_cameras(self, names: Sequence[str]) -> "HandSequence":
+        """The same video seen by some of its cameras only.
+
+        Raises:
+            InputError: a name is not a camera of this sequence.
+        """
+        for name in names:
+            if name not in self.cameras:
+                raise InputError(
+                    f"there is no camera {name!r}", where=self.name, expected=f"one of {', '.join(self.cameras)}"
+                )
+        return replace(
+            self,
+            cameras={name: self.cameras[name] for name in names},
+            images={key: read for key, read in self.images.items() if key[1] in names},
+            masks={key: read for key, read in self.masks.items() if key[1] in names},
+        )
