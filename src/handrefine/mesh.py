@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
+from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,3 +60,21 @@ class MeshTopology:
     def mirrored(self) -> "MeshTopology":
         """The same mesh with its triangles' orientation reversed, for vertices reflected in a plane."""
         return MeshTopology(self.n_vertices, self.faces[:, ::-1], self.uv, self.uv_faces[:, ::-1])
+
+
+def vertex_normals(
+    verts: Float[Tensor, "*batch vertex 3"], topology: MeshTopology
+) -> Float[Tensor, "*batch vertex 3"]:
+    """Smooth unit normals on the unsplit mesh: the area-weighted mean of the faces around a vertex.
+
+    `sum over faces (b - a) x (c - a)`, normalised; a cross product's length is twice the triangle's area. Differentiable.
+    Seams of the UV atlas leave no trace, since a vertex counts once however many texture coordinates it owns.
+    A vertex without any face of positive area gets a zero normal.
+    """
+    faces = torch.as_tensor(np.ascontiguousarray(topology.faces), device=verts.device)
+    a, b, c = (verts[..., faces[:, k], :] for k in range(3))
+    face_normals = torch.linalg.cross(b - a, c - a)
+    corners = face_normals.repeat_interleave(3, dim=-2)
+    return torch.nn.functional.normalize(
+        torch.zeros_like(verts).index_add(-2, faces.ravel(), corners), dim=-1, eps=1e-20
+    )
