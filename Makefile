@@ -1,0 +1,34 @@
+# `make demo` and `make test` need Python >= 3.10 and nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= runs/demo
+
+.PHONY: demo test slow lint clean
+
+demo: $(VENV)/.installed
+	$(BIN)/handrefine demo --out $(OUT) --overwrite
+
+test: $(VENV)/.test-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/pytest -m "not slow"
+
+slow: $(VENV)/.test-installed
+	$(BIN)/pytest -m slow
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("handrefine needs Python >= 3.10, this is " + sys.version) if sys.version_info < (3, 10) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu]'
+	touch $@
+
+$(VENV)/.test-installed: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs
