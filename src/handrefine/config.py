@@ -1,0 +1,247 @@
+"""Every setting of a run, typed; defaults are the paper's where it gives them.
+
+YAML files hold differences from these defaults and the command line overrides both. The field docstrings are
+the command line's help.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from annotated_types import Ge
+from pydantic import (
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic.dataclasses import dataclass
+
+from handrefine.errors import InputError
+
+_STRICT = ConfigDict(extra="forbid")
+Variable = Literal["rotation", "translation", "articulation", "shape", "texture", "environment", "colour"]
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class HandConfig:
+    model_file: Path | None = None
+    """MANO_RIGHT.pkl or MANO_LEFT.pkl of the official release; without it the embedded open hand is used."""
+    fix_left_shape: bool = False
+    """Flip the sign of the left model's first shape direction where it equals the right's (InterHand2.6M did)."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class RenderConfig:
+    backend: Literal["wavefront", "reference"] = "wavefront"
+    """wavefront: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow."""
+    variant: Literal["auto", "llvm_ad_rgb", "cuda_ad_rgb"] = "auto"
+    """Mitsuba variant; auto takes CUDA where a device works."""
+    shading: Literal["radiance", "albedo"] = "radiance"
+    """radiance: path-traced light and shadow (DMVR). albedo: the texture seen at the first hit (SMVR)."""
+    spp: PositiveInt = 4
+    """Samples per pixel."""
+    depth: Annotated[int, Ge(2)] = 3
+    """Longest light path: 2 is direct light with shadows, 3 adds one inter-reflection."""
+    edge_samples_per_px: PositiveFloat = 4.0
+    """Silhouette samples per pixel of contour (wavefront only)."""
+    memory_gib: PositiveFloat = 4.0
+    """Memory that one chunk of views may take."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class CropConfig:
+    max_size_px: PositiveInt = 160
+    """Longest side of a view's crop window after downsampling; smaller windows are not enlarged."""
+    margin: NonNegativeFloat = 0.2
+    """Margin around the projected start, as a share of its longest side."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class LightConfig:
+    order: Literal[0, 1, 2, 3, 4] = 1
+    """Highest band of spherical harmonics; 1 gives the paper's 12 coefficients."""
+    map_height: PositiveInt = 32
+    """Rows of the environment map into which the light is baked (twice as many columns)."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TextureConfig:
+    size: PositiveInt = 1024
+    """Side of the texture in texels."""
+    levels: PositiveInt = 8
+    """Levels of detail: 8x8, 16x16, ... up to `size`."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class ObjectiveConfig:
+    residual: Literal["l1", "l2", "huber"] = "l1"
+    """Norm of the difference between render and image."""
+    huber_delta: PositiveFloat = 0.1
+    """Residual at which huber turns from square to linear."""
+    lambda_data: NonNegativeFloat = 1.0
+    """Weight of the data term (Eq. 3)."""
+    lambda_silhouette: NonNegativeFloat = 1.0
+    """Weight of coverage against the labels hand / not hand; 0 switches it off."""
+    lambda_edge: NonNegativeFloat = 0.0
+    """Extra weight of the residual on Canny edges of image and render (section 3.4)."""
+    lambda_prior: NonNegativeFloat = 1.0
+    """Weight of the temporal prior (Eq. 4)."""
+    prior_window: PositiveInt = 3
+    """Window of the bilateral filter, in instants."""
+    prior_sigma: PositiveFloat = 0.6
+    """Value scale of the bilateral filter, in radians."""
+    prior_a: PositiveFloat = 0.5
+    """Temporal scale of the bilateral filter."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class LabelConfig:
+    background: Literal["auto", "black", "unknown"] = "auto"
+    """What lies behind the hand. auto: what masks say, else unknown. black: every pixel is known to be black."""
+    forearm_margin: float = 0.0
+    """Where the unknown forearm begins: beyond the wrist by this share of the palm's length."""
+    other_hand_px: NonNegativeInt = 15
+    """Pixels (of the full image) by which the other hand's joint hull grows before it becomes unknown."""
+    mask_margin_px: NonNegativeInt = 0
+    """Half-width of the band around a mask's contour that is unknown, for rough masks."""
+    near_px: NonNegativeInt = 25
+    """Without masks: pixels further than this from the projected start are unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class RatesConfig:
+    """Adam's rates (section 3.6)."""
+
+    rotation: NonNegativeFloat = 0.0015
+    """Global rotation, radians."""
+    translation: NonNegativeFloat = 0.0047
+    """Global translation, metres (the paper gives no unit)."""
+    articulation: NonNegativeFloat = 0.0087
+    """Joint angles, radians."""
+    shape: NonNegativeFloat = 0.003
+    """MANO's betas."""
+    texture: NonNegativeFloat = 0.014
+    """Reflectance."""
+    environment: NonNegativeFloat = 0.1
+    """Spherical harmonics coefficients."""
+    colour: NonNegativeFloat = 0.001
+    """Colour transforms."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class StageConfig:
+    iterations: NonNegativeInt
+    """Number of iterations; 0 skips the stage."""
+    variables: tuple[Variable, ...]
+    """What is optimised."""
+    texture_levels: PositiveInt
+    """How many of the texture's lowest levels of detail are enabled."""
+    final_rate: NonNegativeFloat = 1.0
+    """Rates fall along a cosine to this share of their value at the stage's end."""
+
+
+ALL_VARIABLES: tuple[Variable, ...] = (
+    "rotation",
+    "translation",
+    "articulation",
+    "shape",
+    "texture",
+    "environment",
+    "colour",
+)
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class ScheduleConfig:
+    """The three stages of section 3.6, in this order."""
+
+    environment: StageConfig = StageConfig(iterations=10, variables=("environment", "colour"), texture_levels=1)
+    texture: StageConfig = StageConfig(iterations=10, variables=("texture", "colour"), texture_levels=2)
+    joint: StageConfig = StageConfig(iterations=80, variables=ALL_VARIABLES, texture_levels=8, final_rate=0.02)
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class Config:
+    """All settings of a refinement."""
+
+    seed: int = 0
+    """Seed of every random number."""
+    hand: HandConfig = field(default_factory=HandConfig)
+    render: RenderConfig = field(default_factory=RenderConfig)
+    crop: CropConfig = field(default_factory=CropConfig)
+    light: LightConfig = field(default_factory=LightConfig)
+    texture: TextureConfig = field(default_factory=TextureConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    labels: LabelConfig = field(default_factory=LabelConfig)
+    rates: RatesConfig = field(default_factory=RatesConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+
+
+def load_config(path: Path) -> Config:
+    """Read a YAML file of differences from the defaults.
+
+    Raises:
+        InputError: the file is missing or is not YAML, or a key or value is wrong; all faults are told at once.
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise InputError("the configuration cannot be read", where=path, found=error.strerror) from error
+    try:
+        differences = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise InputError("the configuration is not valid YAML", where=path, found=error) from error
+    if not isinstance(differences, Mapping):
+        raise InputError(
+            "the configuration is not a mapping", where=path, expected="key: value lines", found=differences
+        )
+    return config_from_mapping(differences, where=path)
+
+
+def config_from_mapping(differences: Mapping[str, Any], where: object = None) -> Config:
+    """The defaults with these differences; nested mappings reach nested settings."""
+    unknown = list(_unknown_keys(differences, Config, ""))
+    if unknown:
+        raise InputError(
+            "unknown configuration " + ("keys" if len(unknown) > 1 else "key"),
+            where=where,
+            found="; ".join(unknown),
+        )
+    merged = _merge(config_to_mapping(Config()), differences)
+    try:
+        return TypeAdapter(Config).validate_python(merged)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
+        raise InputError("the configuration has invalid values", where=where, found="; ".join(faults)) from error
+
+
+def config_to_mapping(config: Config) -> dict[str, Any]:
+    """The configuration as plain YAML types."""
+    return TypeAdapter(Config).dump_python(config, mode="json")
+
+
+def _unknown_keys(differences: Mapping[str, Any], cls: type, prefix: str):
+    fields = {f.name: f.type for f in dataclasses.fields(cls)}
+    for key, value in differences.items():
+        if key not in fields:
+            close = difflib.get_close_matches(str(key), fields, n=1)
+            hint = f"did you mean {prefix}{close[0]}?" if close else f"known here: {', '.join(fields)}"
+            yield f"{prefix}{key} ({hint})"
+        elif isinstance(value, Mapping) and dataclasses.is_dataclass(fields[key]):
+            yield from _unknown_keys(value, fields[key], f"{prefix}{key}.")  # pyright: ignore[reportArgumentType]
+
+
+def _merge(base: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in differences.items():
+        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if nested else value
+    return merged
