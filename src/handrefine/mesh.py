@@ -65,9 +65,9 @@ class MeshTopology:
 def vertex_normals(
     verts: Float[Tensor, "*batch vertex 3"], topology: MeshTopology
 ) -> Float[Tensor, "*batch vertex 3"]:
-    """Smooth unit normals on the unsplit mesh: the area-weighted mean of the faces around a vertex.
+    """Smooth unit normals on the unsplit mesh: area-weighted means of the faces; differentiable.
 
-    `sum over faces (b - a) x (c - a)`, normalised; a cross product's length is twice the triangle's area. Differentiable.
+    `sum over faces (b - a) x (c - a)`, normalised; a cross product's length is twice the triangle's area.
     Seams of the UV atlas leave no trace, since a vertex counts once however many texture coordinates it owns.
     A vertex without any face of positive area gets a zero normal.
     """
