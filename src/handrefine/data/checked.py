@@ -1,0 +1,71 @@
+"""JSON of unknown quality to values of known shape; every complaint names file and place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from handrefine.errors import InputError
+
+
+def read_json_object(path: Path) -> dict[str, Any]:
+    """Raises:
+    InputError: the file is missing, does not parse, or holds no object at its top.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("a file of the dataset is missing", where=path) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            "a file is not valid JSON", where=path, found=error, fix="download or copy it again"
+        ) from error
+    return as_object(content, str(path))
+
+
+def as_object(value: object, where: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise InputError("a JSON object was expected here", where=where, found=type(value).__name__)
+    return value
+
+
+def require(mapping: object, key: object, where: str) -> Any:
+    """`mapping[str(key)]`, or an error that names the missing key and those that are there."""
+    content = as_object(mapping, where)
+    if str(key) not in content:
+        shown = ", ".join(list(content)[:8]) + (" ..." if len(content) > 8 else "")
+        raise InputError(f"a key is missing: {str(key)!r}", where=where, found=shown or "no key at all")
+    return content[str(key)]
+
+
+def as_numbers(value: object, shape: tuple[int, ...], where: str) -> Float[np.ndarray, "..."]:
+    """Float64 array of exactly `shape`; only where a vector is expected may the numbers be nested otherwise."""
+    try:
+        numbers = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError("numbers were expected here", where=where, expected=_times(shape)) from None
+    if numbers.size != np.prod(shape) or (len(shape) > 1 and numbers.shape != shape):
+        raise InputError(
+            "an array has the wrong shape", where=where, expected=_times(shape), found=_times(numbers.shape)
+        )
+    return numbers.reshape(shape)
+
+
+def as_finite(value: object, shape: tuple[int, ...], where: str) -> Float[np.ndarray, "..."]:
+    """As `as_numbers`, without NaN or infinity."""
+    numbers = as_numbers(value, shape, where)
+    if not np.isfinite(numbers).all():
+        raise InputError("a value is not a finite number (NaN or infinity)", where=where)
+    return numbers
+
+
+def as_size(value: object, where: str) -> int:
+    if not isinstance(value, int | float) or value != int(value) or value <= 0:
+        raise InputError("a positive whole number was expected here", where=where, found=value)
+    return int(value)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) + " numbers" if shape else "a single number"
