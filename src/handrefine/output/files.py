@@ -1,0 +1,63 @@
+"""Writing one file at a time, whole or not at all, and turning results into what JSON and YAML can hold."""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, with its suffix; it takes `path`'s place if the block ends well.
+
+    If the block fails, whatever was at `path` stays and the temporary file goes.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write strict JSON: numbers that are not finite become null."""
+    text = json.dumps(plain(value), indent=2, allow_nan=False, ensure_ascii=False)
+    with whole_file(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_yaml(path: Path, value: object) -> None:
+    """Write YAML in the order of the given mapping; numbers that are not finite become null."""
+    text = yaml.safe_dump(plain(value), sort_keys=False, allow_unicode=True)
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def plain(value: object) -> object:
+    """The same value in dictionaries, lists, strings, numbers and None only.
+
+    Arrays and tensors of any library become nested lists; NaN and the infinities become None, because JSON
+    has no word for them. Mapping keys become strings.
+
+    Raises:
+        TypeError: there is no such form of the value.
+    """
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, bytes):
+        return [plain(item) for item in value]
+    to_list = getattr(value, "tolist", None)
+    if callable(to_list):
+        return plain(to_list())
+    raise TypeError(f"{type(value).__name__} has no form in JSON: {value!r}")

@@ -1,0 +1,27 @@
+"""From linear light to files that people look at."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from handrefine.output.files import whole_file
+
+
+def srgb_bytes(linear: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    """8-bit sRGB (IEC 61966-2-1) of linear light, rounded; values outside [0, 1] are clipped, NaN is black."""
+    x = np.clip(np.nan_to_num(linear, nan=0.0), 0.0, 1.0)
+    encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(x, 1 / 2.4) - 0.055)
+    return np.rint(255 * encoded).astype(np.uint8)
+
+
+def write_picture(path: Path, picture: UInt8[np.ndarray, "height width 3"]) -> None:
+    """Write sRGB bytes to a file whose suffix says the format, e.g. PNG.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with whole_file(path) as temporary:
+        if not cv2.imwrite(str(temporary), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+            raise OSError(f"cannot write {path}")

@@ -1,0 +1,83 @@
+"""The figures of a run, before and after, for people."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.table import Table
+
+Metrics = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a key of `metrics.json` is shown. `scale` turns the stored number into the shown one.
+
+    change: `relative` in percent of the value before, `absolute` in the measure's own unit (`points` of percent).
+    """
+
+    name: str
+    unit: str
+    digits: int
+    better: Literal["lower", "higher"]
+    missing: str
+    scale: float = 1.0
+    change: Literal["relative", "absolute"] = "relative"
+
+
+MEASURES: dict[str, Measure] = {
+    "vertex_error_mm": Measure("mean vertex error", "mm", 2, "lower", "no truth"),
+    "joint_error_mm": Measure("mean joint error", "mm", 2, "lower", "no truth"),
+    "reprojection_px": Measure("mean reprojection error", "px", 2, "lower", "no truth"),
+    "mask_precision": Measure("mask precision", "%", 1, "higher", "no mask", 100.0, "absolute"),
+    "mask_recall": Measure("mask recall", "%", 1, "higher", "no mask", 100.0, "absolute"),
+    "texture_psnr_db": Measure("texture PSNR", "dB", 1, "higher", "no truth", 1.0, "absolute"),
+}
+
+
+def before_after_table(metrics: Metrics, title: str | None = None) -> Table:
+    """A row for every known measure among the metrics, with the change in green where it is for the better.
+
+    Args:
+        metrics: the contents of `metrics.json`; keys that are not `{"before", "after"}` of a known measure
+            (seconds, seed, version ...) are left out.
+    """
+    table = Table(title=title)
+    table.add_column("measure")
+    for heading in ("before", "after", "change"):
+        table.add_column(heading, justify="right")
+    for key, measure in MEASURES.items():
+        value = metrics.get(key)
+        if isinstance(value, Mapping):
+            before, after = _number(value.get("before")), _number(value.get("after"))
+            table.add_row(
+                measure.name, _text(before, measure), _text(after, measure), _change(before, after, measure)
+            )
+    return table
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _text(value: float | None, measure: Measure) -> str:
+    if value is None:
+        return f"[dim]{measure.missing}[/]"
+    return f"{value * measure.scale:.{measure.digits}f} {measure.unit}"
+
+
+def _change(before: float | None, after: float | None, measure: Measure) -> str:
+    if before is None or after is None:
+        return ""
+    if measure.change == "relative":
+        if before == 0:
+            return ""
+        text = f"{100 * (after - before) / before:+.1f} %"
+    else:
+        unit = "points" if measure.unit == "%" else measure.unit
+        text = f"{(after - before) * measure.scale:+.{measure.digits}f} {unit}"
+    if after == before:
+        return text
+    improved = (after < before) == (measure.better == "lower")
+    return f"[{'green' if improved else 'red'}]{text}[/]"

@@ -1,0 +1,37 @@
+"""How a long computation tells what it is doing: the computation is handed a reporter and never prints itself."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+#: What one iteration of an optimisation says of itself; the same record goes into a run folder's `log.jsonl`:
+#:   iteration  count over all stages, from 0
+#:   stage      the stage's name
+#:   loss       the weighted sum that was minimised
+#:   terms      {name: weighted value}; they add up to `loss`
+#:   seconds    wall-clock time since the first iteration began
+#:   *_mm       errors in millimetres, where the truth is known: `vertex_error_mm`, `joint_error_mm`
+#: Only `iteration`, `stage` and `loss` are always there.
+Record = Mapping[str, object]
+
+
+class Progress(Protocol):
+    """Told of every stage before it begins and of every iteration after it ended; `close` comes last, once."""
+
+    def stage(self, name: str, iterations: int) -> None: ...
+
+    def update(self, record: Record) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class SilentProgress:
+    """Reports nothing: the default of the Python interface."""
+
+    def stage(self, name: str, iterations: int) -> None:
+        pass
+
+    def update(self, record: Record) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
