@@ -76,7 +76,7 @@ def read_interhand26m(
         annotations=_annotations(documents, capture, all_frames),
         masks=masks,
         source=InterHandSource(
-            split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}
+            root, split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}
         ),
     )
 

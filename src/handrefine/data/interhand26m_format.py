@@ -61,6 +61,7 @@ class InterHandSource:
     documents: joint_3d and MANO_NeuralAnnot as they were parsed, for all captures, where there are such files.
     """
 
+    root: Path
     split: str
     capture: str
     sequence: str
