@@ -64,8 +64,9 @@ def find_llvm() -> LlvmLibrary:
 def use_llvm(library: LlvmLibrary) -> None:
     """Make Dr.Jit take this library; call before Mitsuba is imported."""
     if library.origin == "wheel":
+        # Local: were its libunwind global, every C++ exception of Mitsuba's would end in a segmentation fault.
         for name in WHEEL_DEPENDENCIES:
-            ctypes.CDLL(str(_wheel_file(name)), mode=ctypes.RTLD_GLOBAL)
+            ctypes.CDLL(str(_wheel_file(name)), mode=ctypes.RTLD_LOCAL)
     os.environ[ENVIRONMENT_VARIABLE] = str(library.path)
 
 
