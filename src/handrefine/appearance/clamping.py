@@ -1,0 +1,31 @@
+"""A clamp that a variable can come back through."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+class _Clamp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.low, ctx.high = low, high
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        (x,), grad = ctx.saved_tensors, grad_outputs[0]
+        leaving = ((x < ctx.low) & (grad > 0)) | ((x > ctx.high) & (grad < 0))
+        return grad.masked_fill(leaving, 0), None, None
+
+
+def returning_clamp(x: Float[Tensor, "*shape"], low: float, high: float = float("inf")) -> Float[Tensor, "*shape"]:
+    """`x.clamp(low, high)` whose gradient dies only where a descent step would lead further out.
+
+    The derivative of a plain clamp is zero outside the range, so that a value which has left it stays there
+    whatever the images say. Here an outside value keeps the gradient that pulls it back, and an inside value has
+    the exact derivative.
+    """
+    return _Clamp.apply(x, low, high)  # pyright: ignore[reportReturnType]
