@@ -48,7 +48,7 @@ class LabelSettings:
     mask_margin_px: float = 1
     near_px: float = 25
     reach: float = 0.25
-    missing: float = 0.15
+    missing: float = 0.1
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,7 +47,7 @@ def mean_residual(
     """`sum w r / sum w`, where a pixel in front of an unknown background counts in the lower sum by its coverage.
 
     The paper sums over pixels; a mean keeps the balance with the prior independent of resolution and views. The
-    background behind such a pixel is the image itself (see `LabelImage`), so that r is proportional to the coverage
+    background behind such a pixel is the image itself (see `LabelImage`), so that r is proportional to coverage
     already; a sum would then reward a hand for shrinking, and the quotient does not. 0 where nothing counts.
     """
     counted = torch.where(background_known, weight, weight * coverage)
