@@ -75,9 +75,7 @@ class LightConfig:
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class TextureConfig:
     size: PositiveInt = 1024
-    """Side of the texture in texels."""
-    levels: PositiveInt = 8
-    """Levels of detail: 8x8, 16x16, ... up to `size`."""
+    """Side of the texture in texels: 8 times a power of two. 1024 gives the paper's 8 levels of detail."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -106,11 +104,13 @@ class ObjectiveConfig:
 class LabelConfig:
     background: Literal["auto", "black", "unknown"] = "auto"
     """What lies behind the hand. auto: what masks say, else unknown. black: every pixel is known to be black."""
+    forearm: bool = True
+    """Leave what lies beyond the wrist unknown; switch it off where images show a hand cut at the wrist."""
     forearm_margin: float = 0.0
-    """Where the unknown forearm begins: beyond the wrist by this share of the palm's length."""
+    """Where the unknown forearm begins: past the wrist by this share of the palm's length."""
     other_hand_px: NonNegativeInt = 15
     """Pixels (of the full image) by which the other hand's joint hull grows before it becomes unknown."""
-    mask_margin_px: NonNegativeInt = 0
+    mask_margin_px: NonNegativeInt = 1
     """Half-width of the band around a mask's contour that is unknown, for rough masks."""
     near_px: NonNegativeInt = 25
     """Without masks: pixels further than this from the projected start are unknown."""

@@ -1,0 +1,86 @@
+"""Setting up a refinement: everything that stays the same while the optimiser runs, and the model it moves."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from handrefine.appearance.colour import ColourTransforms
+from handrefine.appearance.light import SphericalLight
+from handrefine.appearance.texture import TexturePyramid
+from handrefine.config import Config, RenderConfig
+from handrefine.hand.model import HandModel
+from handrefine.refine.model import HandVideoModel
+from handrefine.refine.observations import Observations, observe
+from handrefine.refine.start import Start, find_start, other_joints
+from handrefine.refine.variables import PoseVariables
+from handrefine.render.backends import create_renderer
+from handrefine.render.base import Renderer, RenderSettings
+from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
+from handrefine.sequence import HandSequence, Side
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One hand of one sequence, ready to be refined.
+
+    Attributes:
+        start: the annotation's instants and parameters.
+        other_joints_world: the other hand's joints at those instants; None without another hand.
+        model: the unknowns, at their start.
+    """
+
+    sequence: HandSequence
+    config: Config
+    runtime: Runtime
+    start: Start
+    other_joints_world: Float[Tensor, "frame 21 3"] | None
+    observations: Observations
+    renderer: Renderer
+    model: HandVideoModel
+
+    @property
+    def hand(self) -> HandModel:
+        return self.start.hand
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The dataset's frame numbers of the refined instants."""
+        return tuple(self.sequence.frames[k] for k in self.start.frame_indices)
+
+
+def prepare(sequence: HandSequence, side: Side, config: Config) -> Job:
+    """Start Mitsuba, pose the annotated hand, crop and label the images, and set up the renderer.
+
+    Raises:
+        InputError: the hand is not annotated, no camera sees it, an image is broken, or no renderer can be set up.
+    """
+    runtime = start_mitsuba(config.render.variant)
+    start = find_start(sequence, side, config.hand)
+    model = HandVideoModel(
+        start.hand,
+        PoseVariables(start.parameters),
+        TexturePyramid(config.texture.size),
+        SphericalLight(config.light.order),
+        ColourTransforms(len(sequence.cameras)),
+        config.light.map_height,
+    )
+    with torch.no_grad():
+        geometry = model.geometry()
+    other = other_joints(sequence, side, start.frame_indices, config.hand)
+    observations = observe(sequence, start.frame_indices, geometry, other, config, runtime.device)
+    renderer = create_renderer(
+        config.render.backend, [start.hand.topology], observations.views, render_settings(config.render)
+    )
+    return Job(sequence, config, runtime, start, other, observations, renderer, model.to(runtime.device))
+
+
+def render_settings(config: RenderConfig) -> RenderSettings:
+    return RenderSettings(
+        shading=config.shading,
+        spp=config.spp,
+        depth=config.depth,
+        edge_samples_per_px=config.edge_samples_per_px,
+        memory_gib=config.memory_gib,
+    )

@@ -1,0 +1,164 @@
+"""Refining one hand of a sequence, from the dataset's annotation to the result."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from handrefine.config import Config
+from handrefine.hand.model import HandGeometry
+from handrefine.progress import Progress, Record, SilentProgress
+from handrefine.refine.job import Job, prepare, render_settings
+from handrefine.refine.loop import Monitor, optimise
+from handrefine.refine.model import Prediction
+from handrefine.refine.variables import PoseVariables
+from handrefine.render.backends import create_renderer
+from handrefine.render.base import HandSurface
+from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
+
+#: Side of the coarse texture on which "seen by at least one camera" is told.
+SEEN_SIZE = 256
+#: Random numbers of the final pictures: never those of an iteration.
+FINAL_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The hand at one end of the refinement, and the pictures that it predicts in the final light and texture."""
+
+    parameters: ManoParameters
+    prediction: Prediction
+
+    @property
+    def geometry(self) -> HandGeometry:
+        return self.prediction.geometry
+
+
+@dataclass(frozen=True, eq=False)
+class Refinement:
+    """The result of `refine`.
+
+    Attributes:
+        job: what was refined; `job.model` holds the final values.
+        texture: linear RGB reflectance, row 0 at the top.
+        texture_seen: texels that at least one camera saw, on a coarser grid.
+        environment: the light as a map; light_coefficients: the spherical harmonics that it was baked from.
+        colour_transforms: one [M | b] for every camera of `job.observations.camera_names`.
+        records: the log, one entry an iteration.
+    """
+
+    job: Job
+    before: State
+    after: State
+    texture: Float[np.ndarray, "height width 3"]
+    texture_seen: Bool[np.ndarray, "seen_size seen_size"]
+    environment: Float[np.ndarray, "map_height map_width 3"]
+    light_coefficients: Float[np.ndarray, "coefficient 3"]
+    colour_transforms: Float[np.ndarray, "camera 3 4"]
+    records: list[Record]
+    seconds: float
+
+    def annotation(self) -> HandAnnotation:
+        """The sequence's annotation of this hand with the refined instants replaced."""
+        job = self.job
+        count, indices = len(job.sequence.frames), job.start.frame_indices
+        old, refined = job.sequence.annotation(job.hand.side), self.after.parameters
+
+        def filled(values: np.ndarray, before: np.ndarray | None) -> np.ndarray:
+            full = np.zeros((count, *values.shape[1:])) if before is None else before.copy()
+            full[indices] = values
+            return full
+
+        kept = None if old.mano is None else old.mano
+        valid = np.zeros(count, bool) if old.mano is None or old.mano_valid is None else old.mano_valid.copy()
+        valid[indices] = True
+        joints = self.after.geometry.joints_world.cpu().numpy().astype(np.float64)
+        return HandAnnotation(
+            side=old.side,
+            mano=ManoParameters(
+                filled(refined.pose_aa, kept.pose_aa if kept else None),
+                filled(refined.shape, kept.shape if kept else None),
+                filled(refined.trans_m, kept.trans_m if kept else None),
+                flat_hand_mean=refined.flat_hand_mean,
+            ),
+            mano_valid=valid,
+            joints_world=filled(joints, old.joints_world),
+            joint_valid=None
+            if old.joint_valid is None
+            else filled(np.ones_like(joints[..., 0], bool), old.joint_valid),
+        )
+
+
+def refine(
+    sequence: HandSequence,
+    side: Side = "right",
+    config: Config | None = None,
+    *,
+    progress: Progress | None = None,
+    record: Callable[[Record], None] | None = None,
+    monitor: Monitor | None = None,
+) -> Refinement:
+    """Refine one hand's annotation until ray-traced pictures of it match the images.
+
+    Args:
+        side: which hand.
+        config: all settings; the defaults are the paper's.
+        progress: told of stages and iterations.
+        record: gets every iteration's record, e.g. to write it to a file.
+        monitor: extra figures of a geometry for the records.
+
+    Raises:
+        InputError: the hand is not annotated, no camera sees it, an image is broken, or no renderer can be set up.
+    """
+    started = time.perf_counter()
+    job = prepare(sequence, side, Config() if config is None else config)
+    records: list[Record] = []
+
+    def keep(entry: Record) -> None:
+        records.append(entry)
+        if record is not None:
+            record(entry)
+
+    optimise(job, progress=SilentProgress() if progress is None else progress, record=keep, monitor=monitor)
+    return _result(job, records, started)
+
+
+@torch.no_grad()
+def _result(job: Job, records: list[Record], started: float) -> Refinement:
+    model = job.model
+    after_state = _state(job, model.pose)
+    return Refinement(
+        job=job,
+        before=_state(job, PoseVariables(job.start.parameters).to(job.runtime.device)),
+        after=after_state,
+        texture=model.texture()[0].cpu().numpy(),
+        texture_seen=seen_texels(job, after_state.geometry),
+        environment=model.light.bake(job.config.light.map_height).cpu().numpy(),
+        light_coefficients=model.light.coefficients.detach().cpu().numpy(),
+        colour_transforms=model.colour.matrices().cpu().numpy(),
+        records=records,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _state(job: Job, pose: PoseVariables) -> State:
+    levels = job.model.texture.n_levels
+    prediction = job.model.predict(
+        job.renderer, job.observations, texture_levels=levels, seed=FINAL_SEED, pose=pose
+    )
+    return State(pose.parameters_now(), prediction)
+
+
+def seen_texels(job: Job, geometry: HandGeometry) -> Bool[np.ndarray, "seen_size seen_size"]:
+    """Texels that some view samples: those whose change would change a picture of the bare reflectance."""
+    settings = replace(render_settings(job.config.render), shading="albedo")
+    renderer = create_renderer(job.config.render.backend, [job.hand.topology], job.observations.views, settings)
+    texture = torch.full((1, SEEN_SIZE, SEEN_SIZE, 3), 0.5, device=job.runtime.device, requires_grad=True)
+    dark = torch.zeros(2, 4, 3, device=job.runtime.device)
+    with torch.enable_grad():
+        picture = renderer.render([HandSurface(geometry.verts_world.detach(), texture)], dark, seed=FINAL_SEED).rgb
+        (gradient,) = torch.autograd.grad(picture.sum(), texture)
+    return (gradient[0].abs().sum(dim=-1) > 0).cpu().numpy()

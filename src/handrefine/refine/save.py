@@ -1,0 +1,86 @@
+"""Writing a refinement into its run folder."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from handrefine.data.interhand26m_format import InterHandSource
+from handrefine.data.interhand26m_writer import write_interhand26m_annotation
+from handrefine.output.annotation_file import HandState, RunAnnotation, write_annotation_npz
+from handrefine.output.artifacts import write_colour_transforms, write_environment, write_texture
+from handrefine.output.curves import loss_curves
+from handrefine.output.overlay import Rendered, contact_sheet, view_sheet
+from handrefine.output.pixels import write_picture
+from handrefine.output.run_folder import RunFolder
+from handrefine.refine.refinement import Refinement, State
+from handrefine.sequence import HandAnnotation, Side
+
+#: Rows of the picture that shows some views of the run at a glance.
+OVERVIEW_ROWS = 6
+
+
+def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folder: RunFolder) -> None:
+    """Write everything but the configuration and the log, which are written as the run goes."""
+    job = refinement.job
+    folder.write_json("metrics.json", metrics)
+    write_annotation_npz(folder.path("annotation.npz"), run_annotation(refinement))
+    if isinstance(job.sequence.source, InterHandSource):
+        refined: dict[Side, HandAnnotation] = {job.hand.side: refinement.annotation()}
+        write_interhand26m_annotation(job.sequence, refined, folder.path("dataset"))
+    write_texture(folder.path("texture.png"), refinement.texture)
+    seen = np.repeat(refinement.texture_seen[..., None], 3, axis=-1)
+    write_picture(folder.path("texture_seen.png"), seen.astype(np.uint8) * 255)
+    write_environment(
+        folder.path("environment.exr").parent,
+        refinement.environment,
+        refinement.light_coefficients,
+        job.config.light.order,
+    )
+    write_colour_transforms(
+        folder.path("colour.json"), job.observations.camera_names, refinement.colour_transforms
+    )
+    if refinement.records:
+        loss_curves(refinement.records, folder.path("loss.png"))
+    _write_overlays(refinement, folder)
+
+
+def run_annotation(refinement: Refinement) -> RunAnnotation:
+    """The run's result without its pictures."""
+    job = refinement.job
+
+    def state(of: State) -> HandState:
+        geometry = of.geometry
+        return HandState(of.parameters, geometry.verts_world.cpu().numpy(), geometry.joints_world.cpu().numpy())
+
+    return RunAnnotation(
+        side=job.hand.side,
+        frames=job.frames,
+        before=state(refinement.before),
+        after=state(refinement.after),
+        topology=job.hand.topology,
+        cameras=tuple(job.sequence.cameras.values()),
+        views=job.observations.keys,
+        hand_model=job.hand.name,
+    )
+
+
+def _write_overlays(refinement: Refinement, folder: RunFolder) -> None:
+    """One sheet a view, and a few of them at a glance."""
+    job = refinement.job
+    views = job.observations.views
+
+    def rendered(state: State) -> list[Rendered]:
+        prediction = state.prediction
+        pictures = views.split(prediction.coverage), views.split(prediction.hand_rgb)
+        return [(coverage.cpu().numpy(), rgb.cpu().numpy()) for coverage, rgb in zip(*pictures, strict=True)]
+
+    images = [image.cpu().numpy() for image in views.split(job.observations.image)]
+    sheets = []
+    for (frame, camera), image, before, after in zip(
+        job.observations.keys, images, rendered(refinement.before), rendered(refinement.after), strict=True
+    ):
+        sheet = view_sheet(image, before, after)
+        write_picture(folder.path(f"overlays/frame{job.frames[frame]}_cam{camera}.png"), sheet)
+        sheets.append(sheet)
+    step = max(1, len(sheets) // OVERVIEW_ROWS)
+    write_picture(folder.path("overview.png"), contact_sheet(sheets[::step][:OVERVIEW_ROWS], columns=1))

@@ -1,0 +1,22 @@
+"""The renderers by name."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from handrefine.mesh import MeshTopology
+from handrefine.render.base import Renderer, RenderSettings, ViewSet
+
+Backend = Literal["wavefront", "reference"]
+
+
+def create_renderer(
+    backend: Backend, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings
+) -> Renderer:
+    """The renderer of that name for one job. Mitsuba must have been started (`start_mitsuba`)."""
+    if backend == "wavefront":
+        from handrefine.render.mitsuba.wavefront import WavefrontRenderer
+
+        return WavefrontRenderer(topologies, views, settings)
+    from handrefine.render.mitsuba.reference import ReferenceRenderer
+
+    return ReferenceRenderer(topologies, views, settings)
