@@ -1,7 +1,7 @@
 """How a long computation tells what it is doing: the computation is handed a reporter and never prints itself."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 #: What one iteration of an optimisation says of itself; the same record goes into a run folder's `log.jsonl`:
 #:   iteration  count over all stages, from 0
@@ -14,6 +14,7 @@ from typing import Protocol
 Record = Mapping[str, object]
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Told of every stage before it begins and of every iteration after it ended; `close` comes last, once."""
 

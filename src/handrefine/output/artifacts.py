@@ -15,9 +15,12 @@ ENVIRONMENT_LAYOUT = (
 )
 HARMONICS = (
     "coefficients[l^2 + l + m] is the linear RGB factor of the real orthonormal spherical harmonic of band l, "
-    "m = -l ... l, with polar axis z and Condon-Shortley sign. environment.exr is their sum, made non-negative."
+    "m = -l ... l, with polar axis z and Condon-Shortley sign. environment.exr is their sum, clipped at zero."
 )
-COLOUR = "image = A @ render + b in linear RGB; every camera's 3 x 4 matrix is [A | b]."
+COLOUR = (
+    "Every camera's 3 x 4 matrix is [M | b]: image = M @ render + coverage * b in linear RGB, for a render over "
+    "black. The mean over the cameras is the identity."
+)
 
 
 def write_texture(path: Path, texture: Float[np.ndarray, "height width 3"]) -> None:

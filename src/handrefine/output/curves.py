@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,10 @@ def _plot(axis: "Axes", curves: Mapping[str, Sequence[float]], label: str) -> No
             line.set_marker("o")
     main = [v for v in next(iter(curves.values())) if math.isfinite(v)]
     shown = [v for values in curves.values() for v in values if math.isfinite(v)]
-    if label == "loss" and main and min(shown) > 0 and min(main) < max(main) / 3:
-        axis.set_yscale("log")
+    if label == "loss" and main and 0 < min(main) < max(main) / 3:
+        axis.set_yscale("log", nonpositive="mask")
+        # A term that is all but zero must not press the others together.
+        axis.set_ylim(bottom=max(min(v for v in shown if v > 0), min(main) / 1000) / 1.5)
     elif shown and min(shown) >= 0:
         axis.set_ylim(bottom=0)
     axis.set_ylabel(label)
@@ -59,12 +62,12 @@ def _plot(axis: "Axes", curves: Mapping[str, Sequence[float]], label: str) -> No
 def _shade_stages(axis: "Axes", records: Sequence[Record], *, named: bool) -> None:
     stages = [str(record.get("stage", "")) for record in records]
     starts = [k for k in range(len(stages)) if k == 0 or stages[k] != stages[k - 1]]
-    for k, (start, end) in enumerate(zip(starts, [*starts[1:], len(stages)], strict=True)):
+    for k, (start, end) in enumerate(pairwise([*starts, len(stages)])):
         axis.axvspan(start - 0.5, end - 0.5, color=SHADES[k % 2], linewidth=0, zorder=0)
         if named:
-            axis.text(
-                (start + end - 1) / 2, 1.02, stages[start], transform=axis.get_xaxis_transform(), ha="center"
-            )
+            # Neighbours stand at two heights, so that names of short stages do not run into one another.
+            place = (start - 0.5, 1.02 + 0.06 * (k % 2))
+            axis.text(*place, stages[start], transform=axis.get_xaxis_transform(), va="bottom")
     axis.set_xlim(-0.5, max(len(stages), 1) - 0.5)
     axis.set_axisbelow(True)
 

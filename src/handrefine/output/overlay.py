@@ -10,7 +10,8 @@ from handrefine.output.pixels import srgb_bytes
 
 #: A picture is enlarged until its longest side has this many pixels, so that a line may be thin and still seen.
 MIN_SIDE_PX = 384
-LINE_PX, OUTLINE_PX = 1.6, 3.6
+#: Width of the line and of its dark rim in pictures of up to twice that size; larger ones get wider lines.
+LINE_PX, OUTLINE_PX = 2.0, 4.0
 BEFORE, AFTER = (255, 90, 60), (40, 225, 120)
 CAPTION_PX, GAP_PX = 24, 4
 
@@ -31,8 +32,9 @@ def contour_overlay(
     height, width = enlarged_size(*coverage.shape)
     picture = _enlarge(srgb_bytes(image_linear), height, width).astype(np.float32)
     distance_px = _contour_distance(coverage, height, width)
-    for half_width, ink in ((OUTLINE_PX / 2, (0, 0, 0)), (LINE_PX / 2, colour)):
-        alpha = np.clip(half_width + 0.5 - distance_px, 0, 1)[..., None]
+    scale = max(1.0, max(height, width) / (2 * MIN_SIDE_PX))
+    for line_px, ink in ((OUTLINE_PX, (0, 0, 0)), (LINE_PX, colour)):
+        alpha = np.clip((scale * line_px + 1) / 2 - distance_px, 0, 1)[..., None]
         picture += alpha * (np.array(ink, dtype=np.float32) - picture)
     return np.rint(picture).astype(np.uint8)
 

@@ -6,14 +6,13 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from handrefine.colour import linear_to_srgb8
 from handrefine.output.files import whole_file
 
 
 def srgb_bytes(linear: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    """8-bit sRGB (IEC 61966-2-1) of linear light, rounded; values outside [0, 1] are clipped, NaN is black."""
-    x = np.clip(np.nan_to_num(linear, nan=0.0), 0.0, 1.0)
-    encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(x, 1 / 2.4) - 0.055)
-    return np.rint(255 * encoded).astype(np.uint8)
+    """8-bit sRGB of linear light; values outside [0, 1] are clipped and NaN is black."""
+    return linear_to_srgb8(np.nan_to_num(linear, nan=0.0))
 
 
 def write_picture(path: Path, picture: UInt8[np.ndarray, "height width 3"]) -> None:
