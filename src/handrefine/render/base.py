@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -108,6 +108,7 @@ class RenderSettings:
     memory_gib: float = 4.0
 
 
+@runtime_checkable
 class Renderer(Protocol):
     """Renders hands of fixed topology into a fixed set of views."""
 
@@ -137,6 +138,7 @@ class Renderer(Protocol):
         ...
 
 
+@runtime_checkable
 class RendererFactory(Protocol):
     """Makes a renderer for one job."""
 
