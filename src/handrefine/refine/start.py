@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from handrefine.config import HandConfig
@@ -82,12 +82,22 @@ def _from_mano(hand: HandModel, annotation: HandAnnotation, sequence: HandSequen
     return Start(hand, indices, select(parameters, indices), None)
 
 
-def _from_joints(hand: HandModel, annotation: HandAnnotation, sequence: HandSequence) -> Start:
+def joint_targets(
+    annotation: HandAnnotation, sequence: HandSequence
+) -> tuple[Float[Tensor, "frame 21 3"], Bool[Tensor, "frame 21"]]:
+    """The annotated joints, zero where nothing is known, and where something is.
+
+    Raises:
+        InputError: the annotation holds no joints.
+    """
     if annotation.joints_world is None:
         raise InputError(f"the {annotation.side} hand has neither MANO parameters nor joints", where=sequence.name)
     valid = _joint_valid(annotation)
-    joints = np.where(valid[..., None], annotation.joints_world, 0.0)
-    fit = fit_to_joints(hand, torch.tensor(joints), torch.tensor(valid))
+    return torch.tensor(np.where(valid[..., None], annotation.joints_world, 0.0)), torch.tensor(valid)
+
+
+def _from_joints(hand: HandModel, annotation: HandAnnotation, sequence: HandSequence) -> Start:
+    fit = fit_to_joints(hand, *joint_targets(annotation, sequence))
     indices = np.flatnonzero(fit.mano_valid).tolist()
     residual_mm = float(np.nanmean(fit.residual_mm[indices]))
     log.info("MANO fitted to the joints of %d instants: mean residual %.2f mm", len(indices), residual_mm)

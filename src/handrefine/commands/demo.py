@@ -1,0 +1,58 @@
+"""`handrefine demo`: synthesize, refine and evaluate in one go."""
+
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from handrefine.commands.evaluate import evaluate_run
+from handrefine.commands.refine import run, run_progress
+from handrefine.commands.synthesize import TRUTH_FILE, synthesize
+from handrefine.config import Config
+from handrefine.data.interhand26m import read_interhand26m
+from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth
+from handrefine.evaluate.metrics import mean_distance_mm
+from handrefine.hand.model import HandGeometry
+from handrefine.output.run_folder import RunFolder
+from handrefine.refine.loop import Monitor
+from handrefine.sequence import Side
+
+
+def demo(
+    out: Path,
+    side: Side,
+    settings: SyntheticSettings,
+    error_mm: float,
+    config: Config,
+    *,
+    overwrite: bool = False,
+    console: Console,
+) -> None:
+    """Make `out/data`, refine it into `out/run`, and print what was gained."""
+    with RunFolder.create(out, overwrite=overwrite) as folder:
+        data, result = folder.path("data"), folder.path("run")
+        console.print("[bold]1[/] a synthetic video of the open hand, its annotation perturbed")
+        truth = synthesize(data, side, settings, error_mm, config, console=console)
+        console.print("[bold]2[/] refining it (the error shown is against the truth, which refining never sees)")
+        run(
+            read_interhand26m(data),
+            side,
+            config,
+            result,
+            progress=run_progress(config, console),
+            monitor=error_monitor(truth),
+        )
+        console.print("[bold]3[/] evaluation against the truth")
+        evaluate_run(result, data / TRUTH_FILE, console=console)
+    console.print(f"run folder: {out / 'run'}   (start with {out / 'run' / 'overview.png'})")
+
+
+def error_monitor(truth: SyntheticTruth) -> Monitor:
+    """The vertex error of every iteration, for eyes only."""
+    verts_world = torch.as_tensor(truth.verts_world).float()
+
+    def error(geometry: HandGeometry) -> dict[str, float]:
+        distance_mm = mean_distance_mm(geometry.verts_world.detach().cpu(), verts_world)
+        return {} if distance_mm is None else {"vertex_error_mm": distance_mm}
+
+    return error

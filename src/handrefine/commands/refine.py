@@ -1,0 +1,82 @@
+"""`handrefine refine`: from a dataset folder to a run folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+import handrefine
+from handrefine.config import Config, config_to_mapping
+from handrefine.data.interhand26m import read_interhand26m
+from handrefine.output.progress import progress_for
+from handrefine.output.run_folder import RunFolder
+from handrefine.output.table import before_after_table
+from handrefine.progress import Progress
+from handrefine.refine.loop import Monitor
+from handrefine.refine.measure import metrics_without_truth
+from handrefine.refine.refinement import Refinement, refine
+from handrefine.refine.save import save_refinement
+from handrefine.sequence import HandSequence, Side
+
+
+def refine_folder(
+    data: Path,
+    out: Path,
+    side: Side,
+    config: Config,
+    *,
+    cameras: tuple[str, ...] | None = None,
+    overwrite: bool = False,
+    console: Console,
+) -> None:
+    """Read, refine, save, and show the table."""
+    sequence = read_interhand26m(data, cameras=cameras)
+    _, metrics = run(sequence, side, config, out, overwrite=overwrite, progress=run_progress(config, console))
+    console.print(before_after_table(metrics, title=f"{sequence.name}, {side} hand"))
+    console.print(f"run folder: {out}")
+
+
+def run(
+    sequence: HandSequence,
+    side: Side,
+    config: Config,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    progress: Progress,
+    monitor: Monitor | None = None,
+) -> tuple[Refinement, Mapping[str, object]]:
+    """Refine one hand into a run folder; returns the result and what its `metrics.json` holds.
+
+    Raises:
+        InputError: as `refine`, or the run folder is taken.
+    """
+    with RunFolder.create(out, overwrite=overwrite) as folder:
+        folder.write_yaml("config.yaml", resolved_configuration(sequence, side, config))
+        try:
+            refinement = refine(
+                sequence, side, config, progress=progress, record=folder.append_log, monitor=monitor
+            )
+        finally:
+            progress.close()
+        metrics = metrics_without_truth(refinement)
+        save_refinement(refinement, metrics, folder)
+    return refinement, metrics
+
+
+def run_progress(config: Config, console: Console) -> Progress:
+    """A reporter for the whole schedule of a configuration."""
+    stages = config.schedule.environment, config.schedule.texture, config.schedule.joint
+    return progress_for(console, sum(stage.iterations for stage in stages))
+
+
+def resolved_configuration(sequence: HandSequence, side: Side, config: Config) -> dict[str, object]:
+    """What is needed to repeat a run; `config` alone is a valid file for `--config`."""
+    return {
+        "version": handrefine.__version__,
+        "sequence": sequence.name,
+        "hand": side,
+        "cameras": list(sequence.cameras),
+        "frames": list(sequence.frames),
+        "config": config_to_mapping(config),
+    }
