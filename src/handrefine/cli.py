@@ -181,10 +181,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     debug = "--debug" in arguments
     errors = Console(stderr=True)
     logging.basicConfig(
-        level=logging.DEBUG if debug else logging.WARNING,
+        level=logging.WARNING,
         format="%(message)s",
         handlers=[RichHandler(console=errors, show_path=debug, show_time=debug)],
     )
+    logging.getLogger("handrefine").setLevel(logging.DEBUG if debug else logging.INFO)
     try:
         _parse(arguments)(Console())
     except InputError as error:

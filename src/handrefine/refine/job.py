@@ -49,6 +49,14 @@ class Job:
         """The dataset's frame numbers of the refined instants."""
         return tuple(self.sequence.frames[k] for k in self.start.frame_indices)
 
+    @property
+    def renderer_settings(self) -> RenderSettings:
+        return render_settings(self.config.render)
+
+    def new_renderer(self, settings: RenderSettings) -> Renderer:
+        """A renderer of the same hand and views that traces in another way."""
+        return create_renderer(self.config.render.backend, [self.hand.topology], self.observations.views, settings)
+
 
 def prepare(sequence: HandSequence, side: Side, config: Config) -> Job:
     """Start Mitsuba, pose the annotated hand, crop and label the images, and set up the renderer.

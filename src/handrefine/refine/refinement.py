@@ -11,16 +11,17 @@ from jaxtyping import Bool, Float
 from handrefine.config import Config
 from handrefine.hand.model import HandGeometry
 from handrefine.progress import Progress, Record, SilentProgress
-from handrefine.refine.job import Job, prepare, render_settings
+from handrefine.refine.job import Job, prepare
 from handrefine.refine.loop import Monitor, optimise
 from handrefine.refine.model import Prediction
 from handrefine.refine.variables import PoseVariables
-from handrefine.render.backends import create_renderer
 from handrefine.render.base import HandSurface
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
 
 #: Side of the coarse texture on which "seen by at least one camera" is told.
 SEEN_SIZE = 256
+#: Samples a pixel of the final pictures, which people look at.
+FINAL_SPP = 32
 #: Random numbers of the final pictures: never those of an iteration.
 FINAL_SEED = 2**31 - 1
 
@@ -145,17 +146,20 @@ def _result(job: Job, records: list[Record], started: float) -> Refinement:
 
 
 def _state(job: Job, pose: PoseVariables) -> State:
-    levels = job.model.texture.n_levels
+    settings = replace(job.renderer_settings, spp=max(FINAL_SPP, job.config.render.spp))
     prediction = job.model.predict(
-        job.renderer, job.observations, texture_levels=levels, seed=FINAL_SEED, pose=pose
+        job.new_renderer(settings),
+        job.observations,
+        texture_levels=job.model.texture.n_levels,
+        seed=FINAL_SEED,
+        pose=pose,
     )
     return State(pose.parameters_now(), prediction)
 
 
 def seen_texels(job: Job, geometry: HandGeometry) -> Bool[np.ndarray, "seen_size seen_size"]:
     """Texels that some view samples: those whose change would change a picture of the bare reflectance."""
-    settings = replace(render_settings(job.config.render), shading="albedo")
-    renderer = create_renderer(job.config.render.backend, [job.hand.topology], job.observations.views, settings)
+    renderer = job.new_renderer(replace(job.renderer_settings, shading="albedo"))
     texture = torch.full((1, SEEN_SIZE, SEEN_SIZE, 3), 0.5, device=job.runtime.device, requires_grad=True)
     dark = torch.zeros(2, 4, 3, device=job.runtime.device)
     with torch.enable_grad():
