@@ -37,7 +37,6 @@ class FirstHit(PSIntegrator):
         props["sppi"] = 0
         super().__init__(props)
         self.radiative_backprop = False
-        self.sample_border_warning = False  # about wide reconstruction filters; ours is a box
         self._value = value
 
     def sample(self, mode, scene, sampler, ray, depth, δL, state_in, active, project=False, si_shade=None, **_):

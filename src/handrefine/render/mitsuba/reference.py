@@ -19,6 +19,7 @@ from handrefine.render.mitsuba import keys
 from handrefine.render.mitsuba.first_hit import FirstHit, albedo, hand_colour_code
 from handrefine.render.mitsuba.scene import HandScene, SceneTensors, envmap_from_latlong
 from handrefine.render.mitsuba.sensor import Pinhole
+from handrefine.render.mitsuba.silhouettes import WeldedSilhouettes
 
 #: Coverage is rendered as one colour channel a hand.
 MAX_HANDS = 3
@@ -47,6 +48,9 @@ class ReferenceRenderer:
         self._sensors = [Pinhole(view.camera) for view in views.views]
         self._appearance = FirstHit(albedo) if settings.shading == "albedo" else _path_integrator(settings.depth)
         self._coverage = FirstHit(hand_colour_code(self._scene.meshes))
+        for integrator in (self._appearance, self._coverage):
+            integrator.proj_detail = WeldedSilhouettes(integrator, self._scene.meshes, topologies)
+            integrator.sample_border_warning = False  # about wide reconstruction filters; ours is a box
 
     def render(
         self,
@@ -103,7 +107,7 @@ class ReferenceRenderer:
 
 
 def _path_integrator(depth: int) -> mi.ad.integrators.common.ADIntegrator:
-    integrator = mi.load_dict(
+    return mi.load_dict(
         {
             "type": "prb_projective",
             "max_depth": depth,
@@ -113,8 +117,6 @@ def _path_integrator(depth: int) -> mi.ad.integrators.common.ADIntegrator:
         },
         optimize=False,  # Mitsuba 3.9.1 crashes when it optimises a scene that is a Python integrator alone
     )
-    integrator.sample_border_warning = False  # about wide reconstruction filters; ours is a box
-    return integrator
 
 
 @dataclass(frozen=True, eq=False)
