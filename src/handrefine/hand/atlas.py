@@ -22,7 +22,7 @@ def grid_atlas(
     """
     corners = v_template[faces]
     centers = corners.mean(axis=1)
-    axes = np.linalg.svd(centers - centers.mean(axis=0), full_matrices=False)[2]
+    axes = _principal_axes(v_template)
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     position = np.stack([normals @ axes[2], centers @ axes[0], centers @ axes[1]], axis=1)
     columns = int(np.ceil(np.sqrt(len(faces) / 2)))
@@ -37,6 +37,14 @@ def grid_atlas(
     origin = np.stack([cell % columns, cell // columns], axis=1)
     uv = (origin[:, None] + shape[half]) / columns
     return uv.reshape(-1, 2), np.arange(3 * len(faces)).reshape(-1, 3)
+
+
+def _principal_axes(points: Float[np.ndarray, "point 3"]) -> Float[np.ndarray, "3 3"]:
+    """Length, width and thickness of the hand as unit rows, each with its largest component positive."""
+    centered = points - points.mean(axis=0)
+    axes = np.linalg.eigh(centered.T @ centered)[1].T[::-1]
+    largest = np.abs(axes).argmax(axis=1)
+    return axes * np.sign(axes[np.arange(3), largest])[:, None]
 
 
 def _assign(items: np.ndarray, slots: np.ndarray, position: np.ndarray, slot: np.ndarray, depth: int) -> None:

@@ -71,6 +71,8 @@ _ALLOWED: dict[tuple[str, str], object] = {
     ("numpy", "dtype"): np.dtype,
     ("__builtin__", "object"): object,
     ("builtins", "object"): object,
+    # What chumpy keeps beside its numbers.
+    **{(module, kind.__name__): kind for module in ("__builtin__", "builtins") for kind in (set, frozenset)},
     ("copy_reg", "_reconstructor"): _reconstruct_object,
     ("copyreg", "_reconstructor"): _reconstruct_object,
     ("_codecs", "encode"): _codecs.encode,
@@ -89,6 +91,8 @@ class _RestrictedUnpickler(pickle.Unpickler):
         self.path = path
 
     def find_class(self, module: str, name: str) -> object:
+        if module.split(".", maxsplit=1)[0] == "chumpy" and (module, name) not in _ALLOWED:
+            return _Record
         if (module, name) not in _ALLOWED:
             raise InputError(
                 f"a hand model file asks for {module}.{name}, which is not data; it was not run",
