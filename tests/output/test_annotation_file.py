@@ -1,6 +1,7 @@
 """The annotation file gives back what was put in, and says what is wrong with other files."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -96,6 +97,8 @@ def test_the_documented_arrays_are_those_in_the_file(tmp_path):
     write_annotation_npz(tmp_path / "annotation.npz", annotation())
     with np.load(tmp_path / "annotation.npz") as archive:
         assert set(archive.files) == {*SHAPES, "format", "version"}
+    conventions = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+    assert [name for name in SHAPES if f"`{name}`" not in conventions] == []
 
 
 def edited(path, **changes: object) -> None:

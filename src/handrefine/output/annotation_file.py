@@ -3,6 +3,7 @@
 Evaluation, viewers and exporters read it without the dataset, the images or the hand model.
 """
 
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -158,7 +159,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile, AttributeError, TypeError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, AttributeError, TypeError) as error:
         # A lone .npy array is neither a context manager nor an archive, hence the last two.
         raise InputError("the annotation file cannot be read", where=path, found=error, fix=FIX) from error
     if str(arrays.get("format")) != FORMAT:
