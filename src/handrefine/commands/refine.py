@@ -5,8 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-import handrefine
-from handrefine.config import Config, config_to_mapping
+from handrefine.config import Config
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.output.progress import progress_for
 from handrefine.output.run_folder import RunFolder
@@ -15,7 +14,7 @@ from handrefine.progress import Progress
 from handrefine.refine.loop import Monitor
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.refinement import Refinement, refine
-from handrefine.refine.save import save_refinement
+from handrefine.refine.save import resolved_configuration, save_refinement
 from handrefine.sequence import HandSequence, Side
 
 
@@ -68,15 +67,3 @@ def run_progress(config: Config, console: Console) -> Progress:
     """A reporter for the whole schedule of a configuration."""
     stages = config.schedule.environment, config.schedule.texture, config.schedule.joint
     return progress_for(console, sum(stage.iterations for stage in stages))
-
-
-def resolved_configuration(sequence: HandSequence, side: Side, config: Config) -> dict[str, object]:
-    """What is needed to repeat a run; `config` alone is a valid file for `--config`."""
-    return {
-        "version": handrefine.__version__,
-        "sequence": sequence.name,
-        "hand": side,
-        "cameras": list(sequence.cameras),
-        "frames": list(sequence.frames),
-        "config": config_to_mapping(config),
-    }

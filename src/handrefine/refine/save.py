@@ -1,9 +1,12 @@
 """Writing a refinement into its run folder."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
+import handrefine
+from handrefine.config import Config, config_to_mapping
 from handrefine.data.interhand26m_format import InterHandSource
 from handrefine.data.interhand26m_writer import write_interhand26m_annotation
 from handrefine.output.annotation_file import HandState, RunAnnotation, write_annotation_npz
@@ -12,11 +15,39 @@ from handrefine.output.curves import loss_curves
 from handrefine.output.overlay import Rendered, contact_sheet, view_sheet
 from handrefine.output.pixels import write_picture
 from handrefine.output.run_folder import RunFolder
+from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.refinement import Refinement, State
-from handrefine.sequence import HandAnnotation, Side
+from handrefine.sequence import HandAnnotation, HandSequence, Side
 
 #: Rows of the picture that shows some views of the run at a glance.
 OVERVIEW_ROWS = 6
+
+
+def save_run(refinement: Refinement, out: Path, *, overwrite: bool = False) -> Path:
+    """Write a run folder, as `handrefine refine` does.
+
+    Raises:
+        InputError: the folder exists and must not be overwritten.
+    """
+    with RunFolder.create(out, overwrite=overwrite) as folder:
+        job = refinement.job
+        folder.write_yaml("config.yaml", resolved_configuration(job.sequence, job.hand.side, job.config))
+        for record in refinement.records:
+            folder.append_log(record)
+        save_refinement(refinement, metrics_without_truth(refinement), folder)
+    return folder.target
+
+
+def resolved_configuration(sequence: HandSequence, side: Side, config: Config) -> dict[str, object]:
+    """What is needed to repeat a run; its `config` is a valid file for `--config`."""
+    return {
+        "version": handrefine.__version__,
+        "sequence": sequence.name,
+        "hand": side,
+        "cameras": list(sequence.cameras),
+        "frames": list(sequence.frames),
+        "config": config_to_mapping(config),
+    }
 
 
 def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folder: RunFolder) -> None:

@@ -1,0 +1,178 @@
+"""The commands and their options, as typed dataclasses whose docstrings are the help.
+
+Calling a parsed command runs it; what it needs is imported only then, so that `--help` answers at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from rich.console import Console
+from tyro.conf import Positional, arg
+
+from handrefine.config import Config
+from handrefine.sequence import Side
+
+if TYPE_CHECKING:
+    from handrefine.data.synthetic import SyntheticSettings
+
+Settings = Annotated[Config, arg(name="")]
+FAILURE = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Common:
+    debug: bool = False
+    """Show the traceback of an error, and every message of the log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Configured(_Common):
+    config: Path | None = None
+    """YAML file of differences from the defaults; options on the command line override it."""
+    settings: Settings = field(default_factory=Config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Video(_Configured):
+    cameras: int = 6
+    """Number of cameras on the half-sphere around the hand."""
+    instants: int = 4
+    """Number of instants of the gesture."""
+    size: int = 128
+    """Width and height of the images in pixels."""
+    error_mm: float = 10.0
+    """Mean vertex error of the dataset's annotation in mm, exact."""
+    hand: Side = "right"
+    """Which hand."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(_Video):
+    """Make a synthetic video, perturb its annotation, refine it, and show what was gained."""
+
+    out: Path = Path("runs/demo")
+    """Folder to create."""
+    overwrite: bool = False
+    """Replace the folder of an earlier run, once the new one is complete."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.demo import demo
+
+        demo(
+            self.out,
+            self.hand,
+            _synthetic(self),
+            self.error_mm,
+            self.settings,
+            overwrite=self.overwrite,
+            console=console,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synthesize(_Video):
+    """Make a synthetic multi-view video in InterHand2.6M's layout, its annotation perturbed, and truth.npz."""
+
+    out: Path
+    """Folder to create."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.synthesize import synthesize
+
+        synthesize(self.out, self.hand, _synthetic(self), self.error_mm, self.settings, console=console)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refine(_Configured):
+    """Refine one hand's annotation in a folder of InterHand2.6M's layout."""
+
+    data: Path
+    """Folder that holds annotations/ and images/ (and masks/ where there are any)."""
+    out: Path
+    """Run folder to create."""
+    hand: Side = "right"
+    """Which hand."""
+    cameras: str | None = None
+    """Comma-separated names of the cameras to use; all when missing."""
+    overwrite: bool = False
+    """Replace the folder of an earlier run, once the new one is complete."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.refine import refine_folder
+
+        refine_folder(
+            self.data,
+            self.out,
+            self.hand,
+            self.settings,
+            cameras=None if self.cameras is None else tuple(name.strip() for name in self.cameras.split(",")),
+            overwrite=self.overwrite,
+            console=console,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate(_Common):
+    """Measure a finished run against the truth of a synthetic video, and complete its metrics.json."""
+
+    run: Annotated[Path, Positional]
+    """Run folder."""
+    truth: Path
+    """The dataset's truth.npz."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.evaluate import evaluate_run
+
+        evaluate_run(self.run, self.truth, console=console)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit(_Configured):
+    """Fit MANO parameters to a dataset's 3D joints, and write them in the dataset's format."""
+
+    data: Path
+    """Folder that holds annotations/ and images/."""
+    out: Path
+    """Folder to create; receives annotations/."""
+    hand: Literal["right", "left", "both"] = "right"
+    """Which hand, or both."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.fit import fit_folder
+
+        sides: tuple[Side, ...] = ("right", "left") if self.hand == "both" else (self.hand,)
+        fit_folder(self.data, self.out, sides, self.settings.hand, console=console)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor(_Configured):
+    """Say which Mitsuba variant, LLVM, CUDA device and hand model are found, and what to do about the rest."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.doctor import doctor
+
+        if not doctor(self.settings, console=console):
+            raise SystemExit(FAILURE)
+
+
+#: A parsed command line, ready to run.
+Command = Callable[[Console], None]
+
+COMMANDS: dict[str, type] = {
+    "demo": Demo,
+    "synthesize": Synthesize,
+    "refine": Refine,
+    "evaluate": Evaluate,
+    "fit": Fit,
+    "doctor": Doctor,
+}
+
+
+def _synthetic(video: _Video) -> "SyntheticSettings":
+    from handrefine.data.synthetic import SyntheticSettings
+
+    return SyntheticSettings(
+        cameras=video.cameras, instants=video.instants, size=video.size, seed=video.settings.seed
+    )
