@@ -72,12 +72,15 @@ class Camera:
         return points_world @ R.T + t
 
     def project(self, points_world: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 2"]:
-        """Pixel coordinates of world points; differentiable. Points at or behind the camera give NaN."""
+        """Pixel coordinates of world points; differentiable. Points at or behind the camera give NaN
+        and take no gradient."""
         points_cam = self.to_camera(points_world)
         z = points_cam[..., 2:]
-        normalised = points_cam[..., :2] / torch.where(z > 1e-6, z, torch.nan)
+        in_front = z > 1e-6
+        # Divide by 1 where the result is thrown away: NaN times a zero gradient would be NaN.
+        normalised = points_cam[..., :2] / torch.where(in_front, z, 1.0)
         f, c = points_world.new_tensor([self.fx, self.fy]), points_world.new_tensor([self.cx, self.cy])
-        return normalised * f + c
+        return torch.where(in_front, normalised * f + c, torch.nan)
 
     def cropped(self, x0_px: int, y0_px: int, width: int, height: int) -> "Camera":
         """The camera whose image is the window with the given upper left corner; it may leave the image."""

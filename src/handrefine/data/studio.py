@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from handrefine.mesh import MeshTopology
+from handrefine.mesh import MeshTopology, vertex_normals
 from handrefine.sequence import Camera
 from handrefine.spherical import sh_basis
 
@@ -101,9 +101,8 @@ def key_light(
     coefficients = np.linalg.lstsq(sh_basis(torch.as_tensor(axes), 1).numpy(), radiance, rcond=None)[0]
 
     albedo = _vertex_albedo(topology, texture)
-    reflected = (
-        albedo * colour * (1 + 2 / 3 * (_vertex_normals(verts_world, topology) @ direction)[..., None] * key)
-    )
+    normals = vertex_normals(torch.as_tensor(verts_world), topology).numpy()
+    reflected = albedo * colour * (1 + 2 / 3 * (normals @ direction)[..., None] * key)
     level = min(_MEAN_LEVEL / reflected.mean(), _HIGH_LEVEL / np.percentile(reflected, 99))
     return coefficients * level
 
@@ -114,13 +113,3 @@ def _vertex_albedo(topology: MeshTopology, texture: np.ndarray) -> Float[np.ndar
     albedo = np.zeros((topology.n_vertices, 3))
     albedo[topology.split_to_vertex] = texture[v, u]
     return albedo
-
-
-def _vertex_normals(verts_world: np.ndarray, topology: MeshTopology) -> Float[np.ndarray, "frame vertex 3"]:
-    a, b, c = (verts_world[:, topology.faces[:, k]] for k in range(3))
-    areas = np.cross(b - a, c - a)
-    normals = np.zeros_like(verts_world)
-    for frame in range(len(normals)):
-        for k in range(3):
-            np.add.at(normals[frame], topology.faces[:, k], areas[frame])
-    return normals / np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-12)
