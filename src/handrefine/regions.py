@@ -70,14 +70,15 @@ def distance_px(region: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "
     return cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
-def dilated(region: Bool[np.ndarray, "height width"], radius_px: float) -> Bool[np.ndarray, "height width"]:
+def dilated(region: Bool[np.ndarray, "height width"], radius_px: int | float) -> Bool[np.ndarray, "height width"]:
     """The region grown by a disc."""
     return distance_px(region) <= radius_px
 
 
 def hand_length_px(joints_px: Float[np.ndarray, "21 2"]) -> float:
     """Length of the hand in this picture: palm and longest finger, bone by bone, so that a fist is not short."""
-    chains = [np.linalg.norm(np.diff(joints_px[list(chain)], axis=0), axis=1).sum() for chain in FINGER_CHAINS]
+    finite_px = np.where(np.isfinite(joints_px), joints_px, np.nan)
+    chains = [np.linalg.norm(np.diff(finite_px[list(chain)], axis=0), axis=1).sum() for chain in FINGER_CHAINS]
     finite = [length for length in chains if np.isfinite(length)]
     return float(max(finite, default=0.0))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from handrefine.colour import linear_to_srgb8
 
 #: Canny's hysteresis thresholds on 8-bit sRGB, and the radius by which edges grow.
-LOW, HIGH = 50, 150
+LOW, HIGH = 50.0, 150.0
 
 
 def canny_edges(image: Float[np.ndarray, "height width 3"], low: float = LOW, high: float = HIGH) -> np.ndarray:

@@ -44,9 +44,9 @@ class LabelSettings:
     background: Background = "unknown"
     forearm: bool = True
     forearm_margin: float = 0.0
-    other_hand_px: float = 15
-    mask_margin_px: float = 1
-    near_px: float = 25
+    other_hand_px: int | float = 15
+    mask_margin_px: int | float = 1
+    near_px: int | float = 25
     reach: float = 0.25
     missing: float = 0.1
 
@@ -77,7 +77,7 @@ def make_labels(
     mask: Region | None = None,
     other_joints_px: Float[np.ndarray, "21 2"] | None = None,
     excluded: Region | None = None,
-    px_scale: float = 1.0,
+    px_scale: int | float = 1.0,
     settings: LabelSettings | None = None,
 ) -> LabelImage:
     """Label one view of one hand.
@@ -115,7 +115,9 @@ def make_labels(
     return LabelImage(label, comparable & ~saturated(image), target, background, known)
 
 
-def other_hand_region(joints_px: Float[np.ndarray, "21 2"], height: int, width: int, margin_px: float) -> Region:
+def other_hand_region(
+    joints_px: Float[np.ndarray, "21 2"], height: int, width: int, margin_px: int | float
+) -> Region:
     """The other hand's surroundings: the convex hull of its joints, grown."""
     return regions.dilated(regions.convex_hull(joints_px, height, width), margin_px)
 
@@ -134,7 +136,7 @@ def saturated(image: Image) -> Region:
 
 
 def is_black_background(
-    image: Image, joints_px: Float[np.ndarray, "21 2"], *, px_scale: float = 1.0, near_px: float = 25
+    image: Image, joints_px: Float[np.ndarray, "21 2"], *, px_scale: int | float = 1.0, near_px: int | float = 25
 ) -> bool:
     """Whether nearly everything (99 %) outside the hull of the hand's joints, grown by `near_px`, is black.
 
@@ -168,7 +170,7 @@ def _labels_of_mask(
     return label
 
 
-def _joints_outside(mask: Region, joints_px: np.ndarray, further_than_px: float) -> Bool[np.ndarray, "21"]:
+def _joints_outside(mask: Region, joints_px: np.ndarray, further_than_px: int | float) -> Bool[np.ndarray, "21"]:
     """Joints within the image and further from the mask than an imperfect annotation explains."""
     height, width = mask.shape
     away_px = regions.distance_px(mask)
@@ -179,7 +181,7 @@ def _joints_outside(mask: Region, joints_px: np.ndarray, further_than_px: float)
     return outside
 
 
-def _banded(mask: Region, margin_px: float) -> Int8[np.ndarray, "height width"]:
+def _banded(mask: Region, margin_px: int | float) -> Int8[np.ndarray, "height width"]:
     """HAND inside, NOT_HAND outside, UNKNOWN within `margin_px` on either side of the contour (0: no band)."""
     label = mask.astype(np.int8)
     if margin_px > 0:

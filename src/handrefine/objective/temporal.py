@@ -21,7 +21,10 @@ def bilateral_filter(
     `w_ts = exp(-(time_s - time_t)^2 / (2 a^2)) exp(-|x_s - x_t|^2 / (2 sigma^2))`.
 
     Only instants whose window is complete are filtered: at the ends a one-sided mean would drag every steady
-    motion back. Differentiable, the weights included.
+    motion back.
+
+    Differentiable in the values; the weights are constants to the gradient. Their own derivative rewards moving
+    neighbours apart until they no longer count, which turns jitter of about sigma into jumps.
 
     Raises:
         InputError: the window is not an odd number.
@@ -34,7 +37,7 @@ def bilateral_filter(
     total, weight_sum = torch.zeros_like(centre), torch.zeros_like(centre[..., :1])
     for k in range(window):
         neighbour, gap = values[k : k + inner], time[k : k + inner] - centre_time
-        distance = (neighbour - centre).square().sum(dim=-1, keepdim=True)
+        distance = (neighbour - centre).detach().square().sum(dim=-1, keepdim=True)
         weight = torch.exp(-(gap.square() / (2 * a**2))[:, None, None] - distance / (2 * sigma**2))
         total, weight_sum = total + weight * neighbour, weight_sum + weight
     return total / weight_sum
