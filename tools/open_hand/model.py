@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from densify import split_long_edges
 from kinematics import (
     FINGER_ROOT,
     FINGERS,
@@ -63,7 +64,7 @@ class HandModel:
 
 
 def build_model(samples: HandSamples) -> HandModel:
-    samples = _crop(samples)
+    samples = split_long_edges(_crop(samples))
     weights = _mano_weights(samples)
     joints = _mano_joints(samples)
     tips = _tip_vertices(samples.vertices[0], joints[0], weights)
