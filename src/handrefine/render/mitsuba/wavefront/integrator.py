@@ -1,0 +1,107 @@
+"""Radiance along rays into the hands: paths of any depth, with the low-order light in closed form."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import drjit as dr
+import mitsuba as mi
+
+from handrefine.render.mitsuba.wavefront.geometry import HandGeometry, Surface
+from handrefine.render.mitsuba.wavefront.light import Light
+from handrefine.render.mitsuba.wavefront.sensor import sphere_chord
+
+
+class Samples(Protocol):
+    def next_2d(self) -> "mi.Point2f": ...
+
+
+@dataclass
+class World:
+    """What rays can meet: hands in their cells, and the light around them."""
+
+    geometry: HandGeometry
+    light: Light
+    radius: "mi.Float"
+
+
+class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
+    """Path tracer for Lambertian hands under light from infinity (`handrefine_path`).
+
+    The reflected radiance at a point with albedo rho and normal n, over directions d distributed by the cosine:
+
+        L = rho E(n) / pi + rho mean of [ L_in(d) - L_cv(d) ],
+
+    L_cv being the part of the light up to spherical harmonics order 2 and E its irradiance in closed form: exact
+    for any light, and free of noise where nothing occludes a low-order light. `L_in(d)` is the light if d is free,
+    else the radiance reflected there, 0 once the path has `max_depth` edges (Mitsuba's counting).
+
+    Paths are replayed with new random numbers for the gradient, like `prb`. Since hands need few bounces, they are
+    unrolled instead of stored or traced twice: value and derivative of a path are one kernel. Directions stay
+    fixed in space, so a visible point carries the motion of every point before it. Not differentiable: the motion
+    of shadow edges.
+    """
+
+    def __init__(self, props: "mi.Properties") -> None:
+        super().__init__(props)
+        self.albedo_only = bool(props.get("albedo_only", False))
+        self.world: World | None = None
+
+    def sample(self, mode, scene, sampler, ray, active=True, **_):  # noqa: ANN001, ANN201
+        """Mitsuba's interface, primal only; gradients are the wavefront renderer's business."""
+        del mode, scene
+        pi = self.first_hit(ray, mi.Bool(active))
+        return self.radiance(pi, ray, pi.is_valid(), sampler), pi.is_valid(), [], None
+
+    def first_hit(self, ray: "mi.Ray3f", active: "mi.Bool") -> "mi.PreliminaryIntersection3f":
+        return self.world.geometry.scene.ray_intersect_preliminary(ray, coherent=True, active=active)
+
+    def radiance(
+        self, pi: "mi.PreliminaryIntersection3f", ray: "mi.Ray3f", active: "mi.Bool", sampler: Samples
+    ) -> "mi.Color3f":
+        """Radiance at first hits; attached to whatever arrays of the world carry gradients."""
+        geometry, light = self.world.geometry, self.world.light
+        surface = geometry.surface(pi, ray, active)
+        if self.albedo_only:
+            return surface.albedo
+        result, throughput = mi.Color3f(0), mi.Color3f(1)
+        for bounce in range(self.max_depth - 1):
+            throughput = throughput * surface.albedo
+            d, weight = _scatter(surface, sampler)
+            ray = self._leave(surface, d)
+            if bounce == self.max_depth - 2:
+                free = active & ~geometry.scene.ray_test(dr.detach(ray), active=active)
+            else:
+                pi = geometry.scene.ray_intersect_preliminary(dr.detach(ray), coherent=False, active=active)
+                free = active & ~pi.is_valid()
+            sky = dr.select(free, light.radiance(d, free), 0) * weight
+            result = result + dr.select(active, throughput * (light.control(surface.n, d, weight, active) + sky), 0)
+            active = active & ~free
+            if bounce < self.max_depth - 2:
+                throughput = throughput * weight
+                surface = geometry.surface(pi, ray, active)
+        return result
+
+    def _leave(self, surface: Surface, d: "mi.Vector3f") -> "mi.Ray3f":
+        """The ray from a surface into a direction, up to where it leaves its instant's cell."""
+        cell = dr.detach(surface.cell)
+        p = dr.detach(surface.p)
+        side = dr.select(dr.dot(surface.geometric_n, d) > 0, 1, -1)
+        # As Mitsuba's own offset: relative to the coordinates' magnitude, so that no triangle shadows itself.
+        offset = (1 + dr.max(dr.abs(p))) * mi.math.RayEpsilon
+        ray = mi.Ray3f(surface.p + surface.geometric_n * (side * offset), d)
+        _, leave = sphere_chord(mi.Vector3f(p - cell), d, self.world.radius)
+        ray.maxt = leave
+        return ray
+
+
+def _scatter(surface: Surface, sampler: Samples) -> tuple["mi.Vector3f", "mi.Float"]:
+    """A cosine-distributed direction, fixed in space, and its weight: 1, with the derivative of the cosine."""
+    n = dr.detach(surface.n)
+    d = mi.Frame3f(n).to_world(mi.warp.square_to_cosine_hemisphere(sampler.next_2d()))
+    cosine = dr.maximum(dr.dot(n, d), 1e-6)
+    return d, dr.replace_grad(mi.Float(1), dr.dot(surface.n, d) / cosine)
+
+
+def hand_integrator(depth: int, albedo_only: bool) -> HandIntegrator:
+    mi.register_integrator("handrefine_path", HandIntegrator)
+    return mi.load_dict({"type": "handrefine_path", "max_depth": depth, "albedo_only": albedo_only}, optimize=False)

@@ -1,0 +1,182 @@
+"""One wavefront: the picture of a set of views and its gradient, on flat Dr.Jit arrays."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import drjit as dr
+import mitsuba as mi
+import numpy as np
+import torch
+from torch import Tensor
+
+from handrefine.mesh import MeshTopology
+from handrefine.render.base import RenderSettings, ViewSet
+from handrefine.render.mitsuba.wavefront.edges import EdgeSamples, SilhouetteSampler
+from handrefine.render.mitsuba.wavefront.geometry import Atlas, HandGeometry
+from handrefine.render.mitsuba.wavefront.instants import Cells
+from handrefine.render.mitsuba.wavefront.integrator import World, hand_integrator
+from handrefine.render.mitsuba.wavefront.light import Light
+from handrefine.render.mitsuba.wavefront.samples import IndependentSamples, PixelSamples
+from handrefine.render.mitsuba.wavefront.sensor import multiview_sensor, to_drjit
+
+#: Distance in pixels of the two rays on either side of a silhouette; ten times more biases the gradient.
+EDGE_OFFSET_PX = 0.002
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """What a picture depends on, without autograd history. Order: that of the autograd function's arguments."""
+
+    vertices: Tensor  # (frame, vertex of all hands, 3) in the shared scene
+    normals: Tensor
+    texels: Tensor
+    environment: Tensor  # (height, width, 3)
+    coefficients: Tensor  # low order of the environment
+
+    def flat(self) -> tuple[Tensor, ...]:
+        return self.vertices, self.normals, self.texels, self.environment, self.coefficients
+
+
+class Wavefront:
+    """Traces all pixels of its views together. Holds no result; the scene is that of the last picture."""
+
+    def __init__(
+        self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings, device: torch.device
+    ) -> None:
+        self.views, self.settings, self.n_hands = views, settings, len(topologies)
+        self.geometry = HandGeometry(topologies, views.n_frames)
+        self.sensor = multiview_sensor(views, device)
+        self.integrator = hand_integrator(settings.depth, settings.shading == "albedo")
+        self.silhouettes = SilhouetteSampler(topologies, self.sensor, self.geometry.n_vertices)
+        self._loaded: object = None
+
+    def load(self, inputs: Inputs, cells: Cells, sizes: tuple[tuple[int, int, int], ...], grad: Sequence[bool]) -> list:
+        """Set the scene; arrays whose flag in `grad` is set come attached. Gives back all arrays."""
+        arrays = [to_drjit(x) for x in inputs.flat()]
+        if self._loaded is not inputs:
+            self.geometry.move(arrays[0])
+            self.sensor.place(cells)
+            self.geometry.cells = to_drjit(cells.centers_scene)
+            self._loaded = inputs
+        for array, wanted in zip(arrays, grad, strict=True):
+            if wanted:
+                dr.enable_grad(array)
+        vertices, normals, texels, environment, coefficients = arrays
+        self.geometry.vertices, self.geometry.normals = vertices, normals
+        self.geometry.atlas = Atlas(texels, sizes)
+        height, width, _ = inputs.environment.shape
+        light = Light(environment, height, width, coefficients)
+        self.integrator.world = World(self.geometry, light, self.sensor.radius)
+        return arrays
+
+    def picture(self, seed: int) -> Tensor:
+        """(pixel, 3 + hand): radiance, then each hand's coverage."""
+        n = self.views.n_pixels
+        pixel = dr.arange(mi.UInt32, n)
+        share = dr.opaque(mi.Float, 1.0 / self.settings.spp)
+
+        def add(sampler: PixelSamples, hit: Hit, total: list) -> list:
+            radiance = self.integrator.radiance(hit.pi, hit.ray, mi.Bool(True), sampler)
+            hand = self.geometry.hand_of(hit.pi)
+            coverage = [dr.select(hand == k, 1.0, 0.0) for k in range(self.n_hands)]
+            return [t + c * share for t, c in zip(total, [*radiance, *coverage], strict=True)]
+
+        with dr.suspend_grad():
+            total = self._over_samples(pixel, seed, add, [dr.zeros(mi.Float, n) for _ in range(3 + self.n_hands)])
+            buffer = dr.zeros(mi.Float, n * len(total))
+            for k, channel in enumerate(total):
+                dr.scatter(buffer, channel, pixel * len(total) + k)
+            dr.eval(buffer)
+        return to_torch(buffer).reshape(n, -1)
+
+    def backpropagate_shading(self, seed: int, gradient: "mi.Float") -> None:
+        """Propagate the gradient of the radiance inside visible surfaces to the attached arrays."""
+        pixel = dr.arange(mi.UInt32, self.views.n_pixels)
+        with dr.suspend_grad():
+            adjoint = self._adjoint(gradient, pixel, 0, 3) / dr.opaque(mi.Float, self.settings.spp)
+
+            def propagate(sampler: PixelSamples, hit: Hit, total: list) -> list:
+                with dr.resume_grad():
+                    radiance = self.integrator.radiance(hit.pi, hit.ray, mi.Bool(True), sampler)
+                    dr.backward_from(dr.dot(mi.Vector3f(radiance), mi.Vector3f(*adjoint)))
+                return total
+
+            self._over_samples(pixel, seed, propagate, [])
+
+    def backpropagate_silhouettes(self, seed: int, vertices: "mi.Float", gradient: "mi.Float") -> None:
+        """Propagate the gradient of what silhouettes uncover as they move to the vertices.
+
+        The value of a pixel changes by (value on the one side - value on the other) a pixel length of silhouette
+        and a pixel of motion along its normal.
+        """
+        samples = self.silhouettes.sample(vertices, self.settings.edge_samples_per_px, opaque_seed(seed, 2))
+        if samples is None:
+            return
+        key = opaque_seed(seed, 3)
+        with dr.suspend_grad():
+            pixel = self.sensor.pixel_at(samples.view, samples.uv_px)
+            adjoint = self._adjoint(gradient, pixel, 0, 3 + self.n_hands)
+            step = mi.Float(0)
+            for side in (-1.0, 1.0):
+                step += -side * self._seen(samples, side, key, adjoint)
+            step *= samples.px_per_sample
+        q = self.sensor.project(samples.view, samples.point(vertices))
+        dr.backward_from(dr.dot(mi.Vector2f(q.x, q.y) / q.z, samples.normal) * dr.detach(step))
+
+    def _seen(self, samples: EdgeSamples, side: float, key: "mi.UInt32", adjoint: list["mi.Float"]) -> "mi.Float":
+        """Adjoint times what a ray just beside a silhouette sees; both sides use the same random numbers."""
+        ray = self.sensor.ray(samples.view, samples.uv_px + samples.normal * (side * EDGE_OFFSET_PX))
+        pi = self.integrator.first_hit(ray, ray.maxt > 0)
+
+        def hit(pi, ray, lane):  # noqa: ANN001, ANN202
+            radiance = self.integrator.radiance(pi, ray, mi.Bool(True), IndependentSamples(lane, key))
+            hand = self.geometry.hand_of(pi)
+            value = dr.dot(mi.Vector3f(*adjoint[:3]), mi.Vector3f(radiance))
+            for k, weight in enumerate(adjoint[3:]):
+                value += dr.select(hand == k, weight, 0)
+            return value
+
+        lane = dr.arange(mi.UInt32, dr.width(samples.view))
+        return dr.if_stmt((pi, ray, lane), pi.is_valid(), hit, lambda pi, ray, lane: mi.Float(0))
+
+    def _adjoint(self, gradient: "mi.Float", pixel: "mi.UInt32", first: int, last: int) -> list["mi.Float"]:
+        stride = 3 + self.n_hands
+        return [dr.gather(mi.Float, gradient, pixel * stride + k) for k in range(first, last)]
+
+    def _over_samples(self, pixel: "mi.UInt32", seed: int, shade: Callable, total: list) -> list:
+        """Run `shade` for every sample that hits a hand. A lane is a pixel, so that nothing has to be gathered."""
+        view, corner = self.sensor.pixel(pixel)
+        key, spp = opaque_seed(seed, 1), self.settings.spp
+        count = dr.opaque(mi.UInt32, spp)
+
+        def step(sample: "mi.UInt32", total: list) -> tuple["mi.UInt32", list]:
+            sampler = PixelSamples(pixel, sample, spp, key)
+            ray = self.sensor.ray(view, corner + sampler.next_2d())
+            pi = self.integrator.first_hit(ray, ray.maxt > 0)
+
+            def hit(pi, ray, sample, total):  # noqa: ANN001, ANN202
+                sampler = PixelSamples(pixel, sample, spp, key, decision=1)
+                return shade(sampler, Hit(pi, ray), total)
+
+            total = dr.if_stmt((pi, ray, sample, total), pi.is_valid(), hit, lambda pi, ray, sample, total: total)
+            return sample + 1, total
+
+        _, total = dr.while_loop(
+            (mi.UInt32(0), total), lambda sample, total: sample < count, step, label="samples of a pixel"
+        )
+        return total
+
+
+@dataclass
+class Hit:
+    pi: "mi.PreliminaryIntersection3f"
+    ray: "mi.Ray3f"
+
+
+def opaque_seed(seed: int, purpose: int) -> "mi.UInt32":
+    """Independent seeds for independent purposes; opaque, so that no kernel depends on them."""
+    return dr.opaque(mi.UInt32, int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0]))
+
+
+def to_torch(array: "mi.Float") -> Tensor:
+    return array.torch()
