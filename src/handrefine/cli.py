@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except InputError as error:
         if debug:
             traceback.print_exc()
-        errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(USAGE_ERROR) from None
     except KeyboardInterrupt:
         errors.print("interrupted")
@@ -66,15 +66,21 @@ def _parse(arguments: list[str]) -> Command:
 
 
 def _defaults(command: type, arguments: list[str]) -> Any:
-    """The command's defaults, its settings taken from the `--config` file; required options stay required."""
-    missing = {
-        f.name: tyro.MISSING
-        for f in dataclasses.fields(command)
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-    }
+    """The command's defaults, its settings taken from the `--config` file; required options stay required.
+
+    tyro reads defaults off an instance. It is filled without `__init__`, because the mark of a required option has
+    not the option's type.
+    """
+    defaults = object.__new__(command)
+    for option in dataclasses.fields(command):
+        value: Any = option.default
+        if option.default_factory is not dataclasses.MISSING:
+            value = option.default_factory()
+        object.__setattr__(defaults, option.name, tyro.MISSING if value is dataclasses.MISSING else value)
     path = _config_path(arguments)
-    settings = {} if path is None else {"settings": load_config(path)}
-    return command(**missing, **settings)
+    if path is not None:
+        object.__setattr__(defaults, "settings", load_config(path))
+    return defaults
 
 
 def _config_path(arguments: list[str]) -> Path | None:

@@ -154,13 +154,12 @@ def _label_settings(config: LabelConfig) -> LabelSettings:
 
 def _shrink(image: np.ndarray, labels: LabelImage, window: Window) -> _ViewData:
     """Means over the area of every window pixel; a pixel counts when nearly all of its area does."""
-    free = (labels.background == image).all(axis=-1) & (image.max(axis=-1) > 0)
     return _ViewData(
         image=window.shrink(image),
         target=window.shrink(labels.target),
         background=window.shrink(labels.background),
         colour_weight=_mostly(window.shrink(labels.colour_valid)),
-        background_known=window.shrink(free) < 0.5,
+        background_known=window.shrink(labels.background_known) > 0.5,
         hand_share=window.shrink(labels.label == HAND),
         silhouette_weight=_mostly(window.shrink(labels.label != UNKNOWN)),
     )
