@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, get_args, runtime_checkable, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,7 +18,6 @@ from handrefine.mesh import MeshTopology
 from handrefine.sequence import Camera, HandAnnotation, ManoParameters, Side
 
 
-@runtime_checkable
 @runtime_checkable  # so that shape checks while testing can handle it
 class HandLayer(Protocol):
     """What truth needs of a hand model: `handrefine.hand.HandModel` is one.
