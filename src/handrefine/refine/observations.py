@@ -159,7 +159,7 @@ def _shrink(image: np.ndarray, labels: LabelImage, window: Window) -> _ViewData:
         target=window.shrink(labels.target),
         background=window.shrink(labels.background),
         colour_weight=_mostly(window.shrink(labels.colour_valid)),
-        background_known=window.shrink(labels.background_known) > 0.5,
+        background_known=np.full((window.camera.height, window.camera.width), labels.background_known),
         hand_share=window.shrink(labels.label == HAND),
         silhouette_weight=_mostly(window.shrink(labels.label != UNKNOWN)),
     )
