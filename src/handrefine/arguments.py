@@ -147,6 +147,37 @@ class Fit(_Configured):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Export(_Common):
+    """Write a run in the formats of other programs: a Mitsuba scene, meshes, arrays, InterHand2.6M's files."""
+
+    run: Annotated[Path, Positional]
+    """Run folder."""
+    format: Literal["xml", "glb", "obj", "ply", "npz", "interhand26m"]
+    """xml: a scene for the mitsuba command. glb: the gesture as an animation. obj, ply: a mesh per instant."""
+    out: Path
+    """What to create: a file for glb and npz, a folder for the rest."""
+    frame: int | None = None
+    """Frame number of the one instant to export; all when missing (xml: the first)."""
+    camera: str | None = None
+    """Name of the camera (xml only); the first when missing."""
+    which: Literal["before", "after"] = "after"
+    """The hand as it was annotated, or as it was refined."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.export import export
+
+        export(
+            self.run,
+            self.format,
+            self.out,
+            frame=self.frame,
+            camera=self.camera,
+            which=self.which,
+            console=console,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Doctor(_Configured):
     """Say which Mitsuba variant, LLVM, CUDA device and hand model are found, and what to do about the rest."""
 
@@ -166,6 +197,7 @@ COMMANDS: dict[str, type] = {
     "refine": Refine,
     "evaluate": Evaluate,
     "fit": Fit,
+    "export": Export,
     "doctor": Doctor,
 }
 

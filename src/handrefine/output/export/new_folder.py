@@ -1,0 +1,39 @@
+"""Filling a new folder, whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from handrefine.errors import InputError
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A temporary folder beside `path` that takes its name if the block ends well, and goes if it does not.
+
+    Raises:
+        InputError: `path` exists and is not an empty folder, or nothing can be written there.
+    """
+    refuse_existing(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True)
+    except OSError as error:
+        raise InputError("the output cannot be written", where=path, found=error, fix="choose another") from error
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises:
+    InputError: there is something at `path` already; an empty folder does not count.
+    """
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() or not path.name:
+        raise InputError("the output exists already", where=path, fix="choose another name, or remove it")
