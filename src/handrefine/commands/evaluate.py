@@ -11,6 +11,7 @@ from rich.console import Console
 from handrefine.colour import srgb_to_linear
 from handrefine.data.synthetic import SyntheticTruth, load_truth
 from handrefine.errors import InputError
+from handrefine.evaluate.metrics import reprojection_px
 from handrefine.hand.model import HandGeometry
 from handrefine.output.annotation_file import HandState, RunAnnotation, read_annotation_npz
 from handrefine.output.files import write_json
@@ -31,6 +32,8 @@ def evaluate_run(run: Path, truth_file: Path, *, console: Console) -> dict[str, 
     annotation = read_annotation_npz(run / "annotation.npz")
     truth = load_truth(truth_file)
     metrics |= truth_metrics(annotation, truth, truth_file)
+    metrics["per_instant"] = instant_metrics(annotation, truth, truth_file)
+    metrics["per_view"] = view_metrics(annotation, truth, truth_file, metrics.get("per_view") or [])
     metrics["texture_psnr_db"] = texture_metrics(run, truth)
     write_json(run / "metrics.json", metrics)
     console.print(before_after_table(metrics, title=f"{run}, {annotation.side} hand, against {truth_file.name}"))
@@ -47,6 +50,46 @@ def truth_metrics(annotation: RunAnnotation, truth: SyntheticTruth, where: Path)
         geometry_metrics(_state_geometry(state), true, views) for state in (annotation.before, annotation.after)
     )
     return {name: {"before": before[name], "after": after[name]} for name in before}
+
+
+def instant_metrics(annotation: RunAnnotation, truth: SyntheticTruth, where: Path) -> list[dict[str, object]]:
+    """Errors before and after, one entry an instant."""
+    rows = _matching_instants(annotation, truth, where)
+    true = _geometry(truth.verts_world[rows], truth.joints_world[rows])
+    cameras = {camera.name: camera for camera in annotation.cameras}
+    entries: list[dict[str, object]] = []
+    for k, frame in enumerate(annotation.frames):
+        views = [(0, cameras[name]) for instant, name in annotation.views if instant == k]
+        before, after = (
+            geometry_metrics(_instant(_state_geometry(state), k), _instant(true, k), views)
+            for state in (annotation.before, annotation.after)
+        )
+        figures = {name: {"before": before[name], "after": after[name]} for name in before}
+        entries.append({"frame": frame, **figures})
+    return entries
+
+
+def view_metrics(
+    annotation: RunAnnotation, truth: SyntheticTruth, where: Path, known: list[dict[str, object]]
+) -> list[dict[str, object]]:
+    """What is known of every view, by its frame and camera, with its reprojection error added."""
+    rows = _matching_instants(annotation, truth, where)
+    true = _geometry(truth.verts_world[rows], truth.joints_world[rows]).joints_world
+    states = {
+        moment: _state_geometry(state).joints_world
+        for moment, state in (("before", annotation.before), ("after", annotation.after))
+    }
+    cameras = {camera.name: camera for camera in annotation.cameras}
+    figures = {(entry.get("frame"), entry.get("camera")): entry for entry in known}
+    entries: list[dict[str, object]] = []
+    for frame, name in annotation.views:
+        key = annotation.frames[frame], name
+        errors = {
+            moment: reprojection_px(joints, true, [(frame, cameras[name])]) for moment, joints in states.items()
+        }
+        old = figures.get(key, {"frame": key[0], "camera": name})
+        entries.append({**old, "reprojection_px": errors})
+    return entries
 
 
 def texture_metrics(run: Path, truth: SyntheticTruth) -> dict[str, float | None]:
@@ -72,6 +115,10 @@ def _matching_instants(annotation: RunAnnotation, truth: SyntheticTruth, where: 
             found=f"a {expected[0]} hand of {expected[1]} vertices in frames {true_frames}",
         )
     return [truth.frames.index(frame) for frame in annotation.frames]
+
+
+def _instant(geometry: HandGeometry, k: int) -> HandGeometry:
+    return HandGeometry(geometry.verts_world[k : k + 1], geometry.joints_world[k : k + 1])
 
 
 def _state_geometry(state: HandState) -> HandGeometry:

@@ -9,6 +9,7 @@ from handrefine.config import Config
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.output.progress import progress_for
 from handrefine.output.run_folder import RunFolder
+from handrefine.output.run_warnings import collected_warnings
 from handrefine.output.table import before_after_table
 from handrefine.progress import Progress
 from handrefine.refine.loop import Monitor
@@ -53,13 +54,15 @@ def run(
     with RunFolder.create(out, overwrite=overwrite) as folder:
         folder.write_yaml("config.yaml", resolved_configuration(sequence, side, config))
         try:
-            refinement = refine(
-                sequence, side, config, progress=progress, record=folder.append_log, monitor=monitor
-            )
+            with collected_warnings() as warnings:
+                refinement = refine(
+                    sequence, side, config, progress=progress, record=folder.append_log, monitor=monitor
+                )
         finally:
             progress.close()
         metrics = metrics_without_truth(refinement)
         save_refinement(refinement, metrics, folder)
+        folder.write_json("warnings.json", warnings)
     return refinement, metrics
 
 

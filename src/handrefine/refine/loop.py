@@ -20,10 +20,17 @@ log = logging.getLogger(__name__)
 SEEDS_PER_RUN = 100_003
 #: Extra figures of a geometry for the log, e.g. its error where a caller knows the truth.
 Monitor = Callable[[HandGeometry], Mapping[str, float]]
+#: Told of every stage that has run, by its name, while the model still holds that stage's values.
+StageEnd = Callable[[str, StageConfig], None]
 
 
 def optimise(
-    job: Job, *, progress: Progress, record: Callable[[Record], None], monitor: Monitor | None = None
+    job: Job,
+    *,
+    progress: Progress,
+    record: Callable[[Record], None],
+    monitor: Monitor | None = None,
+    on_stage_end: StageEnd | None = None,
 ) -> None:
     """Run the schedule's stages on the job's model, in place.
 
@@ -62,6 +69,8 @@ def optimise(
             record(entry)
             progress.update(entry)
             iteration += 1
+        if on_stage_end is not None:
+            on_stage_end(field.name, stage)
 
 
 def _optimiser(model: HandVideoModel, stage: StageConfig, rates: RatesConfig) -> torch.optim.Adam:

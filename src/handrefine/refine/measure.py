@@ -18,7 +18,8 @@ Figure = dict[str, float | None]
 
 def metrics_without_truth(refinement: Refinement) -> dict[str, object]:
     """Everything that `metrics.json` holds, with null for what needs a truth."""
-    before, after = (_agreement(refinement, state) for state in (refinement.before, refinement.after))
+    agreements = [_agreements(refinement, state) for state in (refinement.before, refinement.after)]
+    before, after = map(mean_agreement, agreements)
     job = refinement.job
     unknown: Figure = {"before": None, "after": None}
     return {
@@ -34,6 +35,15 @@ def metrics_without_truth(refinement: Refinement) -> dict[str, object]:
         "seed": job.config.seed,
         "version": handrefine.__version__,
         "variant": job.runtime.variant,
+        "per_view": [
+            {
+                "frame": job.frames[frame],
+                "camera": camera,
+                "mask_precision": {"before": of_before.precision, "after": of_after.precision},
+                "mask_recall": {"before": of_before.recall, "after": of_after.recall},
+            }
+            for (frame, camera), of_before, of_after in zip(job.observations.keys, *agreements, strict=True)
+        ],
     }
 
 
@@ -63,12 +73,15 @@ def texture_psnr(
     return texture_psnr_db(resized(texture), resized(truth), seen)
 
 
-def _agreement(refinement: Refinement, state: State) -> MaskAgreement:
-    return mean_agreement(
+def _agreements(refinement: Refinement, state: State) -> list[MaskAgreement]:
+    """One for every view; None twice where it has no mask."""
+    job = refinement.job
+    return [
         _view_agreement(refinement, state, index)
-        for index, (frame, name) in enumerate(refinement.job.observations.keys)
-        if (refinement.job.start.frame_indices[frame], name) in refinement.job.sequence.masks
-    )
+        if (job.start.frame_indices[frame], name) in job.sequence.masks
+        else MaskAgreement(None, None)
+        for index, (frame, name) in enumerate(job.observations.keys)
+    ]
 
 
 def _view_agreement(refinement: Refinement, state: State, index: int) -> MaskAgreement:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from handrefine.config import Config
+from handrefine.config import Config, StageConfig
 from handrefine.hand.model import HandGeometry
 from handrefine.progress import Progress, Record, SilentProgress
 from handrefine.refine.job import Job, prepare
@@ -48,6 +48,7 @@ class Refinement:
         texture_seen: texels that at least one camera saw, on a coarser grid.
         environment: the light as a map; light_coefficients: the spherical harmonics that it was baked from.
         colour_transforms: one [M | b] for every camera of `job.observations.camera_names`.
+        stage_textures: the texture as it was at the end of every stage, by the stage's name.
         records: the log, one entry an iteration.
     """
 
@@ -61,6 +62,7 @@ class Refinement:
     colour_transforms: Float[np.ndarray, "camera 3 4"]
     records: list[Record]
     seconds: float
+    stage_textures: dict[str, Float[np.ndarray, "height width 3"]]
 
     def annotation(self) -> HandAnnotation:
         """The sequence's annotation of this hand with the refined instants replaced."""
@@ -123,12 +125,25 @@ def refine(
         if record is not None:
             record(entry)
 
-    optimise(job, progress=SilentProgress() if progress is None else progress, record=keep, monitor=monitor)
-    return _result(job, records, started)
+    stage_textures: dict[str, np.ndarray] = {}
+
+    def keep_texture(stage: str, settings: StageConfig) -> None:
+        with torch.no_grad():
+            levels = min(settings.texture_levels, job.model.texture.n_levels)
+            stage_textures[stage] = job.model.texture(levels)[0].cpu().numpy()
+
+    optimise(
+        job,
+        progress=SilentProgress() if progress is None else progress,
+        record=keep,
+        monitor=monitor,
+        on_stage_end=keep_texture,
+    )
+    return _result(job, records, stage_textures, started)
 
 
 @torch.no_grad()
-def _result(job: Job, records: list[Record], started: float) -> Refinement:
+def _result(job: Job, records: list[Record], stage_textures: dict[str, np.ndarray], started: float) -> Refinement:
     model = job.model
     after_state = _state(job, model.pose)
     return Refinement(
@@ -142,6 +157,7 @@ def _result(job: Job, records: list[Record], started: float) -> Refinement:
         colour_transforms=model.colour.matrices().cpu().numpy(),
         records=records,
         seconds=time.perf_counter() - started,
+        stage_textures=stage_textures,
     )
 
 

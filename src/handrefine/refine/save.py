@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import handrefine
 from handrefine.config import Config, config_to_mapping
@@ -15,7 +16,9 @@ from handrefine.output.curves import loss_curves
 from handrefine.output.overlay import Rendered, contact_sheet, view_sheet
 from handrefine.output.pixels import write_picture
 from handrefine.output.run_folder import RunFolder
+from handrefine.output.view_pictures import HAND, NOT_HAND, UNKNOWN, ViewEntry, write_view, write_view_index
 from handrefine.refine.measure import metrics_without_truth
+from handrefine.refine.observations import Observations
 from handrefine.refine.refinement import Refinement, State
 from handrefine.sequence import HandAnnotation, HandSequence, Side
 
@@ -59,6 +62,8 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
         refined: dict[Side, HandAnnotation] = {job.hand.side: refinement.annotation()}
         write_interhand26m_annotation(job.sequence, refined, folder.path("dataset"))
     write_texture(folder.path("texture.png"), refinement.texture)
+    for stage, texture in refinement.stage_textures.items():
+        write_texture(folder.path(f"texture_stages/{stage}.png"), texture)
     seen = np.repeat(refinement.texture_seen[..., None], 3, axis=-1)
     write_picture(folder.path("texture_seen.png"), seen.astype(np.uint8) * 255)
     write_environment(
@@ -72,7 +77,7 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     )
     if refinement.records:
         loss_curves(refinement.records, folder.path("loss.png"))
-    _write_overlays(refinement, folder)
+    _write_views(refinement, folder)
 
 
 def run_annotation(refinement: Refinement) -> RunAnnotation:
@@ -95,10 +100,11 @@ def run_annotation(refinement: Refinement) -> RunAnnotation:
     )
 
 
-def _write_overlays(refinement: Refinement, folder: RunFolder) -> None:
-    """One sheet a view, and a few of them at a glance."""
+def _write_views(refinement: Refinement, folder: RunFolder) -> None:
+    """Every view's pictures, one sheet of them a view, and a few sheets at a glance."""
     job = refinement.job
     views = job.observations.views
+    run = folder.path(".handrefine").parent
 
     def rendered(state: State) -> list[Rendered]:
         prediction = state.prediction
@@ -106,12 +112,34 @@ def _write_overlays(refinement: Refinement, folder: RunFolder) -> None:
         return [(coverage.cpu().numpy(), rgb.cpu().numpy()) for coverage, rgb in zip(*pictures, strict=True)]
 
     images = [image.cpu().numpy() for image in views.split(job.observations.image)]
-    sheets = []
-    for (frame, camera), image, before, after in zip(
-        job.observations.keys, images, rendered(refinement.before), rendered(refinement.after), strict=True
+    labels = [label.cpu().numpy() for label in views.split(_label_shades(job.observations))]
+    sheets, entries = [], _view_entries(refinement)
+    for entry, image, label, before, after in zip(
+        entries, images, labels, rendered(refinement.before), rendered(refinement.after), strict=True
     ):
+        write_view(run, entry, image, label, before, after)
         sheet = view_sheet(image, before, after)
-        write_picture(folder.path(f"overlays/frame{job.frames[frame]}_cam{camera}.png"), sheet)
+        write_picture(folder.path(f"overlays/{entry.stem}.png"), sheet)
         sheets.append(sheet)
+    write_view_index(run, entries)
     step = max(1, len(sheets) // OVERVIEW_ROWS)
     write_picture(folder.path("overview.png"), contact_sheet(sheets[::step][:OVERVIEW_ROWS], columns=1))
+
+
+def _view_entries(refinement: Refinement) -> list[ViewEntry]:
+    job = refinement.job
+    return [
+        ViewEntry(
+            job.frames[frame],
+            camera,
+            (window.x0_px, window.y0_px, window.x1_px, window.y1_px),
+            (window.camera.width, window.camera.height),
+        )
+        for (frame, camera), window in zip(job.observations.keys, job.observations.windows, strict=True)
+    ]
+
+
+def _label_shades(observations: Observations) -> torch.Tensor:
+    """What the silhouette term was told of every pixel, in the shades of a label picture."""
+    known, hand = observations.silhouette_weight > 0, observations.hand_share > 0.5
+    return torch.where(known, torch.where(hand, HAND, NOT_HAND), UNKNOWN).to(torch.uint8)
