@@ -26,8 +26,7 @@ class PixelSamples:
         self.decision += 1
         key = self.seed + mi.UInt32(0x9E3779B9 * self.decision & 0xFFFFFFFF)
         shift_x, shift_y = mi.sample_tea_32(self.lane, key, rounds=4)
-        order = (shift_x ^ (shift_y >> 7)) & ((1 << self.bits) - 1)
-        index = self.sample ^ order
+        index = _shuffle(self.sample, shift_x ^ (shift_y >> 7)) if self.bits > 1 else self.sample
         x, y, direction = mi.UInt32(0), mi.UInt32(0), 1 << 31
         for bit in range(self.bits):
             on = ((index >> bit) & 1) != 0
@@ -48,6 +47,17 @@ class IndependentSamples:
         key = self.seed + mi.UInt32(0x9E3779B9 * self.decision & 0xFFFFFFFF)
         x, y = mi.sample_tea_32(self.lane, key, rounds=4)
         return mi.Point2f(_unit(x), _unit(y))
+
+
+def _shuffle(index: "mi.UInt32", key: "mi.UInt32") -> "mi.UInt32":
+    """A random permutation of every 0 ... 2^k - 1 (Laine and Karras 2011, as used by Burley 2020).
+
+    Without it a pixel's decisions would all run through the same points, and more samples would not help.
+    """
+    x = dr.brev(index) + key
+    for factor in (0x6C50B47C, 0xB82F1E52, 0xC7AFE638, 0x8D22F6E6):
+        x ^= x * factor
+    return dr.brev(x)
 
 
 def _unit(bits: "mi.UInt32") -> "mi.Float":
