@@ -55,7 +55,8 @@ class MultiViewSensor(mi.Sensor):
         """View and upper left corner of a pixel of the flat buffer."""
         view = dr.gather(mi.UInt32, self.pixel_view, index)
         local = index - dr.gather(mi.UInt32, self.first_pixel, view)
-        width = dr.gather(mi.UInt32, self.width, view)
+        # Lanes beyond the end of a packet gather zero, and an integer division by it would end the process.
+        width = dr.maximum(dr.gather(mi.UInt32, self.width, view), 1)
         y = local // width
         return view, mi.Point2f(mi.Float(local - y * width), mi.Float(y))
 
