@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handrefine.errors import InputError as InputError
     from handrefine.hand.fit import fit_to_joints as fit_to_joints
     from handrefine.hand.model import load_hand_model as load_hand_model
+    from handrefine.refine.cameras import cameras_that_see_most as cameras_that_see_most
     from handrefine.refine.measure import metrics_without_truth as metrics_without_truth
     from handrefine.refine.refinement import refine as refine
     from handrefine.refine.save import save_run as save_run
@@ -25,6 +26,7 @@ __version__ = version("handrefine")
 _HOME = {
     "Config": "config",
     "InputError": "errors",
+    "cameras_that_see_most": "refine.cameras",
     "fit_to_joints": "hand.fit",
     "load_config": "config",
     "load_hand_model": "hand.model",

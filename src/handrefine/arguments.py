@@ -95,7 +95,7 @@ class Refine(_Configured):
     hand: Side = "right"
     """Which hand."""
     cameras: str | None = None
-    """Comma-separated names of the cameras to use; all when missing."""
+    """Comma-separated names of cameras, or auto:N for the N that see most of the hand; all when missing."""
     overwrite: bool = False
     """Replace the folder of an earlier run, once the new one is complete."""
 
@@ -107,7 +107,7 @@ class Refine(_Configured):
             self.out,
             self.hand,
             self.settings,
-            cameras=None if self.cameras is None else tuple(name.strip() for name in self.cameras.split(",")),
+            cameras=self.cameras,
             overwrite=self.overwrite,
             console=console,
         )

@@ -12,6 +12,7 @@ from handrefine.output.run_folder import RunFolder
 from handrefine.output.run_warnings import collected_warnings
 from handrefine.output.table import before_after_table
 from handrefine.progress import Progress
+from handrefine.refine.cameras import automatic_count, cameras_that_see_most
 from handrefine.refine.loop import Monitor
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.refinement import Refinement, refine
@@ -25,15 +26,28 @@ def refine_folder(
     side: Side,
     config: Config,
     *,
-    cameras: tuple[str, ...] | None = None,
+    cameras: str | None = None,
     overwrite: bool = False,
     console: Console,
 ) -> None:
-    """Read, refine, save, and show the table."""
-    sequence = read_interhand26m(data, cameras=cameras)
+    """Read, refine, save, and show the table.
+
+    cameras: comma-separated names, or `auto:N` for the N that see most of the hand; all when missing.
+    """
+    sequence = _read(data, side, cameras, config)
     _, metrics = run(sequence, side, config, out, overwrite=overwrite, progress=run_progress(config, console))
     console.print(before_after_table(metrics, title=f"{sequence.name}, {side} hand"))
     console.print(f"run folder: {out}")
+
+
+def _read(data: Path, side: Side, cameras: str | None, config: Config) -> HandSequence:
+    if cameras is None:
+        return read_interhand26m(data)
+    count = automatic_count(cameras)
+    if count is None:
+        return read_interhand26m(data, cameras=[name.strip() for name in cameras.split(",")])
+    sequence = read_interhand26m(data)
+    return sequence.with_cameras(cameras_that_see_most(sequence, side, count, config))
 
 
 def run(
