@@ -138,23 +138,22 @@ def _export_meshes(run: FinishedRun, instants: tuple[int, ...], which: Which, ou
 def _export_npz(run: FinishedRun, instants: tuple[int, ...], which: Which, out: Path) -> None:
     """One state alone, under plain names; `annotation.npz` of the run folder holds both and the cameras."""
     state, topology, rows = run.state(which), run.annotation.topology, list(instants)
-    with _new_file(out) as path:
-        with path.open("wb") as file:
-            np.savez_compressed(
-                file,
-                side=np.str_(run.annotation.side),
-                hand_model=np.str_(run.annotation.hand_model),
-                frames=np.array(run.annotation.frames)[rows],
-                pose_aa=state.mano.pose_aa[rows],
-                shape=state.mano.shape[rows],
-                trans_m=state.mano.trans_m[rows],
-                flat_hand_mean=np.bool_(state.mano.flat_hand_mean),
-                verts_world=state.verts_world[rows],
-                joints_world=state.joints_world[rows],
-                faces=topology.faces,
-                uv=topology.uv,
-                uv_faces=topology.uv_faces,
-            )
+    with _new_file(out) as path, path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            side=np.str_(run.annotation.side),
+            hand_model=np.str_(run.annotation.hand_model),
+            frames=np.array(run.annotation.frames)[rows],
+            pose_aa=state.mano.pose_aa[rows],
+            shape=state.mano.shape[rows],
+            trans_m=state.mano.trans_m[rows],
+            flat_hand_mean=np.bool_(state.mano.flat_hand_mean),
+            verts_world=state.verts_world[rows],
+            joints_world=state.joints_world[rows],
+            faces=topology.faces,
+            uv=topology.uv,
+            uv_faces=topology.uv_faces,
+        )
 
 
 def _export_interhand26m(run: FinishedRun, instants: tuple[int, ...], which: Which, out: Path) -> None:

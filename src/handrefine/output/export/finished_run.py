@@ -1,4 +1,4 @@
-"""Finding one's way in a finished run: an instant by its frame number, a camera by its name, a state, the texture."""
+"""Finding one's way in a finished run: instants by frame number, cameras by name, a state, the texture."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A gesture as one binary glTF 2.0 file: textured, every further instant a morph target, played by an animation."""
+"""A gesture as one binary glTF 2.0 file: textured, further instants as morph targets that an animation plays."""
 
 import json
 import struct

@@ -17,7 +17,7 @@ PLY_FACE = np.dtype([("count", "u1"), ("corner", "<i4", (3,))])
 
 @dataclass(frozen=True, eq=False)
 class TexturedMesh:
-    """A hand at F instants with one position, normal and texture coordinate a corner; v = 0 is the texture's bottom.
+    """A hand at F instants: a position, a normal and a texture coordinate a corner; v = 0 is the texture's bottom.
 
     Normals are those of the mesh without seams, so that shading runs smoothly across the seams of the atlas.
     """

@@ -22,12 +22,14 @@ COMMENT = """
 Written by handrefine. Render it with
     mitsuba scene.xml                 (or with -D spp=1024, for less noise)
 
-frame {frame}, camera {camera}, {which} the refinement. Linear radiance over black, without the camera's colour
+frame {frame}, camera {camera}, {which} the refinement. {shown} over black, without the camera's colour
 transform (colour.json of the run folder): image = M @ render + coverage * b.
 {pixels}"""
+RADIANCE, ALBEDO = "Linear radiance", "Bare reflectance (channels albedo.R, albedo.G, albedo.B of the EXR)"
 SQUARE = """
-Mitsuba's cameras have square pixels, this one's are not (fx {0.fx:.6g}, fy {0.fy:.6g} px). The picture has square
-pixels of the finer pitch: the dataset's pixel (u, v) lies at ({su:.8g} u, {sv:.8g} v), both counted from the corner.
+Mitsuba's cameras have square pixels, this one has not (fx {0.fx:.6g}, fy {0.fy:.6g} px). The picture has square
+pixels of the finer pitch: the dataset's point (u, v) lies at ({su:.8g} u, {sv:.8g} v), both counted from the
+upper left corner of the image.
 """
 
 
@@ -93,7 +95,8 @@ def _comment(content: SceneContent) -> str:
     su, sv = square.fx / camera.fx, square.fy / camera.fy
     pixels = "" if su == sv else SQUARE.format(camera, su=su, sv=sv)
     name = camera.name.replace("--", "- -")  # XML comments must not hold two dashes in a row
-    return COMMENT.format(frame=content.frame, camera=name, which=content.which, pixels=pixels)
+    shown = ALBEDO if content.depth is None else RADIANCE
+    return COMMENT.format(frame=content.frame, camera=name, which=content.which, shown=shown, pixels=pixels)
 
 
 def _integrator(depth: int | None) -> ET.Element:
@@ -108,8 +111,9 @@ def _sensor(camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> ET.E
     properties = {
         "fov_axis": "x",
         "fov": float(np.degrees(2 * np.arctan(camera.width / (2 * camera.fx)))),
-        "principal_point_offset_x": camera.cx / camera.width - 0.5,
-        "principal_point_offset_y": camera.cy / camera.height - 0.5,
+        # Shares of the image's size; Mitsuba moves the picture by them, not the principal point.
+        "principal_point_offset_x": 0.5 - camera.cx / camera.width,
+        "principal_point_offset_y": 0.5 - camera.cy / camera.height,
         "near_clip": 1e-3,
         "far_clip": 1e3,
     }
@@ -128,7 +132,7 @@ def _sensor(camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> ET.E
     )
     film.append(_plugin("rfilter", "box", {}))
     sensor.append(film)
-    sampler = _plugin("sampler", "independent", {})
+    sampler = _plugin("sampler", "multijitter", {})  # a third of the noise of independent samples
     ET.SubElement(sampler, "integer", name="sample_count", value="$spp")
     sensor.append(sampler)
     return sensor
