@@ -178,6 +178,61 @@ class Export(_Common):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Turntable(_Common):
+    """Render the refined hand on a turntable, its gesture passing meanwhile: PNG pictures and an animation."""
+
+    run: Annotated[Path, Positional]
+    """Run folder."""
+    out: Path
+    """Folder to create."""
+    scene: str = "turntable"
+    """turntable, studio, or an XML file with the same parameters."""
+    frame: int | None = None
+    """Frame number of the one instant to show; all when missing."""
+    which: Literal["before", "after"] = "after"
+    """The hand as it was annotated, or as it was refined."""
+    pictures: int = 36
+    """Number of pictures of one turn."""
+    size: int = 320
+    """Width and height of a picture in pixels."""
+    spp: int = 64
+    """Samples per pixel."""
+    animation: Literal["webp", "gif"] = "webp"
+    """Format of the animation."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.turntable import turntable
+
+        turntable(
+            self.run,
+            self.out,
+            scene=self.scene,
+            frame=self.frame,
+            which=self.which,
+            pictures=self.pictures,
+            size=self.size,
+            spp=self.spp,
+            animation=self.animation,
+            console=console,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(_Common):
+    """Show a finished run as one HTML page: figures, curves, every view before and after, texture and light."""
+
+    run: Annotated[Path, Positional]
+    """Run folder."""
+    out: Path | None = None
+    """File to write; report.html in the run folder when missing."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.report import report
+
+        report(self.run, self.out, console=console)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Doctor(_Configured):
     """Say which Mitsuba variant, LLVM, CUDA device and hand model are found, and what to do about the rest."""
 
@@ -198,6 +253,8 @@ COMMANDS: dict[str, type] = {
     "evaluate": Evaluate,
     "fit": Fit,
     "export": Export,
+    "turntable": Turntable,
+    "report": Report,
     "doctor": Doctor,
 }
 

@@ -13,6 +13,7 @@ from handrefine.data.interhand26m import read_interhand26m
 from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth
 from handrefine.evaluate.metrics import mean_distance_mm
 from handrefine.hand.model import HandGeometry
+from handrefine.output.report import REPORT_FILE
 from handrefine.output.run_folder import RunFolder
 from handrefine.refine.loop import Monitor
 from handrefine.sequence import Side
@@ -44,7 +45,7 @@ def demo(
         )
         console.print("[bold]3[/] evaluation against the truth")
         evaluate_run(result, data / TRUTH_FILE, console=console)
-    console.print(f"run folder: {out / 'run'}   (start with {out / 'run' / 'overview.png'})")
+    console.print(f"run folder: {out / 'run'}   (open {out / 'run' / REPORT_FILE} in a browser)")
 
 
 def error_monitor(truth: SyntheticTruth) -> Monitor:

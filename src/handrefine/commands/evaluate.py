@@ -9,6 +9,7 @@ import torch
 from rich.console import Console
 
 from handrefine.colour import srgb_to_linear
+from handrefine.commands.report import report_of_finished_run
 from handrefine.data.synthetic import SyntheticTruth, load_truth
 from handrefine.errors import InputError
 from handrefine.evaluate.metrics import reprojection_px
@@ -36,6 +37,7 @@ def evaluate_run(run: Path, truth_file: Path, *, console: Console) -> dict[str, 
     metrics["per_view"] = view_metrics(annotation, truth, truth_file, metrics.get("per_view") or [])
     metrics["texture_psnr_db"] = texture_metrics(run, truth)
     write_json(run / "metrics.json", metrics)
+    report_of_finished_run(run)
     console.print(before_after_table(metrics, title=f"{run}, {annotation.side} hand, against {truth_file.name}"))
     return metrics
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from handrefine.commands.report import report_of_finished_run
 from handrefine.config import Config
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.output.progress import progress_for
+from handrefine.output.report import REPORT_FILE
 from handrefine.output.run_folder import RunFolder
 from handrefine.output.run_warnings import collected_warnings
 from handrefine.output.table import before_after_table
@@ -37,7 +39,7 @@ def refine_folder(
     sequence = _read(data, side, cameras, config)
     _, metrics = run(sequence, side, config, out, overwrite=overwrite, progress=run_progress(config, console))
     console.print(before_after_table(metrics, title=f"{sequence.name}, {side} hand"))
-    console.print(f"run folder: {out}")
+    console.print(f"run folder: {out}   (open {out / REPORT_FILE} in a browser)")
 
 
 def _read(data: Path, side: Side, cameras: str | None, config: Config) -> HandSequence:
@@ -77,6 +79,7 @@ def run(
         metrics = metrics_without_truth(refinement)
         save_refinement(refinement, metrics, folder)
         folder.write_json("warnings.json", warnings)
+        report_of_finished_run(folder.partial)
     return refinement, metrics
 
 
