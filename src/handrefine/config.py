@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 from pydantic import (
     ConfigDict,
     NonNegativeFloat,
@@ -137,6 +137,35 @@ class RatesConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
+class MetricConfig:
+    """Descent in the vertex metric."""
+
+    step_mm: PositiveFloat = 1.5
+    """Root mean square motion of the vertices in one step at the full rate, millimetres."""
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.7
+    """Share of the averaged gradient that is kept from one iteration to the next."""
+    refresh: PositiveInt = 10
+    """Iterations between two measurements of the metric."""
+    damping_mm: PositiveFloat = 0.3
+    """Variables whose whole spread moves the vertices by less than this are damped."""
+    rotation_spread: PositiveFloat = 0.06
+    """How far off an annotation's rotation may be, radians."""
+    translation_spread: PositiveFloat = 0.003
+    """How far off its translation may be, metres."""
+    articulation_spread: PositiveFloat = 0.1
+    """How far off its joint angles may be, radians."""
+    shape_spread: PositiveFloat = 0.5
+    """How far off its betas may be."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class OptimiserConfig:
+    geometry: Literal["adam", "metric"] = "adam"
+    """adam: the paper's rates. metric: steps of a given length in millimetres of vertex motion."""
+    metric: MetricConfig = field(default_factory=MetricConfig)
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
 class StageConfig:
     iterations: NonNegativeInt
     """Number of iterations; 0 skips the stage."""
@@ -182,6 +211,7 @@ class Config:
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
     rates: RatesConfig = field(default_factory=RatesConfig)
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
 
 

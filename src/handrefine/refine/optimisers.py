@@ -1,0 +1,121 @@
+"""How a stage's variables are moved: Adam for appearance; for geometry Adam, or descent in the vertex metric."""
+
+import logging
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from handrefine.config import MetricConfig, OptimiserConfig, RatesConfig, StageConfig
+from handrefine.refine.metric import N_SHAPE, SLICES, Motion, VertexMetric, measure_metric
+from handrefine.refine.model import HandVideoModel
+
+log = logging.getLogger(__name__)
+GEOMETRY = (*SLICES, "shape")
+
+
+class StageOptimiser:
+    """Moves the variables of one stage; everything else is frozen."""
+
+    def __init__(
+        self, model: HandVideoModel, stage: StageConfig, rates: RatesConfig, config: OptimiserConfig
+    ) -> None:
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        self._parameters = [p.requires_grad_(True) for name in stage.variables for p in model.variables(name)]
+        names = list(stage.variables)
+        geometry = [name for name in names if name in GEOMETRY]
+        self._descent: MetricDescent | None = None
+        if config.geometry == "metric" and geometry:
+            self._descent = MetricDescent(model, geometry, config.metric)
+            names = [name for name in names if name not in GEOMETRY]
+        groups = [
+            {"params": list(model.variables(name)), "lr": 0.0, "rate": getattr(rates, name)} for name in names
+        ]
+        self._adam = torch.optim.Adam(groups) if groups else None
+
+    def zero_grad(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def step(self, factor: float) -> None:
+        """One step at this share of the full rates."""
+        _drop_broken_gradients(self._parameters)
+        if self._adam is not None:
+            for group in self._adam.param_groups:
+                group["lr"] = group["rate"] * factor
+            self._adam.step()
+        if self._descent is not None:
+            self._descent.step(factor)
+
+
+class MetricDescent:
+    """Descent along `(G + D)^-1 m`, its length prescribed in millimetres of root mean square vertex motion.
+
+    m is the gradient averaged over iterations and G the vertex metric, so that a step means the same for a wrist
+    and for a fingertip, which Adam's scaling parameter by parameter cannot know. D damps what hardly moves the
+    vertices: variable i by `(damping_mm / spread_i)^2`, where the spread is how far off an annotation may be.
+    """
+
+    def __init__(self, model: HandVideoModel, names: Iterable[str], config: MetricConfig) -> None:
+        self._model, self._names, self._config = model, tuple(names), config
+        self._steps = 0
+        self._average: Motion | None = None
+        self._metric: VertexMetric | None = None
+        self._damping = self._make_damping()
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        if self._metric is None or self._steps % self._config.refresh == 0:
+            self._metric = measure_metric(self._model)
+        self._steps += 1
+        gradient = self._gradient()
+        if self._average is None:
+            self._average = Motion(torch.zeros_like(gradient.pose), torch.zeros_like(gradient.shape))
+        keep = self._config.momentum
+        self._average = Motion(
+            keep * self._average.pose + (1 - keep) * gradient.pose,
+            keep * self._average.shape + (1 - keep) * gradient.shape,
+        )
+        direction = self._metric.solve(self._average, self._damping)
+        motion_m = self._metric.motion_m(direction)
+        if motion_m > 0:
+            self._move(direction.scaled(-factor * self._config.step_mm / 1000 / motion_m))
+
+    def _gradient(self) -> Motion:
+        pose = self._model.pose
+
+        def of(parameter: nn.Parameter) -> Tensor:
+            return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+
+        return Motion(
+            torch.cat([of(getattr(pose, name)) for name in SLICES], dim=1).double(), of(pose.shape).double()
+        )
+
+    def _move(self, change: Motion) -> None:
+        pose = self._model.pose
+        for name in self._names:
+            parameter = getattr(pose, name)
+            parameter += (change.shape if name == "shape" else change.pose[:, SLICES[name]]).to(parameter.dtype)
+
+    def _make_damping(self) -> Motion:
+        """Variables that are not optimised are held by an enormous damping."""
+        config, frames = self._config, len(self._model.pose.translation)
+        device = self._model.pose.translation.device
+        pose = torch.full((frames, max(s.stop for s in SLICES.values())), 1e12, dtype=torch.float64, device=device)
+        shape = torch.full((N_SHAPE,), 1e12, dtype=torch.float64, device=device)
+        for name in self._names:
+            damping = (config.damping_mm / 1000 / getattr(config, f"{name}_spread")) ** 2
+            if name == "shape":
+                shape[:] = damping
+            else:
+                pose[:, SLICES[name]] = damping / frames
+        return Motion(pose, shape)
+
+
+def _drop_broken_gradients(parameters: Iterable[Tensor]) -> None:
+    """Set non-finite gradients to zero: one degenerate triangle must not end a run, but it is told."""
+    for parameter in parameters:
+        if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
+            log.warning("a gradient was not finite; the affected values keep still for one iteration")
+            parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
