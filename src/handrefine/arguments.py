@@ -46,6 +46,8 @@ class _Video(_Configured):
     """Mean vertex error of the dataset's annotation in mm, exact."""
     hand: Side = "right"
     """Which hand."""
+    truth_kind: Literal["matched", "mismatched"] = "matched"
+    """mismatched: glossy skin with a relief, a lamp, clutter, noise, colour casts, JPEG, an abrupt move."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -233,6 +235,34 @@ class Report(_Common):
 
 
 @dataclass(frozen=True, kw_only=True)
+class View(_Common):
+    """Show a run in a browser, in 3D: the hand over time before and after, cameras, images, joints, errors."""
+
+    run: Annotated[Path, Positional]
+    """Run folder."""
+    truth: Path | None = None
+    """The dataset's truth.npz, for colours that show every vertex's error."""
+    host: str = "127.0.0.1"
+    """Address to listen at; 0.0.0.0 lets other machines look, too."""
+    port: int = 8080
+    """Port to listen at; the next free one if it is taken."""
+    browser: bool = True
+    """Open a browser window."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.commands.view import view
+
+        view(
+            self.run,
+            truth=self.truth,
+            host=self.host,
+            port=self.port,
+            browser=self.browser,
+            console=console,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Doctor(_Configured):
     """Say which Mitsuba variant, LLVM, CUDA device and hand model are found, and what to do about the rest."""
 
@@ -254,6 +284,7 @@ COMMANDS: dict[str, type] = {
     "fit": Fit,
     "export": Export,
     "turntable": Turntable,
+    "view": View,
     "report": Report,
     "doctor": Doctor,
 }
@@ -263,5 +294,9 @@ def _synthetic(video: _Video) -> "SyntheticSettings":
     from handrefine.data.synthetic import SyntheticSettings
 
     return SyntheticSettings(
-        cameras=video.cameras, instants=video.instants, size=video.size, seed=video.settings.seed
+        cameras=video.cameras,
+        instants=video.instants,
+        size=video.size,
+        seed=video.settings.seed,
+        kind=video.truth_kind,
     )
