@@ -89,7 +89,9 @@ def observe(
         InputError: the hand is in no image at all, or an image is broken.
     """
     found: list[tuple[tuple[int, str], Window, _ViewData]] = []
-    black = _backgrounds_are_black(sequence, frame_indices, start, config)
+    over_black = _images_are_over_black(sequence, frame_indices, start)
+    chosen = config.labels.background
+    black = over_black and not sequence.masks if chosen == "auto" else chosen == "black"
     for k, frame in enumerate(frame_indices):
         for name, camera in sequence.cameras.items():
             if (frame, name) not in sequence.images:
@@ -99,7 +101,16 @@ def observe(
                 log.info("camera %s does not see the hand in frame %d", name, sequence.frames[frame])
                 continue
             other = None if other_joints_world is None else other_joints_world[k]
-            data = _view_data(sequence, (frame, name), window, start.joints_world[k], other, config.labels, black)
+            data = _view_data(
+                sequence,
+                (frame, name),
+                window,
+                start.joints_world[k],
+                other,
+                config.labels,
+                black=black,
+                borders=not (black or over_black),
+            )
             found.append(((k, name), window, data))
     if not found:
         raise InputError(
@@ -118,8 +129,12 @@ def _view_data(
     joints_world: Tensor,
     other_joints_world: Tensor | None,
     config: LabelConfig,
+    *,
     black: bool,
+    borders: bool,
 ) -> _ViewData:
+    """black: the background is known by its colour. borders: black along the image's border tells nothing; it does
+    where the whole background is black, even if it is a mask that says so."""
     full_image = sequence.images[key]()
     camera = sequence.cameras[key[1]]
     corner = np.array([window.x0_px, window.y0_px])
@@ -136,7 +151,7 @@ def _view_data(
         in_crop(joints_world),
         mask=window.cut(sequence.masks[key]()) if key in sequence.masks else None,
         other_joints_px=other_px,
-        excluded=None if black else window.cut(black_border(full_image)),
+        excluded=window.cut(black_border(full_image)) if borders else None,
         settings=replace(_label_settings(config), background="black" if black else "unknown"),
     )
     return _shrink(image, labels, window)
@@ -169,14 +184,8 @@ def _mostly(share: np.ndarray) -> np.ndarray:
     return (share > 0.99).astype(np.float32)
 
 
-def _backgrounds_are_black(
-    sequence: HandSequence, frame_indices: list[int], start: HandGeometry, config: Config
-) -> bool:
-    """Whether the video shows a hand over black, by configuration or by the majority of one instant's views."""
-    if config.labels.background != "auto":
-        return config.labels.background == "black"
-    if sequence.masks:
-        return False
+def _images_are_over_black(sequence: HandSequence, frame_indices: list[int], start: HandGeometry) -> bool:
+    """Whether the video shows a hand over black, by the majority of one instant's views."""
     votes = []
     for name, camera in sequence.cameras.items():
         if (frame_indices[0], name) in sequence.images:
