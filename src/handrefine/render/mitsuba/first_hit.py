@@ -1,6 +1,9 @@
 """What the camera sees at the first surface, without light. Import after `start_mitsuba()`."""
 
 # ruff: noqa: PLC2401   (signatures are Mitsuba's)
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types, and lack its Python modules.
+# pyright: reportMissingImports=false, reportReturnType=false, reportArgumentType=false
+# pyright: reportAttributeAccessIssue=false
 
 from collections.abc import Callable
 

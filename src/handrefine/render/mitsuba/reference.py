@@ -3,6 +3,9 @@
 Slow and plain: what it draws and derives is the measure for faster renderers.
 """
 
+# Mitsuba's type stubs know neither its Python integrators nor the conversion of other libraries' tensors.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,8 +32,10 @@ class ReferenceRenderer:
     """Renders hands of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
     Radiance: `prb_projective` with paths up to `settings.depth`. Albedo and coverage: `FirstHit`.
-    Visible silhouettes are differentiable (occlusion of one finger by another and of hand by hand included),
-    the motion of shadow edges is not. Interiors seen through the open wrist look like the outside (two-sided).
+    Visible silhouettes are differentiable (occlusion of one finger by another and of hand by hand included).
+    Not differentiable: the motion of shadow edges, so the gradient of *radiance* in a hand's geometry lacks what
+    changing self-occlusion contributes; and the motion of edges in the picture where the texture jumps at a seam
+    of its atlas. Interiors seen through the open wrist look like the outside (two-sided).
     `settings.memory_gib` and `settings.edge_samples_per_px` do not apply: one view's samples are small, and
     silhouettes get `spp` samples a pixel of the image.
 

@@ -1,5 +1,8 @@
 """A Mitsuba scene of hands under an environment map, fed with tensors. Import after `start_mitsuba()`."""
 
+# Mitsuba's type stubs do not know that tensors of other libraries convert.
+# pyright: reportArgumentType=false
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,6 +3,9 @@
 Mitsuba's own `perspective` sensor has one field of view and square pixels; cameras here have fx != fy.
 """
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportIncompatibleMethodOverride=false, reportOperatorIssue=false, reportAttributeAccessIssue=false
+
 import drjit as dr
 import mitsuba as mi
 import numpy as np

@@ -6,6 +6,9 @@ beyond such a boundary starts inside the hand and sees its far wall or the backg
 gradients of the order of the true ones all over the hand.
 """
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportReturnType=false, reportArgumentType=false
+
 from collections.abc import Sequence
 
 import drjit as dr
@@ -54,6 +57,8 @@ class WeldedSilhouettes(mi.ad.ProjectiveDetail):
         viewpoint = sensor.world_transform() @ mi.Point3f(0)
         for index, shape in enumerate(scene.silhouette_shapes()):
             mesh, side_a, side_b = next(entry for entry in self._meshes if entry[0] == shape)
+            if dr.width(side_a) == 0:
+                continue
             front_a = _faces_camera(mesh, side_a // 3, viewpoint)
             front_b = _faces_camera(mesh, side_b // 3, viewpoint)
             keep = dr.full(mi.Float, 1, 3 * mesh.face_count())
