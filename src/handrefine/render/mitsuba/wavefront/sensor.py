@@ -78,6 +78,29 @@ class MultiViewSensor(mi.Sensor):
         ray.maxt = leave - enter
         return ray
 
+    def ray_beside(self, view: "mi.UInt32", p: "mi.Point3f", normal_px: "mi.Vector2f", rounding: float) -> "mi.Ray3f":
+        """A camera ray that passes a point of the scene at a distance of `rounding` float32 roundings.
+
+        Aimed at the point itself rather than at its pixel, and from the border of the cell rather than from the
+        camera, it misses the point by 1e-8 m instead of 1e-6 m. A distance well above that and well below the
+        size of a triangle's projection tells the two sides of a silhouette.
+
+        Args:
+            normal_px: unit vector in the image; the ray passes on the side to which it points. Negative `rounding`
+                means the other side.
+        """
+        o, cell = mi.Vector3f(*self._row(view, 18)), mi.Vector3f(*self._row(view, 21))
+        d = dr.normalize(mi.Vector3f(p) - cell - o)
+        enter, leave = sphere_chord(o, d, self.radius)
+        enter = dr.maximum(enter, 0)
+        start = mi.Point3f(o + d * enter + cell)
+        rows = (mi.Vector3f(*self._row(view, 3 * r)) for r in range(3))
+        aside = dr.normalize(mi.Vector3f(*(row.x * normal_px.x + row.y * normal_px.y for row in rows)))
+        step = dr.max(dr.abs(cell) + self.radius) * (rounding * 2.0**-24)
+        ray = mi.Ray3f(start, dr.normalize(p + aside * step - start))
+        ray.maxt = leave - enter
+        return ray
+
     def project(self, view: "mi.UInt32", p: "mi.Point3f") -> "mi.Vector3f":
         """Homogeneous pixel coordinates (x z, y z, z) of a point of the scene; differentiable."""
         rows = [mi.Vector3f(*self._row(view, 9 + 3 * r)) for r in range(3)]

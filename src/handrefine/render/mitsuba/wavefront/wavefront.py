@@ -19,8 +19,10 @@ from handrefine.render.mitsuba.wavefront.light import Light
 from handrefine.render.mitsuba.wavefront.samples import IndependentSamples, PixelSamples
 from handrefine.render.mitsuba.wavefront.sensor import multiview_sensor, to_drjit
 
-#: Distance in pixels of the two rays on either side of a silhouette; ten times more biases the gradient.
-EDGE_OFFSET_PX = 0.002
+#: Distance of the two rays on either side of a silhouette, in roundings of a float32 coordinate of the scene.
+#: Near a silhouette a mesh seen edge-on folds into many slivers, so a wider distance misses some and biases
+#: the gradient (by 6 % at 0.002 px in an image of 48 px).
+EDGE_ROUNDINGS = 16.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,16 +118,18 @@ class Wavefront:
         with dr.suspend_grad():
             pixel = self.sensor.pixel_at(samples.view, samples.uv_px)
             adjoint = self._adjoint(gradient, pixel, 0, 3 + self.n_hands)
-            step = mi.Float(0)
+            point, step = samples.point(dr.detach(vertices)), mi.Float(0)
             for side in (-1.0, 1.0):
-                step += -side * self._seen(samples, side, key, adjoint)
+                step += -side * self._seen(samples, point, side, key, adjoint)
             step *= samples.px_per_sample
         q = self.sensor.project(samples.view, samples.point(vertices))
         dr.backward_from(dr.dot(mi.Vector2f(q.x, q.y) / q.z, samples.normal) * dr.detach(step))
 
-    def _seen(self, samples: EdgeSamples, side: float, key: "mi.UInt32", adjoint: list["mi.Float"]) -> "mi.Float":
+    def _seen(
+        self, samples: EdgeSamples, point: "mi.Point3f", side: float, key: "mi.UInt32", adjoint: list["mi.Float"]
+    ) -> "mi.Float":
         """Adjoint times what a ray just beside a silhouette sees; both sides use the same random numbers."""
-        ray = self.sensor.ray(samples.view, samples.uv_px + samples.normal * (side * EDGE_OFFSET_PX))
+        ray = self.sensor.ray_beside(samples.view, point, samples.normal, side * EDGE_ROUNDINGS)
         pi = self.integrator.first_hit(ray, ray.maxt > 0)
 
         def hit(pi, ray, lane):  # noqa: ANN001, ANN202
