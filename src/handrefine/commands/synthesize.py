@@ -1,31 +1,22 @@
 """`handrefine synthesize`: a multi-view video with exact truth, annotated with a prescribed error."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
 
+from handrefine.commands.photographs import photographs
 from handrefine.config import Config
 from handrefine.data.interhand26m_video_writer import write_interhand26m_sequence
 from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth, make_truth, save_truth
 from handrefine.errors import InputError
 from handrefine.evaluate.perturb import perturb_annotation
 from handrefine.hand.model import HandModel, load_hand_model
-from handrefine.refine.job import render_settings
-from handrefine.render.backends import create_renderer
-from handrefine.render.base import HandSurface, View, ViewSet
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.sequence import HandAnnotation, Side
-from handrefine.spherical import latlong_directions, sh_basis
 
-#: Samples a pixel of the pictures that play the part of photographs.
-PHOTO_SPP = 64
-COVERED = 0.5
 TRUTH_FILE = "truth.npz"
-
-Views = dict[tuple[int, str], np.ndarray]
 
 
 def synthesize(
@@ -44,34 +35,14 @@ def synthesize(
     runtime = start_mitsuba(config.render.variant)
     hand = load_hand_model(side, config.hand.model_file, fix_left_shape=config.hand.fix_left_shape)
     truth = make_truth(hand, hand.default_skin(), settings)
-    images, masks = photograph(hand, truth, config, runtime.device)
+    pictures = photographs(hand, truth, settings, config, runtime.device)
     annotation = imperfect_annotation(hand, truth, error_mm, settings.seed)
-    write_interhand26m_sequence(out, truth.cameras, truth.frames, images, {side: annotation}, masks=masks)
-    save_truth(out / TRUTH_FILE, truth)
-    console.print(f"{len(images)} images and an annotation {error_mm:.2f} mm off: {out}")
-    return truth
-
-
-def photograph(
-    hand: HandModel, truth: SyntheticTruth, config: Config, device: torch.device
-) -> tuple[Views, Views]:
-    """The images, linear RGB, and the masks of a true video, over black."""
-    keys = [(k, name) for k in range(len(truth.frames)) for name in truth.cameras]
-    views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
-    settings = replace(render_settings(config.render), spp=PHOTO_SPP, shading="radiance")
-    renderer = create_renderer(config.render.backend, [hand.topology], views, settings)
-    height = config.light.map_height
-    order = int(np.sqrt(len(truth.light))) - 1
-    environment = sh_basis(latlong_directions(height, 2 * height), order) @ torch.as_tensor(truth.light).float()
-    surface = HandSurface(
-        torch.as_tensor(truth.verts_world).float().to(device),
-        torch.as_tensor(truth.texture).float().to(device)[None],
+    write_interhand26m_sequence(
+        out, truth.cameras, truth.frames, pictures.images, {side: annotation}, masks=pictures.masks
     )
-    with torch.no_grad():
-        picture = renderer.render([surface], environment.clamp(min=0).to(device), seed=config.seed)
-    images = [image.cpu().numpy() for image in views.split(picture.rgb)]
-    covered = [coverage.cpu().numpy() >= COVERED for coverage in views.split(picture.coverage[:, 0])]
-    return dict(zip(keys, images, strict=True)), dict(zip(keys, covered, strict=True))
+    save_truth(out / TRUTH_FILE, truth)
+    console.print(f"{len(pictures.images)} images and an annotation {error_mm:.2f} mm off: {out}")
+    return truth
 
 
 def imperfect_annotation(hand: HandModel, truth: SyntheticTruth, error_mm: float, seed: int) -> HandAnnotation:

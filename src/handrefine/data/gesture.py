@@ -36,13 +36,26 @@ _THUMB_AXIS = np.array([0.45, -0.8, 0.4]) / math.hypot(0.45, 0.8, 0.4)
 _KEY_POSES_PER_INSTANT = 0.25
 
 
-def frame_numbers(n_frames: int, rng: np.random.Generator) -> tuple[int, ...]:
-    """Ascending numbers with gaps of 1 to 4 steps of three, as a dataset that skips frames has them."""
-    return tuple(int(v) for v in 100 + np.cumsum(3 * rng.integers(1, 5, size=n_frames)))
+def frame_numbers(n_frames: int, rng: np.random.Generator, *, largest_gap: int = 4) -> tuple[int, ...]:
+    """Ascending numbers with gaps of 1 to `largest_gap` steps of three: a dataset that skips frames."""
+    return tuple(int(v) for v in 100 + np.cumsum(3 * rng.integers(1, largest_gap + 1, size=n_frames)))
+
+
+def gesture_time(frames: tuple[int, ...]) -> Float[np.ndarray, " frame"]:
+    """Frame numbers as a time that starts at 0 and takes about 1 an instant: gaps are faster motion."""
+    numbers = np.array(frames, dtype=np.float64)
+    return (numbers - numbers[0]) / max((numbers[-1] - numbers[0]) / max(len(numbers) - 1, 1), 1.0)
+
+
+def with_abrupt_move(time: Float[np.ndarray, " frame"], rng: np.random.Generator) -> Float[np.ndarray, " frame"]:
+    """The same time with a jump before one instant: three instants' worth of motion at once."""
+    if len(time) == 1:
+        return time
+    return time + 3.0 * (np.arange(len(time)) >= rng.integers(1, len(time)))
 
 
 def finger_gesture(
-    rest_joints: Float[np.ndarray, "21 3"], side: Side, frames: tuple[int, ...], rng: np.random.Generator
+    rest_joints: Float[np.ndarray, "21 3"], side: Side, time: Float[np.ndarray, " frame"], rng: np.random.Generator
 ) -> Float[np.ndarray, "frame 45"]:
     """Finger rotations (axis-angle, relative to the flat hand) that pass through random key poses.
 
@@ -51,25 +64,24 @@ def finger_gesture(
 
     Args:
         rest_joints: joints of the flat hand, in the order of `JOINT_NAMES`.
-        frames: frame numbers; the gesture is a smooth function of them, so that gaps are faster motion.
+        time: of every instant, see `gesture_time`; the gesture is a smooth function of it.
     """
     names = ["relaxed", *rng.permutation([name for name in _KEY_POSES if name != "relaxed"])]
     keys = np.stack([_key_pose(name, rest_joints, side, rng) for name in names])
     keys = np.concatenate([keys, keys[-2::-1]])  # and back again
-    progress = _time(frames) * _KEY_POSES_PER_INSTANT
+    progress = time * _KEY_POSES_PER_INSTANT
     knots = np.arange(len(keys))
     period = len(keys) - 1
     return PchipInterpolator(knots, keys, axis=0)((progress + rng.uniform(0.1, 0.6)) % period)
 
 
 def global_motion(
-    side: Side, frames: tuple[int, ...], rng: np.random.Generator
+    side: Side, time: Float[np.ndarray, " frame"], rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "frame 3"], Float[np.ndarray, "frame 3"]]:
     """Global rotation (axis-angle) and translation in metres of a hand held up, its fingers towards +y.
 
     The hand turns by some 0.3 rad and moves by a few centimetres.
     """
-    time = _time(frames)
     fingers_up = np.array([0.0, 0.0, -math.pi / 2 if side == "right" else math.pi / 2])
     base = _compose(
         rng.normal(0, 0.2, 3), _compose(np.array([0.0, rng.uniform(-math.pi, math.pi), 0.0]), fingers_up)
@@ -95,12 +107,6 @@ def _key_pose(
         openness = 1.0 if name == "open" else 0.2
         pose[root] += palm_normal * mirror * (openness * _SPREAD[finger] + rng.normal(0, 0.02))
     return pose.ravel()
-
-
-def _time(frames: tuple[int, ...]) -> Float[np.ndarray, " frame"]:
-    """Frame numbers as a time that starts at 0 and takes about 1 an instant."""
-    numbers = np.array(frames, dtype=np.float64)
-    return (numbers - numbers[0]) / max((numbers[-1] - numbers[0]) / max(len(numbers) - 1, 1), 1.0)
 
 
 def _compose(second: Float[np.ndarray, "3"], first: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:

@@ -3,19 +3,25 @@
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from handrefine.data.gesture import finger_gesture, frame_numbers, global_motion
+from handrefine.data.gesture import finger_gesture, frame_numbers, gesture_time, global_motion, with_abrupt_move
+from handrefine.data.mismatch import MismatchSettings, uneven_light
 from handrefine.data.studio import cameras_around, key_light, skin_variation
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology
 from handrefine.sequence import Camera, HandAnnotation, ManoParameters, Side
+
+#: matched: the model can explain every picture. mismatched: it cannot, see `handrefine.data.mismatch`.
+TruthKind = Literal["matched", "mismatched"]
+#: Longest gap between frames, in steps of three.
+_LARGEST_GAP = {"matched": 4, "mismatched": 12}
 
 
 @runtime_checkable  # so that shape checks while testing can handle it
@@ -43,6 +49,8 @@ class SyntheticSettings:
         size: width and height of every image in pixels.
         texture_size: width and height of the true texture in texels.
         seed: same seed and settings, same truth.
+        kind: matched, or mismatched: uneven light, a larger variety of gaps, an abrupt move; photographs differ
+            from the model as `mismatch` says.
     """
 
     cameras: int = 6
@@ -50,6 +58,8 @@ class SyntheticSettings:
     size: int = 128
     texture_size: int = 512
     seed: int = 0
+    kind: TruthKind = "matched"
+    mismatch: MismatchSettings = field(default_factory=MismatchSettings)
 
     def __post_init__(self) -> None:
         for name in ("cameras", "instants", "size", "texture_size"):
@@ -62,7 +72,9 @@ class SyntheticTruth:
     """Everything that a synthetic video was made of.
 
     texture: linear RGB reflectance, row 0 at the top (v = 1).
-    light: coefficients in the basis of `handrefine.spherical.sh_basis`: radiance(d) = basis(d) @ light.
+    light: coefficients in the basis of `handrefine.spherical.sh_basis`: radiance(d) = basis(d) @ light, from
+        infinitely far away; a mismatched video has a lamp besides.
+    verts_world: in the model's own vertices also where the photographed surface has a relief.
     """
 
     side: Side
@@ -92,17 +104,21 @@ def make_truth(
         hand: hand model, right or left.
         skin: reflectance to start from in the model's atlas, linear RGB, row 0 at the top.
     """
-    gesture_rng, shape_rng, camera_rng, light_rng, skin_rng = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(5)
+    gesture_rng, shape_rng, camera_rng, light_rng, skin_rng, mismatch_rng = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(6)
     )
-    frames = frame_numbers(settings.instants, gesture_rng)
+    frames = frame_numbers(settings.instants, gesture_rng, largest_gap=_LARGEST_GAP[settings.kind])
+    time = gesture_time(frames)
+    if settings.kind == "mismatched":
+        time = with_abrupt_move(time, mismatch_rng)
     rest = _posed(hand, np.zeros((1, 48)), np.zeros((1, 10)), np.zeros((1, 3)), flat_hand_mean=True)
-    fingers = finger_gesture(rest[1][0], hand.side, frames, gesture_rng)
-    rotation, trans_m = global_motion(hand.side, frames, gesture_rng)
+    fingers = finger_gesture(rest[1][0], hand.side, time, gesture_rng)
+    rotation, trans_m = global_motion(hand.side, time, gesture_rng)
     shape = np.tile(np.clip(shape_rng.normal(0, 0.7, 10), -2, 2), (len(frames), 1))
     pose_aa = np.concatenate([rotation, fingers - hand.hands_mean.detach().cpu().numpy()], axis=1)
     verts_world, joints_world = _posed(hand, pose_aa, shape, trans_m, flat_hand_mean=False)
     texture = skin_variation(skin, settings.texture_size, skin_rng)
+    light = key_light(verts_world, hand.topology, texture, light_rng)
     return SyntheticTruth(
         side=hand.side,
         cameras=cameras_around(verts_world, settings.cameras, settings.size, camera_rng),
@@ -111,7 +127,7 @@ def make_truth(
         verts_world=verts_world,
         joints_world=joints_world,
         texture=texture,
-        light=key_light(verts_world, hand.topology, texture, light_rng),
+        light=uneven_light(light, mismatch_rng) if settings.kind == "mismatched" else light,
     )
 
 
