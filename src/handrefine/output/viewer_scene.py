@@ -1,0 +1,100 @@
+"""The things around the hand in the 3D viewer: cameras with their pictures, bones, a colour bar."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import roma
+import torch
+from jaxtyping import Float, UInt8
+
+from handrefine.sequence import WRIST, Camera
+
+FINGERS, BONES = 5, 4
+#: Distance of a picture from its camera.
+PICTURE_DEPTH_M = 0.12
+LINE_M = 0.001
+
+
+@dataclass(frozen=True, eq=False)
+class WindowPicture:
+    """An sRGB picture of a camera's window (x0, y0, x1, y1) in pixels of the full image, at any resolution."""
+
+    pixels: UInt8[np.ndarray, "height width 3"]
+    window_px: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class CameraNodes:
+    """One camera in the viewer: its pyramid and its picture at every instant."""
+
+    pyramid: Any
+    pictures: Mapping[int, Any]
+
+    def show(self, instant: int, *, lines: bool, image: bool) -> None:
+        self.pyramid.visible = lines
+        for k, node in self.pictures.items():
+            node.visible = image and k == instant
+
+
+def add_camera(scene: Any, camera: Camera, pictures: Mapping[tuple[int, str], WindowPicture]) -> CameraNodes:
+    """Add a camera: exact for fx != fy and any principal point, which viser's own frustum is not."""
+    name = f"/cameras/{camera.name}"
+    own = {instant: picture for (instant, of), picture in pictures.items() if of == camera.name}
+    window = next((p.window_px for p in own.values()), (0, 0, camera.width, camera.height))
+    pyramid = scene.add_line_segments(
+        f"{name}/pyramid", pyramid_lines(camera, window), (90, 90, 100), thickness=LINE_M
+    )
+    # Images in viser have x right and y down, like cameras here.
+    wxyz = _quaternion(camera.R_cam_world.T)
+    nodes = {}
+    for instant, picture in own.items():
+        corners = corners_world(camera, picture.window_px)
+        nodes[instant] = scene.add_image(
+            f"{name}/{instant}",
+            picture.pixels,
+            float(np.linalg.norm(corners[1] - corners[0])),
+            float(np.linalg.norm(corners[3] - corners[0])),
+            wxyz=wxyz,
+            position=corners.mean(axis=0),
+            visible=False,
+        )
+    return CameraNodes(pyramid, nodes)
+
+
+def corners_world(camera: Camera, window_px: tuple[int, int, int, int]) -> Float[np.ndarray, "4 3"]:
+    """The window's corners on the plane in front of the camera: upper left first, clockwise."""
+    x0, y0, x1, y1 = window_px
+    uv = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=float)
+    rays = np.concatenate([(uv - [camera.cx, camera.cy]) / [camera.fx, camera.fy], np.ones((4, 1))], axis=1)
+    return (PICTURE_DEPTH_M * rays) @ camera.R_cam_world + camera.center_world
+
+
+def pyramid_lines(camera: Camera, window_px: tuple[int, int, int, int]) -> Float[np.ndarray, "8 2 3"]:
+    """From the camera's centre to the corners, and around them."""
+    corners = corners_world(camera, window_px)
+    spokes = np.stack([np.broadcast_to(camera.center_world, corners.shape), corners], axis=1)
+    around = np.stack([corners, np.roll(corners, -1, axis=0)], axis=1)
+    return np.concatenate([spokes, around])
+
+
+def joint_lines(joints_world: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "20 2 3"]:
+    """The bones of the five fingers, from the wrist on."""
+    fingers = np.delete(joints_world, WRIST, axis=0).reshape(FINGERS, BONES, 3)
+    wrist = np.broadcast_to(joints_world[WRIST], (FINGERS, 1, 3))
+    chain = np.concatenate([wrist, fingers], axis=1)
+    return np.stack([chain[:, :-1], chain[:, 1:]], axis=2).reshape(-1, 2, 3)
+
+
+def colour_bar(length: int = 256) -> UInt8[np.ndarray, "4 length 3"]:
+    """From dark blue over green to yellow, of evenly growing lightness (matplotlib's viridis)."""
+    from matplotlib import colormaps
+
+    bar = colormaps["viridis"](np.linspace(0, 1, length))[:, :3]
+    return np.repeat(np.rint(255 * bar).astype(np.uint8)[None], 4, axis=0)
+
+
+def _quaternion(rotation: Float[np.ndarray, "3 3"]) -> tuple[float, float, float, float]:
+    x, y, z, w = roma.rotmat_to_unitquat(torch.as_tensor(rotation)).tolist()
+    return w, x, y, z
