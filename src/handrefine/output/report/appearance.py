@@ -53,7 +53,7 @@ def texture(contents: RunContents) -> str:
         )
         for name, stage in contents.stages.items()
     )
-    growth = f'<h3>Growth over the stages</h3><div class="row">{stages}</div>' if stages else ""
+    growth = f'<div><h3>Growth over the stages</h3><div class="row">{stages}</div></div>' if stages else ""
     return f"{figure(inside, caption, kind='big')}{growth}"
 
 

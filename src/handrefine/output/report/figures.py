@@ -100,14 +100,15 @@ def _summary_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
         change = ""
         if before is not None and after is not None:
             change = f'<span class="{_verdict(before, after, measure)}">{_change(before, after, measure)}</span>'
-        rows.append((escape(measure.name), _shown(before, measure), _shown(after, measure), change))
+        name = f"{escape(measure.name)} <small>{measure.unit}</small>"
+        rows.append((name, _shown(before, measure), _shown(after, measure), change))
     return rows
 
 
 def _shown(value: float | None, measure: Measure) -> str:
     if value is None:
         return f'<span class="muted">{measure.missing}</span>'
-    return f"{value * measure.scale:.{measure.digits}f}&nbsp;{measure.unit}"
+    return f"{value * measure.scale:.{measure.digits}f}"
 
 
 def _change(before: float, after: float, measure: Measure) -> str:

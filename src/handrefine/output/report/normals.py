@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
-from handrefine.mesh import MeshTopology, vertex_normals
 from handrefine.sequence import Camera
 
 
@@ -20,7 +18,10 @@ class _Fragments:
 
 
 def normal_picture(
-    verts_world: Float[np.ndarray, "vertex 3"], topology: MeshTopology, camera: Camera
+    verts_world: Float[np.ndarray, "vertex 3"],
+    normals_world: Float[np.ndarray, "vertex 3"],
+    faces: Int[np.ndarray, "face 3"],
+    camera: Camera,
 ) -> tuple[UInt8[np.ndarray, "height width 3"], Bool[np.ndarray, "height width"]]:
     """Normals in the camera's frame as colours, and where there is hand.
 
@@ -28,12 +29,11 @@ def normal_picture(
     camera: `(1 + n) / 2`. Triangles that reach behind the camera are left out.
     """
     height, width = camera.height, camera.width
-    verts = torch.as_tensor(verts_world, dtype=torch.float64)
-    verts_cam = camera.to_camera(verts).numpy()
-    normals_cam = vertex_normals(verts, topology).numpy() @ camera.R_cam_world.T
-    faces = np.asarray(topology.faces)
+    verts_cam = verts_world @ camera.R_cam_world.T + camera.t_cam_world
+    normals_cam = normals_world @ camera.R_cam_world.T
     faces = faces[(verts_cam[faces, 2] > 1e-6).all(axis=1)]
-    uv_px = camera.project(verts).numpy()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        uv_px = verts_cam[:, :2] / verts_cam[:, 2:] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
     found = _rasterise(uv_px[faces], height, width)
 
     corners = faces[found.face]
@@ -51,23 +51,27 @@ def normal_picture(
 def _rasterise(corners_px: Float[np.ndarray, "face 3 2"], height: int, width: int) -> _Fragments:
     """All (triangle, pixel) pairs with the pixel's centre in the triangle: every pixel of the bounding boxes is
     listed, and those outside their triangle are dropped."""
+    a, b, c = (corners_px[:, k] for k in range(3))
     size = np.array([width, height])
-    low = np.clip(np.floor(corners_px.min(axis=1)), 0, size).astype(int)
-    high = np.clip(np.ceil(corners_px.max(axis=1)), 0, size).astype(int)
-    extent = high - low
-    count = extent.prod(axis=1)
+    # Centres lie half a pixel from the corner that a pixel is counted from.
+    low = np.clip(np.ceil(np.minimum(np.minimum(a, b), c) - 0.5), 0, size).astype(int)
+    high = np.clip(np.floor(np.maximum(np.maximum(a, b), c) + 0.5), 0, size).astype(int)
+    extent = np.maximum(high - low, 0)
+    count = extent[:, 0] * extent[:, 1]
     face = np.repeat(np.arange(len(corners_px)), count)
     within = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
-    x, y = low[face, 0] + within % extent[face, 0], low[face, 1] + within // extent[face, 0]
+    row, column = np.divmod(within, extent[face, 0])
+    x, y = low[face, 0] + column, low[face, 1] + row
 
-    a, b, c = (corners_px[face, k] for k in range(3))
-    point = np.stack([x, y], axis=1) + 0.5
-    area = _cross(b - a, c - a)
     with np.errstate(divide="ignore", invalid="ignore"):
-        weights = np.stack([_cross(b - point, c - point), _cross(c - point, a - point)], axis=1) / area[:, None]
-    weights = np.concatenate([weights, 1 - weights.sum(axis=1, keepdims=True)], axis=1)
-    inside = (weights >= 0).all(axis=1)  # NaN, from triangles without area, is not
-    return _Fragments((y * width + x)[inside], face[inside], weights[inside])
+        inverse_area = 1 / _cross(b - a, c - a)
+        point = np.stack([x, y], axis=1) + 0.5
+        of_a = _cross(b[face] - point, c[face] - point) * inverse_area[face]
+        of_b = _cross(c[face] - point, a[face] - point) * inverse_area[face]
+        of_c = 1 - of_a - of_b
+    inside = (of_a >= 0) & (of_b >= 0) & (of_c >= 0)  # NaN, from triangles without area, is not
+    weights = np.stack([of_a[inside], of_b[inside], of_c[inside]], axis=1)
+    return _Fragments((y * width + x)[inside], face[inside], weights)
 
 
 def _cross(a: Float[np.ndarray, "n 2"], b: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:

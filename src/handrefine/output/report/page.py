@@ -71,10 +71,10 @@ def report_page(contents: RunContents) -> str:
 def _views(cards: str, links: str) -> str:
     if not cards:
         return ""
-    size = '<input type="range" min="110" max="420" value="190" step="10" id="picture-size">'
+    size = '<input type="range" min="90" max="420" value="190" step="10" id="picture-size">'
     controls = (
-        f'<div class="controls"><label>all views {wipe("share of all pictures shown before refining", "wipe-all")}'
-        f"</label><label>picture size {size}</label></div>"
+        f'<div class="controls"><span>all views {wipe("share of all pictures shown before refining", "wipe-all")}'
+        f"</span><label>picture size {size}</label></div>"
     )
     return f"{links}{legend()}{controls}{cards}"
 

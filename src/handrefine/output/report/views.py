@@ -1,13 +1,17 @@
 """Every view: its pictures before and after under one slider, and a map of all views by instant and camera."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from handrefine.errors import InputError
+from handrefine.mesh import vertex_normals
 from handrefine.output.annotation_file import RunAnnotation
 from handrefine.output.report.contents import RunContents
 from handrefine.output.report.figures import RESIDUAL, SHORT, VIEW_MEASURES, change_text
@@ -33,11 +37,12 @@ MOMENTS = ("before", "after")
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """What a view's card needs besides its pictures."""
+    """What a view's card needs besides its pictures; `key` is its name within the page."""
 
     entry: ViewEntry
+    key: str
     figures: dict[str, Any]
-    annotation: RunAnnotation | None
+    surfaces: "_Surfaces | None"
     side_px: int
 
     @property
@@ -45,22 +50,48 @@ class _Shown:
         return f"frame {self.entry.frame}, camera {self.entry.camera}"
 
 
+@dataclass(frozen=True, eq=False)
+class _Surfaces:
+    """The hand before and after: vertices and their normals, world frame, at all instants."""
+
+    frames: tuple[int, ...]
+    cameras: Mapping[str, Camera]
+    faces: np.ndarray
+    states: Mapping[str, tuple[np.ndarray, np.ndarray]]
+
+    @classmethod
+    def of(cls, annotation: RunAnnotation | None) -> "_Surfaces | None":
+        if annotation is None:
+            return None
+        states = {}
+        for moment, state in (("before", annotation.before), ("after", annotation.after)):
+            verts = torch.as_tensor(state.verts_world, dtype=torch.float64)
+            states[moment] = verts.numpy(), vertex_normals(verts, annotation.topology).numpy()
+        cameras = {camera.name: camera for camera in annotation.cameras}
+        return cls(annotation.frames, cameras, np.asarray(annotation.topology.faces), states)
+
+
 def view_cards(contents: RunContents, figures: list[dict[str, Any]]) -> str:
     """The cards of all views; the mean colour residual that their pictures show is added to `figures`."""
     by_key = {(entry["frame"], str(entry["camera"])): entry for entry in figures}
     side_px = int(np.clip(ALL_VIEWS_PX // max(1, len(contents.views)), SMALLEST_PX, LARGEST_PX))
+    surfaces = _Surfaces.of(contents.annotation)
+    shown = [
+        _Shown(entry, f"view-{k}", by_key[entry.frame, entry.camera], surfaces, side_px)
+        for k, entry in enumerate(contents.views)
+    ]
+    # Reading, drawing and encoding pictures leaves Python's lock alone for most of the time.
+    with ThreadPoolExecutor() as pool:
+        made = list(pool.map(lambda view: _card_or_fault(contents.run, view), shown))
     cards, frame = [], None
-    for entry in contents.views:
-        try:
-            pictures = read_view(contents.run, entry)
-        except InputError as error:
-            contents.notes.append(f"The pictures of {entry.stem} cannot be shown: {error.what}.")
+    for view, card in zip(shown, made, strict=True):
+        if isinstance(card, InputError):
+            contents.notes.append(f"The pictures of {view.name} cannot be shown: {card.what}.")
             continue
-        if entry.frame != frame:
-            frame = entry.frame
+        if view.entry.frame != frame:
+            frame = view.entry.frame
             cards.append(f'<h3 class="instant" id="frame-{frame}">Frame {frame}</h3>')
-        shown = _Shown(entry, by_key[entry.frame, entry.camera], contents.annotation, side_px)
-        cards.append(_card(shown, pictures))
+        cards.append(card)
     return "\n".join(cards)
 
 
@@ -69,6 +100,7 @@ def view_map(contents: RunContents, figures: list[dict[str, Any]]) -> str:
     if not contents.views:
         return ""
     by_key = {(entry["frame"], str(entry["camera"])): entry for entry in figures}
+    place = {(view.frame, view.camera): k for k, view in enumerate(contents.views)}
     cameras = list(dict.fromkeys(view.camera for view in contents.views))
     frames = list(dict.fromkeys(view.frame for view in contents.views))
     largest = max((_after(entry) for entry in by_key.values()), default=0.0) or 1.0
@@ -77,8 +109,8 @@ def view_map(contents: RunContents, figures: list[dict[str, Any]]) -> str:
     for frame in frames:
         cells = ""
         for camera in cameras:
-            entry = by_key.get((frame, camera))
-            cells += "<td></td>" if entry is None else _map_cell(frame, camera, entry, largest)
+            k = place.get((frame, camera))
+            cells += "<td></td>" if k is None else _map_cell(contents.views[k], k, by_key[frame, camera], largest)
         rows += f'<tr><th scope="row">{frame}</th>{cells}</tr>'
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="views by instant and camera">'
@@ -102,89 +134,84 @@ def legend() -> str:
     )
 
 
+def _card_or_fault(run: Path, shown: _Shown) -> str | InputError:
+    try:
+        return _card(shown, read_view(run, shown.entry))
+    except InputError as error:
+        return error
+
+
 def _card(shown: _Shown, view: ViewPictures) -> str:
     entry, name = shown.entry, shown.name
-    renders = dict(zip(MOMENTS, (view.before, view.after), strict=True))
+    renders: dict[str, np.ndarray] = {"before": view.before, "after": view.after}
     residuals = {moment: signed_residual(view, render) for moment, render in renders.items()}
     shown.figures[RESIDUAL] = {moment: residual.mean_levels for moment, residual in residuals.items()}
-    photo = shrunk(view.image, shown.side_px)
-    contours = _contours({moment: contour_path(render[..., 3]) for moment, render in renders.items()}, entry)
-    panels = [
-        _panel("contour over the image", image(photo, f"image, {name}", quality=VIEW_QUALITY) + contours),
-        _panel(
-            "render", _pair({m: shrunk(on_black(r), shown.side_px) for m, r in renders.items()}, "render", name)
-        ),
-        _panel(
-            "signed residual",
-            _pair({m: shrunk(r.picture, shown.side_px) for m, r in residuals.items()}, "residual", name),
-        ),
-    ]
-    if (normals := _normals(shown, view)) is not None:
-        panels.append(_panel("normals", _pair(normals, "normals", name)))
-    panels.append(
-        _panel(
-            "labels", image(shrunk(label_picture(view.label), shown.side_px), f"labels, {name}", quality=LOSSLESS)
-        )
-    )
+    photo = image(shrunk(view.image, shown.side_px), f"image, {name}", quality=VIEW_QUALITY)
+    labels = image(shrunk(label_picture(view.label), shown.side_px), f"labels, {name}", quality=LOSSLESS)
+    normals = _normals(shown, view)
+    panels = {
+        "contour over the image": photo + _contours(renders, entry),
+        "render": _pair({moment: on_black(render) for moment, render in renders.items()}, "render", shown),
+        "signed residual": _pair({m: residual.picture for m, residual in residuals.items()}, "residual", shown),
+        **({} if normals is None else {"normals": _pair(normals, "normals", shown)}),
+        "labels": labels,
+    }
+    pictures = "".join(figure(f'<div class="stack">{inside}</div>', caption) for caption, inside in panels.items())
     numbers = [
         f"{SHORT[key]} {text}&nbsp;{VIEW_MEASURES[key].unit}"
         for key in SHORT
         if (text := change_text(shown.figures, key))
     ]
-    key, aspect = (
-        f"view-{entry.frame}-{escape(entry.camera, quote=True)}",
-        f"{entry.size_px[0]}/{entry.size_px[1]}",
-    )
     return (
-        f'<article class="view" id="{key}" style="--aspect:{aspect}">'
+        f'<article class="view" id="{shown.key}" style="--aspect:{entry.size_px[0]}/{entry.size_px[1]}">'
         f'<header><h4>{escape(name)}</h4><p class="small">{" · ".join(numbers)}</p></header>'
-        f'<div class="panels">{"".join(panels)}</div>'
-        f"<label>{wipe(f'share shown before refining, {name}')}</label></article>"
+        f'{wipe(f"share shown before refining, {name}")}<div class="panels">{pictures}</div></article>'
     )
 
 
 def wipe(what: str, key: str = "") -> str:
-    """A slider between after and before."""
+    """A slider that is the border between before, on its left, and after."""
     named = f' id="{key}"' if key else ""
     return (
-        '<span class="wipe"><span aria-hidden="true">after</span>'
+        '<span class="wipe"><span aria-hidden="true">before ◂</span>'
         f'<input type="range" min="0" max="100" value="50"{named} aria-label="{escape(what, quote=True)}">'
-        '<span aria-hidden="true">before</span></span>'
+        '<span aria-hidden="true">▸ after</span></span>'
     )
 
 
-def _panel(caption: str, inside: str) -> str:
-    return figure(f'<div class="stack">{inside}</div>', caption)
-
-
-def _pair(pictures: Mapping[str, np.ndarray], what: str, name: str) -> str:
+def _pair(pictures: Mapping[str, np.ndarray], what: str, shown: _Shown) -> str:
+    """A picture before and one after, one upon the other."""
     return "".join(
-        image(pictures[moment], f"{what} {moment}, {name}", quality=VIEW_QUALITY, kind=moment)
+        image(
+            shrunk(pictures[moment], shown.side_px),
+            f"{what} {moment}, {shown.name}",
+            quality=VIEW_QUALITY,
+            kind=moment,
+        )
         for moment in MOMENTS
     )
 
 
-def _contours(paths: Mapping[str, str], entry: ViewEntry) -> str:
+def _contours(renders: Mapping[str, np.ndarray], entry: ViewEntry) -> str:
     width, height = entry.size_px
+    paths = {moment: contour_path(render[..., 3]) for moment, render in renders.items()}
     return "".join(
         f'<svg class="contour {moment}" viewBox="0 0 {width} {height}" role="img" aria-label="contour {moment}">'
-        f'<path class="rim" d="{paths[moment]}"/><path class="line" d="{paths[moment]}"/></svg>'
-        for moment in MOMENTS
+        f'<path class="rim" d="{path}"/><path class="line" d="{path}"/></svg>'
+        for moment, path in paths.items()
     )
 
 
 def _normals(shown: _Shown, view: ViewPictures) -> dict[str, np.ndarray] | None:
-    """Normals over the image before and after; None where the folder does not say where the camera is."""
-    annotation, entry = shown.annotation, shown.entry
-    cameras = {} if annotation is None else {camera.name: camera for camera in annotation.cameras}
-    if annotation is None or entry.camera not in cameras or entry.frame not in annotation.frames:
+    """Normals over the image before and after; None where the folder does not say where hand and camera are."""
+    surfaces, entry = shown.surfaces, shown.entry
+    if surfaces is None or entry.camera not in surfaces.cameras or entry.frame not in surfaces.frames:
         return None
-    camera = _window_camera(cameras[entry.camera], entry, shown.side_px)
-    k = annotation.frames.index(entry.frame)
-    states = dict(zip(MOMENTS, (annotation.before, annotation.after), strict=True))
+    camera = _window_camera(surfaces.cameras[entry.camera], entry, shown.side_px)
+    k = surfaces.frames.index(entry.frame)
     return {
-        moment: normals_over(view.image, *normal_picture(state.verts_world[k], annotation.topology, camera))
-        for moment, state in states.items()
+        moment: normals_over(view.image, *normal_picture(verts[k], normals[k], surfaces.faces, camera))
+        for moment, (verts, normals) in surfaces.states.items()
     }
 
 
@@ -200,9 +227,9 @@ def _after(entry: Mapping[str, Any]) -> float:
     return (entry.get(RESIDUAL) or {}).get("after") or 0.0
 
 
-def _map_cell(frame: int, camera: str, entry: Mapping[str, Any], largest: float) -> str:
-    value, name = _after(entry), escape(camera, quote=True)
+def _map_cell(view: ViewEntry, k: int, figures: Mapping[str, Any], largest: float) -> str:
+    value, name = _after(figures), f"frame {view.frame}, camera {escape(view.camera, quote=True)}"
     return (
-        f'<td><a href="#view-{frame}-{name}" style="--heat:{100 * value / largest:.0f}%" '
-        f'aria-label="frame {frame}, camera {name}, residual {value:.1f}">{value:.0f}</a></td>'
+        f'<td><a href="#view-{k}" style="--heat:{100 * value / largest:.0f}%" '
+        f'aria-label="{name}, residual {value:.1f}">{value:.0f}</a></td>'
     )
