@@ -103,14 +103,14 @@ class ObjectiveConfig:
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class LabelConfig:
     background: Literal["auto", "black", "unknown"] = "auto"
-    """What lies behind the hand. auto: what masks say, else unknown. black: every pixel is known to be black."""
+    """What lies behind the hand. auto: black where the images say so, else what masks say, else unknown."""
     forearm: bool = True
     """Leave what lies beyond the wrist unknown; switch it off where images show a hand cut at the wrist."""
     forearm_margin: float = 0.0
     """Where the unknown forearm begins: past the wrist by this share of the palm's length."""
     other_hand_px: NonNegativeInt = 15
     """Pixels (of the full image) by which the other hand's joint hull grows before it becomes unknown."""
-    mask_margin_px: NonNegativeInt = 1
+    mask_margin_px: NonNegativeInt = 0
     """Half-width of the band around a mask's contour that is unknown, for rough masks."""
     near_px: NonNegativeInt = 25
     """Without masks: pixels further than this from the projected start are unknown."""

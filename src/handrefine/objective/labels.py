@@ -31,7 +31,8 @@ Region = Bool[np.ndarray, "height width"]
 class LabelSettings:
     """How labels are drawn. Pixels are those of the full image, shares are of the hand's projected length.
 
-    background: what lies behind the hand in a view without a mask.
+    background: what lies behind the hand. Over black the image itself says at every pixel what should be seen, and
+        a mask speaks for the silhouette only; behind an unknown background a mask is all that is known.
     forearm: whether what lies beyond the wrist is unknown; a hand cut at the wrist over black needs no such care.
     forearm_margin: the border's way past the wrist, as a share of the palm's length; negative is into the hand.
     other_hand_px: growth of the hull of the other hand's joints.
@@ -45,7 +46,7 @@ class LabelSettings:
     forearm: bool = True
     forearm_margin: float = 0.0
     other_hand_px: int | float = 15
-    mask_margin_px: int | float = 1
+    mask_margin_px: int | float = 0
     near_px: int | float = 25
     reach: float = 0.25
     missing: float = 0.1
@@ -108,11 +109,16 @@ def make_labels(
         label = np.full((height, width), UNKNOWN, np.int8)
     label[unexplained] = UNKNOWN
 
-    near = away_px <= chosen.near_px * px_scale
-    comparable = _comparable(label, near, unexplained, masked=mask is not None, background=chosen.background)
-    target, background = _colours(image, label, masked=mask is not None, background=chosen.background)
-    known = mask is not None or chosen.background == "black"
-    return LabelImage(label, comparable & ~saturated(image), target, background, known)
+    black = np.zeros_like(image)
+    if chosen.background == "black":
+        comparable, target, background = ~unexplained, image, black
+    elif mask is not None:
+        comparable, background = label != UNKNOWN, black
+        target = np.where((label == NOT_HAND)[..., None], black, image)
+    else:
+        comparable = (away_px <= chosen.near_px * px_scale) & ~unexplained
+        target, background = image, image
+    return LabelImage(label, comparable & ~saturated(image), target, background, background is black)
 
 
 def other_hand_region(
@@ -188,18 +194,3 @@ def _banded(mask: Region, margin_px: int | float) -> Int8[np.ndarray, "height wi
         label[mask & (regions.distance_px(~mask) <= margin_px)] = UNKNOWN
         label[~mask & (regions.distance_px(mask) <= margin_px)] = UNKNOWN
     return label
-
-
-def _comparable(
-    label: np.ndarray, near: Region, unexplained: Region, *, masked: bool, background: Background
-) -> Region:
-    """Where colours may be compared, saturation aside."""
-    if masked:
-        return label != UNKNOWN
-    return ~unexplained if background == "black" else near & ~unexplained
-
-
-def _colours(image: Image, label: np.ndarray, *, masked: bool, background: Background) -> tuple[Image, Image]:
-    if masked:
-        return np.where((label == NOT_HAND)[..., None], np.zeros_like(image), image), np.zeros_like(image)
-    return image, np.zeros_like(image) if background == "black" else image

@@ -89,9 +89,8 @@ def observe(
         InputError: the hand is in no image at all, or an image is broken.
     """
     found: list[tuple[tuple[int, str], Window, _ViewData]] = []
-    over_black = _images_are_over_black(sequence, frame_indices, start)
     chosen = config.labels.background
-    black = over_black and not sequence.masks if chosen == "auto" else chosen == "black"
+    black = _images_are_over_black(sequence, frame_indices, start) if chosen == "auto" else chosen == "black"
     for k, frame in enumerate(frame_indices):
         for name, camera in sequence.cameras.items():
             if (frame, name) not in sequence.images:
@@ -101,16 +100,7 @@ def observe(
                 log.info("camera %s does not see the hand in frame %d", name, sequence.frames[frame])
                 continue
             other = None if other_joints_world is None else other_joints_world[k]
-            data = _view_data(
-                sequence,
-                (frame, name),
-                window,
-                start.joints_world[k],
-                other,
-                config.labels,
-                black=black,
-                borders=not (black or over_black),
-            )
+            data = _view_data(sequence, (frame, name), window, start.joints_world[k], other, config.labels, black)
             found.append(((k, name), window, data))
     if not found:
         raise InputError(
@@ -129,12 +119,9 @@ def _view_data(
     joints_world: Tensor,
     other_joints_world: Tensor | None,
     config: LabelConfig,
-    *,
     black: bool,
-    borders: bool,
 ) -> _ViewData:
-    """black: the background is known by its colour. borders: black along the image's border tells nothing; it does
-    where the whole background is black, even if it is a mask that says so."""
+    """black: the whole background is, so that black along the image's border is no undistortion's remainder."""
     full_image = sequence.images[key]()
     camera = sequence.cameras[key[1]]
     corner = np.array([window.x0_px, window.y0_px])
@@ -151,7 +138,7 @@ def _view_data(
         in_crop(joints_world),
         mask=window.cut(sequence.masks[key]()) if key in sequence.masks else None,
         other_joints_px=other_px,
-        excluded=window.cut(black_border(full_image)) if borders else None,
+        excluded=None if black else window.cut(black_border(full_image)),
         settings=replace(_label_settings(config), background="black" if black else "unknown"),
     )
     return _shrink(image, labels, window)
