@@ -104,7 +104,11 @@ class SilhouetteSampler:
     def _split(self, pair: "mi.UInt32") -> tuple["mi.UInt32", "mi.UInt32", "mi.UInt32"]:
         """View, edge, and the first vertex of the view's instant."""
         view = pair // self.edges.count
-        return view, pair - view * self.edges.count, dr.gather(mi.UInt32, self.sensor.frame, view) * self.n_vertices
+        return (
+            view,
+            pair - view * self.edges.count,
+            dr.gather(mi.UInt32, self.sensor.frame, view) * self.n_vertices,
+        )
 
     def _is_silhouette(self, pair: "mi.UInt32", vertices: "mi.Float") -> "mi.Bool":
         view, edge, base = self._split(pair)
@@ -125,7 +129,8 @@ class SilhouetteSampler:
         """Cut an edge at the near plane, then at the borders of the crop window (Liang and Barsky 1984)."""
         view, edge, base = self._split(pair)
         a, b = (
-            dr.gather(mi.Point3f, vertices, base + dr.gather(mi.UInt32, self.edges.ends, edge * 2 + k)) for k in (0, 1)
+            dr.gather(mi.Point3f, vertices, base + dr.gather(mi.UInt32, self.edges.ends, edge * 2 + k))
+            for k in (0, 1)
         )
         p, q = self.sensor.project(view, a), self.sensor.project(view, b)
         shown = (p.z > NEAR_M) | (q.z > NEAR_M)
@@ -159,7 +164,9 @@ class SilhouetteSampler:
         start, stop = pk - at * p.z, qk - at * q.z
         share = dr.clip(start / (start - stop), 0, 1)
         ends = [base + dr.gather(mi.UInt32, self.edges.ends, edge * 2 + k) for k in (0, 1)]
-        samples = EdgeSamples(segment.view, uv_px, normal, share, ends[0], ends[1], dr.opaque(mi.Float, px_per_sample))
+        samples = EdgeSamples(
+            segment.view, uv_px, normal, share, ends[0], ends[1], dr.opaque(mi.Float, px_per_sample)
+        )
         dr.eval(samples.uv_px, samples.normal, samples.share, samples.view, samples.end_a, samples.end_b)
         return samples
 
@@ -172,7 +179,7 @@ def _cut(p: "mi.Vector3f", q: "mi.Vector3f") -> "mi.Vector3f":
 
 @dataclass
 class EdgeSamples:
-    """Points on silhouettes: where they are seen, the edge's normal in the image, and where they sit on the edge."""
+    """Points on silhouettes: where they are seen, the edge's normal there, and where they sit on the edge."""
 
     view: "mi.UInt32"
     uv_px: "mi.Point2f"

@@ -40,7 +40,11 @@ class HandGeometry:
         self.topologies = tuple(topologies)
         self.first_vertex = np.cumsum([0] + [t.n_vertices for t in topologies])
         self.first_face = np.cumsum([0] + [len(t.faces) for t in topologies])
-        self.n_frames, self.n_vertices, self.n_faces = n_frames, int(self.first_vertex[-1]), int(self.first_face[-1])
+        self.n_frames, self.n_vertices, self.n_faces = (
+            n_frames,
+            int(self.first_vertex[-1]),
+            int(self.first_face[-1]),
+        )
         faces = np.concatenate([t.faces + v for t, v in zip(topologies, self.first_vertex[:-1], strict=True)])
         corner_uv = np.concatenate([t.uv[t.uv_faces] for t in topologies])  # (face, 3, 2)
         self.faces = mi.UInt32(np.ascontiguousarray(faces.astype(np.uint32).ravel()))
@@ -78,7 +82,9 @@ class HandGeometry:
         """
         frame = pi.prim_index // self.n_faces
         face = pi.prim_index - frame * self.n_faces
-        corners = [dr.gather(mi.UInt32, self.faces, face * 3 + k, active) + frame * self.n_vertices for k in range(3)]
+        corners = [
+            dr.gather(mi.UInt32, self.faces, face * 3 + k, active) + frame * self.n_vertices for k in range(3)
+        ]
         v0, v1, v2 = (dr.gather(mi.Point3f, self.vertices, c, active) for c in corners)
         b1, b2, t = _intersect(ray, v0, v1, v2)
         b1, b2 = dr.replace_grad(pi.prim_uv.x, b1), dr.replace_grad(pi.prim_uv.y, b2)

@@ -46,7 +46,7 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
         self.albedo_only = bool(props.get("albedo_only", False))
         self.world: World | None = None
 
-    def sample(self, mode, scene, sampler, ray, active=True, **_):  # noqa: ANN001, ANN201
+    def sample(self, mode, scene, sampler, ray, active=True, **_):
         """Mitsuba's interface, primal only; gradients are the wavefront renderer's business."""
         del mode, scene
         pi = self.first_hit(ray, mi.Bool(active))
@@ -74,7 +74,9 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
                 pi = geometry.scene.ray_intersect_preliminary(dr.detach(ray), coherent=False, active=active)
                 free = active & ~pi.is_valid()
             sky = dr.select(free, light.radiance(d, free), 0) * weight
-            result = result + dr.select(active, throughput * (light.control(surface.n, d, weight, active) + sky), 0)
+            result = result + dr.select(
+                active, throughput * (light.control(surface.n, d, weight, active) + sky), 0
+            )
             active = active & ~free
             if bounce < self.max_depth - 2:
                 throughput = throughput * weight
@@ -104,4 +106,6 @@ def _scatter(surface: Surface, sampler: Samples) -> tuple["mi.Vector3f", "mi.Flo
 
 def hand_integrator(depth: int, albedo_only: bool) -> HandIntegrator:
     mi.register_integrator("handrefine_path", HandIntegrator)
-    return mi.load_dict({"type": "handrefine_path", "max_depth": depth, "albedo_only": albedo_only}, optimize=False)
+    return mi.load_dict(
+        {"type": "handrefine_path", "max_depth": depth, "albedo_only": albedo_only}, optimize=False
+    )

@@ -62,10 +62,16 @@ class Light:
         result = mi.Color3f(0)
         per_n, per_d = _basis(n), _basis(d)
         for k, (a, b) in enumerate(zip(per_n, per_d, strict=True)):
-            index = dr.select(active, mi.UInt32(k), mi.UInt32(0))
-            c = dr.gather(mi.Color3f, self.coefficients, index, active, mode=dr.ReduceMode.Local)
+            c = self._coefficient(k, active)
             result += c * (a * COSINE_LOBE[math.isqrt(k)] - weight * b)
         return result
+
+    def _coefficient(self, k: int, active: "mi.Bool") -> "mi.Color3f":
+        """One number for all lanes; where its gradient is wanted, one a lane, to be added up within packets."""
+        if not dr.grad_enabled(self.coefficients):
+            return mi.Color3f(*(dr.gather(mi.Float, self.coefficients, mi.UInt32(3 * k + c)) for c in range(3)))
+        index = dr.select(active, mi.UInt32(k), mi.UInt32(0))
+        return dr.gather(mi.Color3f, self.coefficients, index, active, mode=dr.ReduceMode.Local)
 
 
 def _basis(d: "mi.Vector3f") -> list["mi.Float"]:

@@ -1,6 +1,7 @@
-"""The fast renderer behind the common protocol: checks, autograd, chunks."""
+"""The fast renderer behind the common protocol: checks, chunks, autograd."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import drjit as dr
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from handrefine.mesh import MeshTopology, vertex_normals
 from handrefine.render.base import HandSurface, Rendering, RenderSettings, ViewSet
+from handrefine.render.mitsuba.wavefront.chunks import chunks
 from handrefine.render.mitsuba.wavefront.instants import Cells, arrange
 from handrefine.render.mitsuba.wavefront.light import low_order
 from handrefine.render.mitsuba.wavefront.sensor import to_drjit
@@ -16,13 +18,30 @@ from handrefine.render.mitsuba.wavefront.wavefront import Inputs, Wavefront, to_
 
 
 class WavefrontRenderer:
-    """Renders hands of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`."""
+    """Renders hands of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
+
+    All pixels of all views of all instants are traced by one kernel, or by one a chunk where they would not fit
+    into `settings.memory_gib`. Same seed, same picture, whatever the chunks; only the silhouettes' gradient then
+    draws other samples. The picture and its gradient never share random numbers.
+
+    Differentiable in vertices (silhouettes, borders of the mesh and seams of the atlas included), textures,
+    environment and background. Not differentiable: the motion of shadow edges (see docs/renderer.md for the size
+    of that bias), and the environment's reflection in anything, since hands are Lambertian here.
+
+    Interiors seen through the open wrist look like the outside (two-sided by the triangle, not by the shading
+    normal, so that no shading normal turns over inside a visible surface).
+    """
 
     def __init__(self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings) -> None:
+        if not topologies:
+            raise ValueError("a renderer needs at least one hand")
         self.topologies = tuple(topologies)
         self.views = views
         self.settings = settings
-        self._wavefront: Wavefront | None = None
+        self._chunks = chunks(views, topologies, settings.memory_gib)
+        self._wavefronts = [
+            Wavefront(self.topologies, chunk.views, settings, chunk.first_pixel) for chunk in self._chunks
+        ]
 
     def render(
         self,
@@ -32,56 +51,106 @@ class WavefrontRenderer:
         seed: int,
         background: Float[Tensor, "pixel 3"] | None = None,
     ) -> Rendering:
-        """See `handrefine.render.base.Renderer.render`."""
-        if self._wavefront is None:
-            self._wavefront = Wavefront(self.topologies, self.views, self.settings, environment.device)
-        verts = torch.cat([hand.verts_world for hand in hands], dim=1)[: self.views.n_frames]
+        """See `handrefine.render.base.Renderer.render`.
+
+        Raises:
+            ValueError: hands, instants or background do not fit the topologies and views of this renderer.
+        """
+        self._check(hands, background)
+        verts = torch.cat([hand.verts_world for hand in hands], dim=1)
         normals = [vertex_normals(h.verts_world, t) for h, t in zip(hands, self.topologies, strict=True)]
-        normals = torch.cat(normals, dim=1)[: self.views.n_frames]
-        textures = [hand.texture for hand in hands]
-        texels = torch.cat([texture.reshape(-1) for texture in textures])
-        cells = arrange(verts)
-        scene = _Scene(self._wavefront, cells, tuple((len(t), t.shape[1], t.shape[2]) for t in textures), seed)
-        pixels: Tensor = _Trace.apply(
-            scene, cells.to_scene(verts), normals, texels, environment, low_order(environment)
-        )  # pyright: ignore[reportAssignmentType]
+        shared = _Shared(
+            verts,
+            torch.cat(normals, dim=1),
+            tuple(hand.texture for hand in hands),
+            environment,
+            low_order(environment),
+        )
+        parts = [
+            shared.trace(wavefront, chunk.frames, seed)
+            for wavefront, chunk in zip(self._wavefronts, self._chunks, strict=True)
+        ]
+        pixels = parts[0] if len(parts) == 1 else torch.cat(parts)
         rgb, coverage = pixels[:, :3], pixels[:, 3:]
         if background is not None:
             rgb = rgb + (1 - coverage.sum(-1, keepdim=True)) * background
         return Rendering(rgb=rgb, coverage=coverage)
 
+    def _check(self, hands: Sequence[HandSurface], background: Tensor | None) -> None:
+        if len(hands) != len(self.topologies):
+            raise ValueError(f"{len(self.topologies)} topologies but {len(hands)} hands")
+        n_frames = len(hands[0].verts_world)
+        if n_frames < self.views.n_frames:
+            raise ValueError(f"the views need {self.views.n_frames} instants, {n_frames} given")
+        for hand, topology in zip(hands, self.topologies, strict=True):
+            n_vertices = hand.verts_world.shape[1]
+            if n_vertices != topology.n_vertices:
+                raise ValueError(f"{topology.n_vertices} vertices in the topology, {n_vertices} given")
+            if len(hand.verts_world) != n_frames or len(hand.texture) not in (1, n_frames):
+                raise ValueError("hands need the same number of instants, and one texture or one an instant")
+        if background is not None and len(background) != self.views.n_pixels:
+            raise ValueError(f"the views have {self.views.n_pixels} pixels, the background {len(background)}")
 
+
+@dataclass(frozen=True, eq=False)
+class _Shared:
+    """Attached tensors of all instants, of which every chunk takes its own."""
+
+    verts_world: Tensor
+    normals: Tensor
+    textures: tuple[Tensor, ...]
+    environment: Tensor
+    coefficients: Tensor
+
+    def trace(self, wavefront: Wavefront, frames: tuple[int, ...], seed: int) -> Tensor:
+        everything = frames == tuple(range(len(self.verts_world)))
+        at = lambda x: x if everything or len(x) == 1 else x[list(frames)]  # noqa: E731
+        verts, normals = at(self.verts_world), at(self.normals)
+        textures = [at(texture) for texture in self.textures]
+        cells = arrange(verts)
+        scene = _Scene(wavefront, cells, tuple((len(t), t.shape[1], t.shape[2]) for t in textures), seed)
+        texels = torch.cat([t.reshape(-1) for t in textures]) if len(textures) > 1 else textures[0].reshape(-1)
+        return _Trace.apply(scene, cells.to_scene(verts), normals, texels, self.environment, self.coefficients)  # pyright: ignore[reportReturnType]
+
+
+@dataclass(eq=False)
 class _Scene:
     """What `_Trace` needs beside tensors."""
 
-    def __init__(self, wavefront: Wavefront, cells: Cells, sizes: tuple[tuple[int, int, int], ...], seed: int) -> None:
-        self.wavefront, self.cells, self.sizes, self.seed = wavefront, cells, sizes, seed
-        self.inputs: Inputs | None = None
+    wavefront: Wavefront
+    cells: Cells
+    texture_sizes: tuple[tuple[int, int, int], ...]
+    seed: int
 
 
 class _Trace(torch.autograd.Function):
     """Pixels of one wavefront, and their gradient with random numbers of its own.
 
-    An L2 loss squares the picture's noise; were the gradient drawn from the same numbers, it would be biased.
+    An L2 loss multiplies the picture with its gradient: drawn from the same numbers, their noise would correlate
+    and bias the loss's gradient. Not `drjit.wrap`, which would replay the picture's numbers and store its graph.
     """
 
     @staticmethod
     def forward(ctx, scene: _Scene, *tensors: Tensor) -> Tensor:
-        scene.inputs = Inputs(*(t.detach() for t in tensors))
         ctx.scene = scene
-        scene.wavefront.load(scene.inputs, scene.cells, scene.sizes, [False] * len(tensors))
+        ctx.save_for_backward(*tensors)
+        scene.wavefront.load(
+            scene, Inputs(*(t.detach() for t in tensors)), scene.cells, scene.texture_sizes, [False] * len(tensors)
+        )
         return scene.wavefront.picture(2 * scene.seed)
 
     @staticmethod
     def backward(ctx, grad_pixels: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         scene, wanted = ctx.scene, ctx.needs_input_grad[1:]
         wavefront, seed = scene.wavefront, 2 * scene.seed + 1
-        arrays = wavefront.load(scene.inputs, scene.cells, scene.sizes, wanted)
-        gradient = to_drjit(grad_pixels)
+        inputs = Inputs(*(t.detach() for t in ctx.saved_tensors))
+        arrays = wavefront.load(scene, inputs, scene.cells, scene.texture_sizes, wanted)
+        gradient = [to_drjit(channel) for channel in grad_pixels.unbind(-1)]
         wavefront.backpropagate_shading(seed, gradient)
         if wanted[0]:
             wavefront.backpropagate_silhouettes(seed, arrays[0], gradient)
         grads = [dr.grad(a) if w else None for a, w in zip(arrays, wanted, strict=True)]
         dr.eval(*[g for g in grads if g is not None])
-        shapes = [x.shape for x in scene.inputs.flat()]
+        wavefront.release()
+        shapes = [x.shape for x in inputs.flat()]
         return None, *(None if g is None else to_torch(g).reshape(s) for g, s in zip(grads, shapes, strict=True))

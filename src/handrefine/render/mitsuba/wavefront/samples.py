@@ -17,7 +17,9 @@ class PixelSamples:
     while the samples of one pixel avoid each other in every decision.
     """
 
-    def __init__(self, lane: "mi.UInt32", sample: "mi.UInt32", spp: int, seed: "mi.UInt32", decision: int = 0) -> None:
+    def __init__(
+        self, lane: "mi.UInt32", sample: "mi.UInt32", spp: int, seed: "mi.UInt32", decision: int = 0
+    ) -> None:
         self.lane, self.sample, self.seed = lane, sample, seed
         self.bits = max(1, (spp - 1).bit_length())
         self.decision = decision  # how many were taken already
@@ -37,7 +39,7 @@ class PixelSamples:
 
 
 class IndependentSamples:
-    """Plain pseudo-random pairs, one stream a lane: for silhouette samples, which are stratified along the contour."""
+    """Plain pseudo-random pairs, one stream a lane: silhouette samples are stratified along the contour."""
 
     def __init__(self, lane: "mi.UInt32", seed: "mi.UInt32") -> None:
         self.lane, self.seed, self.decision = lane, seed, 0

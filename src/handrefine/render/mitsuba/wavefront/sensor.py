@@ -24,17 +24,17 @@ class MultiViewSensor(mi.Sensor):
     def __init__(self, props: "mi.Properties") -> None:
         mi.Sensor.__init__(self, props)
 
-    def initialize(self, views: ViewSet, device: torch.device) -> None:
-        self.views, self.device = views, device
+    def initialize(self, views: ViewSet) -> None:
+        self.views = views
         cameras = [v.camera for v in views.views]
         K = np.array([[[c.fx, 0, c.cx], [0, c.fy, c.cy], [0, 0, 1]] for c in cameras], dtype=np.float64)
         R = np.stack([c.R_cam_world for c in cameras]).astype(np.float64)
         matrices = np.concatenate(
             [(R.transpose(0, 2, 1) @ np.linalg.inv(K)).reshape(-1, 9), (K @ R).reshape(-1, 9)], axis=1
         )
-        self._matrices = torch.as_tensor(matrices, dtype=torch.float32, device=device)
-        self._centers = torch.as_tensor(np.stack([c.center_world for c in cameras]), dtype=torch.float64, device=device)
-        self._frames = torch.as_tensor([v.frame for v in views.views], device=device)
+        self._matrices = torch.as_tensor(matrices, dtype=torch.float32)
+        self._centers = torch.as_tensor(np.stack([c.center_world for c in cameras]), dtype=torch.float64)
+        self._frames = torch.as_tensor([v.frame for v in views.views])
         sizes = np.array([[c.width, c.height] for c in cameras], dtype=np.uint32)
         self.pixel_view = mi.UInt32(np.repeat(np.arange(len(views), dtype=np.uint32), views.sizes))
         self.first_pixel = mi.UInt32(views.offsets.astype(np.uint32))
@@ -44,6 +44,10 @@ class MultiViewSensor(mi.Sensor):
 
     def place(self, cells: Cells) -> None:
         """Follow the instants to their cells in the shared scene."""
+        device = cells.centers_world.device
+        self._matrices, self._centers, self._frames = (
+            x.to(device) for x in (self._matrices, self._centers, self._frames)
+        )
         relative = (self._centers - cells.centers_world[self._frames].double()).float()
         table = torch.cat([self._matrices, relative, cells.centers_scene[self._frames]], dim=1)
         self.table, self.radius = to_drjit(table), to_drjit(cells.radius_m.reshape(1))
@@ -63,11 +67,14 @@ class MultiViewSensor(mi.Sensor):
     def pixel_at(self, view: "mi.UInt32", uv_px: "mi.Point2f") -> "mi.UInt32":
         """Index in the flat buffer of the pixel of a view that holds a position."""
         width, height = (dr.gather(mi.UInt32, x, view) for x in (self.width, self.height))
-        x, y = (dr.minimum(mi.UInt32(dr.maximum(c, 0)), size - 1) for c, size in zip(uv_px, (width, height), strict=True))
+        x, y = (
+            dr.minimum(mi.UInt32(dr.maximum(c, 0)), size - 1)
+            for c, size in zip(uv_px, (width, height), strict=True)
+        )
         return dr.gather(mi.UInt32, self.first_pixel, view) + y * width + x
 
     def ray(self, view: "mi.UInt32", uv_px: "mi.Point2f") -> "mi.Ray3f":
-        """The part of a camera ray that lies in its instant's cell; `maxt` is negative where it misses the cell."""
+        """The part of a camera ray within its instant's cell; `maxt` is negative where it misses the cell."""
         m = [mi.Vector3f(*self._row(view, 3 * r)) for r in range(3)]
         pixel = mi.Vector3f(uv_px.x, uv_px.y, 1)
         d = dr.normalize(mi.Vector3f(*(dr.dot(row, pixel) for row in m)))
@@ -78,7 +85,9 @@ class MultiViewSensor(mi.Sensor):
         ray.maxt = leave - enter
         return ray
 
-    def ray_beside(self, view: "mi.UInt32", p: "mi.Point3f", normal_px: "mi.Vector2f", rounding: float) -> "mi.Ray3f":
+    def ray_beside(
+        self, view: "mi.UInt32", p: "mi.Point3f", normal_px: "mi.Vector2f", rounding: float
+    ) -> "mi.Ray3f":
         """A camera ray that passes a point of the scene at a distance of `rounding` float32 roundings.
 
         Aimed at the point itself rather than at its pixel, and from the border of the cell rather than from the
@@ -137,7 +146,7 @@ def film_size(n_pixels: int) -> tuple[int, int]:
     return width, -(-n_pixels // width)
 
 
-def multiview_sensor(views: ViewSet, device: torch.device) -> MultiViewSensor:
+def multiview_sensor(views: ViewSet) -> MultiViewSensor:
     """The plugin `handrefine_multiview`, ready to use."""
     mi.register_sensor("handrefine_multiview", MultiViewSensor)
     width, height = film_size(views.n_pixels)
@@ -147,7 +156,7 @@ def multiview_sensor(views: ViewSet, device: torch.device) -> MultiViewSensor:
             "film": {"type": "hdrfilm", "width": width, "height": height, "rfilter": {"type": "box"}},
         }
     )
-    sensor.initialize(views, device)
+    sensor.initialize(views)
     return sensor
 
 

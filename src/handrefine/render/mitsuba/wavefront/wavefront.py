@@ -43,33 +43,50 @@ class Wavefront:
     """Traces all pixels of its views together. Holds no result; the scene is that of the last picture."""
 
     def __init__(
-        self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings, device: torch.device
+        self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings, first_pixel: int = 0
     ) -> None:
         self.views, self.settings, self.n_hands = views, settings, len(topologies)
         self.geometry = HandGeometry(topologies, views.n_frames)
-        self.sensor = multiview_sensor(views, device)
+        self.sensor = multiview_sensor(views)
         self.integrator = hand_integrator(settings.depth, settings.shading == "albedo")
         self.silhouettes = SilhouetteSampler(topologies, self.sensor, self.geometry.n_vertices)
+        self._first_pixel = dr.opaque(mi.UInt32, first_pixel)
         self._loaded: object = None
 
-    def load(self, inputs: Inputs, cells: Cells, sizes: tuple[tuple[int, int, int], ...], grad: Sequence[bool]) -> list:
-        """Set the scene; arrays whose flag in `grad` is set come attached. Gives back all arrays."""
+    def load(
+        self,
+        token: object,
+        inputs: Inputs,
+        cells: Cells,
+        texture_sizes: tuple[tuple[int, int, int], ...],
+        attach: Sequence[bool],
+    ) -> list["mi.Float"]:
+        """Set the scene and give back its arrays, attached where `attach` says so.
+
+        The ray tracer's tree is rebuilt unless the last call had the same token.
+        """
         arrays = [to_drjit(x) for x in inputs.flat()]
-        if self._loaded is not inputs:
+        if self._loaded is not token:
             self.geometry.move(arrays[0])
             self.sensor.place(cells)
             self.geometry.cells = to_drjit(cells.centers_scene)
-            self._loaded = inputs
-        for array, wanted in zip(arrays, grad, strict=True):
+            self._loaded = token
+        for array, wanted in zip(arrays, attach, strict=True):
             if wanted:
                 dr.enable_grad(array)
         vertices, normals, texels, environment, coefficients = arrays
         self.geometry.vertices, self.geometry.normals = vertices, normals
-        self.geometry.atlas = Atlas(texels, sizes)
+        self.geometry.atlas = Atlas(texels, texture_sizes)
         height, width, _ = inputs.environment.shape
         light = Light(environment, height, width, coefficients)
         self.integrator.world = World(self.geometry, light, self.sensor.radius)
         return arrays
+
+    def release(self) -> None:
+        """Let go of the gradients of the last picture."""
+        self.geometry.vertices, self.geometry.normals = mi.Float(0), mi.Float(0)
+        self.geometry.atlas = Atlas(mi.Float(0), ())
+        self.integrator.world, self._loaded = None, None
 
     def picture(self, seed: int) -> Tensor:
         """(pixel, 3 + hand): radiance, then each hand's coverage."""
@@ -85,27 +102,26 @@ class Wavefront:
 
         with dr.suspend_grad():
             total = self._over_samples(pixel, seed, add, [dr.zeros(mi.Float, n) for _ in range(3 + self.n_hands)])
-            buffer = dr.zeros(mi.Float, n * len(total))
-            for k, channel in enumerate(total):
-                dr.scatter(buffer, channel, pixel * len(total) + k)
-            dr.eval(buffer)
-        return to_torch(buffer).reshape(n, -1)
+            dr.eval(total)
+        return torch.stack(
+            [to_torch(channel) for channel in total], dim=-1
+        )  # scattering there costs twice as much
 
-    def backpropagate_shading(self, seed: int, gradient: "mi.Float") -> None:
+    def backpropagate_shading(self, seed: int, gradient: list["mi.Float"]) -> None:
         """Propagate the gradient of the radiance inside visible surfaces to the attached arrays."""
         pixel = dr.arange(mi.UInt32, self.views.n_pixels)
         with dr.suspend_grad():
-            adjoint = self._adjoint(gradient, pixel, 0, 3) / dr.opaque(mi.Float, self.settings.spp)
+            adjoint = mi.Vector3f(*gradient[:3]) / dr.opaque(mi.Float, self.settings.spp)
 
             def propagate(sampler: PixelSamples, hit: Hit, total: list) -> list:
                 with dr.resume_grad():
                     radiance = self.integrator.radiance(hit.pi, hit.ray, mi.Bool(True), sampler)
-                    dr.backward_from(dr.dot(mi.Vector3f(radiance), mi.Vector3f(*adjoint)))
+                    dr.backward_from(dr.dot(mi.Vector3f(radiance), adjoint))
                 return total
 
             self._over_samples(pixel, seed, propagate, [])
 
-    def backpropagate_silhouettes(self, seed: int, vertices: "mi.Float", gradient: "mi.Float") -> None:
+    def backpropagate_silhouettes(self, seed: int, vertices: "mi.Float", gradient: list["mi.Float"]) -> None:
         """Propagate the gradient of what silhouettes uncover as they move to the vertices.
 
         The value of a pixel changes by (value on the one side - value on the other) a pixel length of silhouette
@@ -117,7 +133,7 @@ class Wavefront:
         key = opaque_seed(seed, 3)
         with dr.suspend_grad():
             pixel = self.sensor.pixel_at(samples.view, samples.uv_px)
-            adjoint = self._adjoint(gradient, pixel, 0, 3 + self.n_hands)
+            adjoint = [dr.gather(mi.Float, channel, pixel) for channel in gradient]
             point, step = samples.point(dr.detach(vertices)), mi.Float(0)
             for side in (-1.0, 1.0):
                 step += -side * self._seen(samples, point, side, key, adjoint)
@@ -132,7 +148,7 @@ class Wavefront:
         ray = self.sensor.ray_beside(samples.view, point, samples.normal, side * EDGE_ROUNDINGS)
         pi = self.integrator.first_hit(ray, ray.maxt > 0)
 
-        def hit(pi, ray, lane):  # noqa: ANN001, ANN202
+        def hit(pi, ray, lane):
             radiance = self.integrator.radiance(pi, ray, mi.Bool(True), IndependentSamples(lane, key))
             hand = self.geometry.hand_of(pi)
             value = dr.dot(mi.Vector3f(*adjoint[:3]), mi.Vector3f(radiance))
@@ -143,23 +159,20 @@ class Wavefront:
         lane = dr.arange(mi.UInt32, dr.width(samples.view))
         return dr.if_stmt((pi, ray, lane), pi.is_valid(), hit, lambda pi, ray, lane: mi.Float(0))
 
-    def _adjoint(self, gradient: "mi.Float", pixel: "mi.UInt32", first: int, last: int) -> list["mi.Float"]:
-        stride = 3 + self.n_hands
-        return [dr.gather(mi.Float, gradient, pixel * stride + k) for k in range(first, last)]
-
     def _over_samples(self, pixel: "mi.UInt32", seed: int, shade: Callable, total: list) -> list:
         """Run `shade` for every sample that hits a hand. A lane is a pixel, so that nothing has to be gathered."""
         view, corner = self.sensor.pixel(pixel)
         key, spp = opaque_seed(seed, 1), self.settings.spp
         count = dr.opaque(mi.UInt32, spp)
+        stream = pixel + self._first_pixel  # whatever the chunks, a pixel keeps its random numbers
 
         def step(sample: "mi.UInt32", total: list) -> tuple["mi.UInt32", list]:
-            sampler = PixelSamples(pixel, sample, spp, key)
+            sampler = PixelSamples(stream, sample, spp, key)
             ray = self.sensor.ray(view, corner + sampler.next_2d())
             pi = self.integrator.first_hit(ray, ray.maxt > 0)
 
-            def hit(pi, ray, sample, total):  # noqa: ANN001, ANN202
-                sampler = PixelSamples(pixel, sample, spp, key, decision=1)
+            def hit(pi, ray, sample, total):
+                sampler = PixelSamples(stream, sample, spp, key, decision=1)
                 return shade(sampler, Hit(pi, ray), total)
 
             total = dr.if_stmt((pi, ray, sample, total), pi.is_valid(), hit, lambda pi, ray, sample, total: total)
