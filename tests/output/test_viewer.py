@@ -34,10 +34,11 @@ def free_port() -> int:
 
 def test_a_cameras_picture_lies_where_the_camera_sees_it(made):
     camera, window = made[1].cameras[1], (-3, 5, 30, 38)
-    corners = corners_world(camera, window)
+    corners = corners_world(camera, window, 0.3)
     expected = [(-3, 5), (30, 5), (30, 38), (-3, 38)]
     torch.testing.assert_close(camera.project(torch.from_numpy(corners)), torch.tensor(expected).double())
-    lines = pyramid_lines(camera, window)
+    np.testing.assert_allclose((corners - camera.center_world) @ camera.R_cam_world[2], 0.3)
+    lines = pyramid_lines(camera, window, 0.3)
     np.testing.assert_allclose(lines[:4, 0], np.tile(camera.center_world, (4, 1)), atol=1e-12)
 
 
@@ -101,7 +102,9 @@ def test_everything_can_be_switched_on(made, tmp_path, free_port):
         viewer._which.value, viewer._colour.value, viewer._joints.value = "both", "error", True
         viewer._instant.value = 1
         visible = {key for key, node in viewer._nodes.items() if node.visible}
-        assert visible == {(which, kind, 1) for which in ("before", "after") for kind in ("error", "joints")}
+        assert visible == {
+            (which, kind, 1) for which in ("before", "after") for kind in ("translucent error", "joints")
+        }
         assert "after: mean vertex error **0.00 mm**" in viewer._text.content
         for camera in viewer._cameras:
             assert {k: node.visible for k, node in camera.pictures.items()} == {0: False, 1: True}

@@ -20,10 +20,14 @@ from handrefine.output.viewer_scene import WindowPicture, add_camera, colour_bar
 from handrefine.sequence import Camera
 
 STATES = ("after", "before")
-SKIN, PLAIN, ERROR = "texture", "plain", "error"
+SKIN, PLAIN, ERROR, JOINTS = "texture", "plain", "error", "joints"
+#: A hand of any colour that lets the joints be seen.
+GLASS, GLASS_OPACITY = "translucent ", 0.55
 #: Textures go to the browser once an instant, so they are made smaller.
 TEXTURE_SIDE_PX = 512
 PLAYBACK_HZ = 6.0
+#: How far in front of its camera a picture stands, as a share of the camera's distance from the hand.
+PICTURE_DEPTH = 0.35
 MISSING = "the viewer needs viser"
 #: before or after, what is shown of it, and the instant.
 Key = tuple[str, str, int]
@@ -74,8 +78,12 @@ class Viewer:
             ERROR: _png(colour_bar()),
         }
         self._controls()
-        self._cameras = [add_camera(self._server.scene, camera, content.pictures) for camera in content.cameras]
-        self._place_visitors()
+        centre = content.states["after"].verts_world.reshape(-1, 3).mean(axis=0).astype(float)
+        self._cameras = [
+            add_camera(self._server.scene, camera, content.pictures, PICTURE_DEPTH * _distance(camera, centre))
+            for camera in content.cameras
+        ]
+        self._place_visitors(centre)
         self._show()
 
     @property
@@ -123,7 +131,8 @@ class Viewer:
     def _show(self) -> None:
         """Make the scene agree with the controls."""
         which = STATES if self._which.value == "both" else (self._which.value,)
-        kinds = (self._colour.value, "joints") if self._joints.value else (self._colour.value,)
+        colour = self._colour.value
+        kinds = (GLASS + colour, JOINTS) if self._joints.value else (colour,)
         wanted = {(state, kind, self.instant) for state in which for kind in kinds}
         with self._server.atomic():
             for key in wanted - self._nodes.keys():
@@ -138,10 +147,13 @@ class Viewer:
         """A hand or its joints at one instant; sent to the browser when it is first wanted."""
         which, kind, instant = key
         name = f"/{which}/{kind}/{instant}"
-        if kind == "joints":
+        if kind == JOINTS:
             lines = joint_lines(self._content.states[which].joints_world[instant])
             return self._server.scene.add_line_segments(name, lines, JOINT_RGB[which], thickness=0.002)
-        return self._server.scene.add_glb(name, glb_bytes(self._mesh(which, kind, instant), self._textures[kind]))
+        colour = kind.removeprefix(GLASS)
+        opacity = 1.0 if colour == kind else GLASS_OPACITY
+        mesh, texture = self._mesh(which, colour, instant), self._textures[colour]
+        return self._server.scene.add_glb(name, glb_bytes(mesh, texture, opacity=opacity))
 
     def _mesh(self, which: str, colour: str, instant: int) -> TexturedMesh:
         content, errors = self._content, self._errors[which]
@@ -154,8 +166,9 @@ class Viewer:
 
     @property
     def _largest_mm(self) -> float:
-        """The end of the colour bar: of both states, so that their colours can be compared."""
-        return float(max(np.quantile(e, 0.99) for e in self._errors.values() if e is not None)) or 1.0
+        """The end of the colour bar: the same for both states, so that their colours can be compared."""
+        errors = self._errors["before"]
+        return float(np.quantile(errors, 0.95)) if errors is not None and errors.any() else 1.0
 
     def _description(self, which: tuple[str, ...]) -> str:
         lines = [f"frame **{self._content.frames[self.instant]}**"]
@@ -164,13 +177,12 @@ class Viewer:
             if errors is not None:
                 lines.append(f"{state}: mean vertex error **{errors[self.instant].mean():.2f} mm**")
         if self._colour.value == ERROR:
-            lines.append(f"blue 0 mm, yellow {self._largest_mm:.1f} mm and more")
+            lines.append(f"pale 0 mm, dark red {self._largest_mm:.1f} mm and more")
         return "\n\n".join(lines)
 
-    def _place_visitors(self) -> None:
+    def _place_visitors(self, target: Float[np.ndarray, "3"]) -> None:
         """Let visitors look at the hand from beside the first camera, what the cameras call up being up."""
         content = self._content
-        target = content.states["after"].verts_world.reshape(-1, 3).mean(axis=0).astype(float)
         if not content.cameras:
             return
         up = -np.mean([camera.R_cam_world[1] for camera in content.cameras], axis=0)
@@ -180,7 +192,7 @@ class Viewer:
         away = first.center_world - target
         side = first.R_cam_world[0] * np.linalg.norm(away)
         initial = self._server.initial_camera
-        initial.position = tuple((target + 0.8 * away + 0.35 * side).tolist())
+        initial.position = tuple((target + 0.7 * away + 0.45 * side).tolist())
         initial.look_at = tuple(target.tolist())
 
 
@@ -195,6 +207,10 @@ def _server(host: str, port: int) -> Any:
         raise InputError(
             "the viewer cannot be started", where=f"{host}:{port}", found=error, fix="choose another --port"
         ) from error
+
+
+def _distance(camera: Camera, point_world: Float[np.ndarray, "3"]) -> float:
+    return float(np.linalg.norm(camera.center_world - point_world))
 
 
 def _shrunk(texture: Float[np.ndarray, "height width 3"]) -> Float[np.ndarray, "_h _w 3"]:

@@ -12,8 +12,6 @@ from jaxtyping import Float, UInt8
 from handrefine.sequence import WRIST, Camera
 
 FINGERS, BONES = 5, 4
-#: Distance of a picture from its camera.
-PICTURE_DEPTH_M = 0.12
 LINE_M = 0.001
 
 
@@ -38,19 +36,24 @@ class CameraNodes:
             node.visible = image and k == instant
 
 
-def add_camera(scene: Any, camera: Camera, pictures: Mapping[tuple[int, str], WindowPicture]) -> CameraNodes:
-    """Add a camera: exact for fx != fy and any principal point, which viser's own frustum is not."""
+def add_camera(
+    scene: Any, camera: Camera, pictures: Mapping[tuple[int, str], WindowPicture], depth_m: float
+) -> CameraNodes:
+    """Add a camera, its picture so far in front of it.
+
+    Exact for fx != fy and any principal point, which viser's own frustum is not.
+    """
     name = f"/cameras/{camera.name}"
     own = {instant: picture for (instant, of), picture in pictures.items() if of == camera.name}
     window = next((p.window_px for p in own.values()), (0, 0, camera.width, camera.height))
     pyramid = scene.add_line_segments(
-        f"{name}/pyramid", pyramid_lines(camera, window), (90, 90, 100), thickness=LINE_M
+        f"{name}/pyramid", pyramid_lines(camera, window, depth_m), (90, 90, 100), thickness=LINE_M
     )
     # Images in viser have x right and y down, like cameras here.
     wxyz = _quaternion(camera.R_cam_world.T)
     nodes = {}
     for instant, picture in own.items():
-        corners = corners_world(camera, picture.window_px)
+        corners = corners_world(camera, picture.window_px, depth_m)
         nodes[instant] = scene.add_image(
             f"{name}/{instant}",
             picture.pixels,
@@ -63,17 +66,21 @@ def add_camera(scene: Any, camera: Camera, pictures: Mapping[tuple[int, str], Wi
     return CameraNodes(pyramid, nodes)
 
 
-def corners_world(camera: Camera, window_px: tuple[int, int, int, int]) -> Float[np.ndarray, "4 3"]:
-    """The window's corners on the plane in front of the camera: upper left first, clockwise."""
+def corners_world(
+    camera: Camera, window_px: tuple[int, int, int, int], depth_m: float
+) -> Float[np.ndarray, "4 3"]:
+    """The window's corners on a plane in front of the camera: upper left first, clockwise."""
     x0, y0, x1, y1 = window_px
     uv = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]], dtype=float)
     rays = np.concatenate([(uv - [camera.cx, camera.cy]) / [camera.fx, camera.fy], np.ones((4, 1))], axis=1)
-    return (PICTURE_DEPTH_M * rays) @ camera.R_cam_world + camera.center_world
+    return (depth_m * rays) @ camera.R_cam_world + camera.center_world
 
 
-def pyramid_lines(camera: Camera, window_px: tuple[int, int, int, int]) -> Float[np.ndarray, "8 2 3"]:
+def pyramid_lines(
+    camera: Camera, window_px: tuple[int, int, int, int], depth_m: float
+) -> Float[np.ndarray, "8 2 3"]:
     """From the camera's centre to the corners, and around them."""
-    corners = corners_world(camera, window_px)
+    corners = corners_world(camera, window_px, depth_m)
     spokes = np.stack([np.broadcast_to(camera.center_world, corners.shape), corners], axis=1)
     around = np.stack([corners, np.roll(corners, -1, axis=0)], axis=1)
     return np.concatenate([spokes, around])
@@ -88,10 +95,10 @@ def joint_lines(joints_world: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "2
 
 
 def colour_bar(length: int = 256) -> UInt8[np.ndarray, "4 length 3"]:
-    """From dark blue over green to yellow, of evenly growing lightness (matplotlib's viridis)."""
+    """From pale yellow to dark red (matplotlib's YlOrRd): light where errors are small, as shading is dark."""
     from matplotlib import colormaps
 
-    bar = colormaps["viridis"](np.linspace(0, 1, length))[:, :3]
+    bar = colormaps["YlOrRd"](np.linspace(0, 1, length))[:, :3]
     return np.repeat(np.rint(255 * bar).astype(np.uint8)[None], 4, axis=0)
 
 

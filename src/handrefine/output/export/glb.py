@@ -14,7 +14,7 @@ VERTEX_DATA, INDEX_DATA = 34962, 34963
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 
 
-def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand") -> bytes:
+def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand", *, opacity: float = 1.0) -> bytes:
     """The file's content. The first instant is the mesh itself, which programs without morph targets show.
 
     Args:
@@ -47,17 +47,7 @@ def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand") -> byt
         "meshes": [
             {"name": name, "primitives": [primitive]} | ({"weights": [0.0] * n_targets} if n_targets else {})
         ],
-        "materials": [
-            {
-                "name": "skin",
-                "doubleSided": True,
-                "pbrMetallicRoughness": {
-                    "baseColorTexture": {"index": 0},
-                    "metallicFactor": 0.0,
-                    "roughnessFactor": 1.0,
-                },
-            }
-        ],
+        "materials": [_skin(opacity)],
         "textures": [{"source": 0, "sampler": 0}],
         "samplers": [{"wrapS": 33071, "wrapT": 33071}],  # clamp to the edge
         "images": [{"bufferView": image, "mimeType": _mime_type(texture_png)}],
@@ -65,6 +55,15 @@ def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand") -> byt
     if n_targets:
         document["animations"] = [_animation(buffer, n_targets)]
     return _file(document | buffer.description(), buffer.content)
+
+
+def _skin(opacity: float) -> dict[str, Any]:
+    colour = {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 1.0}
+    if opacity == 1:
+        return {"name": "skin", "doubleSided": True, "pbrMetallicRoughness": colour}
+    # One-sided, so that the far side of translucent fingers does not shine through.
+    colour["baseColorFactor"] = [1.0, 1.0, 1.0, opacity]
+    return {"name": "skin", "alphaMode": "BLEND", "pbrMetallicRoughness": colour}
 
 
 def _animation(buffer: "_Buffer", n_targets: int) -> dict[str, Any]:
