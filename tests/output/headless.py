@@ -1,6 +1,6 @@
 """A real browser for tests, over Chromium's own pipe: no driver, no library, no port.
 
-Messages of the DevTools protocol are JSON texts that end in a zero byte, on the browser's file descriptors 3 and 4.
+Messages of the DevTools protocol are JSON texts that end in a zero byte, on file descriptors 3 and 4.
 """
 
 import base64
@@ -118,18 +118,19 @@ def open_browser(profile: Path) -> Iterator[Page]:
     command = [str(browser_path()), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     command += ["--no-first-run", "--mute-audio", f"--user-data-dir={profile}", "--remote-debugging-pipe"]
 
-    def as_3_and_4() -> None:
-        # Through high numbers first, since 3 and 4 may be pipe ends themselves.
-        os.dup2(to_read, 30), os.dup2(from_write, 31)
-        os.dup2(30, 3), os.dup2(31, 4)
-
+    redirected = f'exec "$@" 3</dev/fd/{to_read} 4>/dev/fd/{from_write}'
     process = subprocess.Popen(
-        command, preexec_fn=as_3_and_4, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ["sh", "-c", redirected, "sh", *command],
+        pass_fds=(to_read, from_write),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    os.close(to_read), os.close(from_write)
+    os.close(to_read)
+    os.close(from_write)
     try:
         yield Page(to_write, from_read)
     finally:
         process.terminate()
         process.wait(timeout=TIMEOUT_S)
-        os.close(to_write), os.close(from_read)
+        os.close(to_write)
+        os.close(from_read)

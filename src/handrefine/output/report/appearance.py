@@ -131,7 +131,7 @@ def colour_transforms(colours: Mapping[str, Float[np.ndarray, "3 4"]]) -> str:
     return note + table(("camera", "colours", "gain of R, G, B; whole matrix [M | b]"), rows)
 
 
-def _hatched(marked: Bool[np.ndarray, "height width"]) -> UInt8[np.ndarray, "height width 4"]:
+def _hatched(marked: Bool[np.ndarray, "_ _"]) -> UInt8[np.ndarray, "height width 4"]:
     """Diagonal stripes where something is marked, transparent elsewhere."""
     size = (SEEN_PX, SEEN_PX)
     marked = cv2.resize(marked.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)

@@ -10,6 +10,8 @@ from handrefine.output.view_pictures import HAND, UNKNOWN, ViewPictures
 
 #: Difference of 8-bit levels that is drawn at full strength.
 FULL_RESIDUAL = 64.0
+#: Strength of residuals that the fit does not look at.
+FAINT = 0.3
 BRIGHTER, DARKER = (222, 62, 48), (38, 112, 226)
 LABEL_COLOURS = {"hand": (70, 190, 130), "not hand": (45, 52, 66), "unknown": (226, 184, 74)}
 #: The hand's contour is found on a grid this many times finer than the picture.
@@ -37,6 +39,7 @@ def signed_residual(view: ViewPictures, rendered: Rgba) -> Residual:
 
     It follows the fit's own comparison: where labels say hand the image is wanted, where they say not hand black
     is, and where they say nothing the render stands before the image itself, so that only covered pixels differ.
+    In views where something is known, unknown pixels are faint and do not count.
     """
     unknown, hand = view.label == UNKNOWN, view.label == HAND
     photo = view.image.astype(np.float32)
@@ -44,15 +47,18 @@ def signed_residual(view: ViewPictures, rendered: Rgba) -> Residual:
     alpha = rendered[..., 3:].astype(np.float32) / 255
     shown = rendered[..., :3] * alpha + (1 - alpha) * photo * unknown[..., None]
     difference = (shown - wanted).mean(axis=-1)
-    compared = hand | (alpha[..., 0] > 0.5)
+    counted = ~unknown | unknown.all()
+    compared = counted & (hand | (alpha[..., 0] > 0.5))
     mean = float(np.abs(shown - wanted)[compared].mean()) if compared.any() else None
-    strength = np.clip(np.abs(difference) / FULL_RESIDUAL, 0, 1)
+    strength = np.clip(np.abs(difference) / FULL_RESIDUAL, 0, 1) * np.where(counted, 1, FAINT)
     colour = np.where(difference[..., None] > 0, np.array(BRIGHTER), np.array(DARKER))
     return Residual(np.dstack([colour, np.rint(255 * strength)]).astype(np.uint8), mean)
 
 
-def normals_over(image: Rgb, normals: Rgb, covered: Bool[np.ndarray, "height width"]) -> Rgb:
-    """Normals where there is hand, over the image in faint grey."""
+def normals_over(
+    image: UInt8[np.ndarray, "_ _ 3"], normals: Rgb, covered: Bool[np.ndarray, "height width"]
+) -> Rgb:
+    """Normals where there is hand, over the image in faint grey, at the normals' size."""
     height, width = covered.shape
     grey = cv2.cvtColor(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), cv2.COLOR_RGB2GRAY)
     faint = np.repeat((0.25 * 255 + 0.55 * grey)[..., None], 3, axis=-1).astype(np.uint8)
