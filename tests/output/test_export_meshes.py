@@ -130,6 +130,8 @@ def test_interhand_files_hold_parameters_and_cameras(folder, run, tmp_path):
         ({"out": "taken"}, "exists already"),
         ({"kind": "glb", "camera": "front"}, "no single camera"),
         ({"kind": "glb", "out": "empty"}, "is a folder"),
+        ({"kind": "glb", "out": "taken/file/hand.glb"}, "cannot be written"),
+        ({"kind": "ply", "out": "taken/file/hand"}, "cannot be written"),
     ],
 )
 def test_bad_requests_are_told_and_leave_nothing(folder, tmp_path, options, message):

@@ -1,6 +1,8 @@
 """`handrefine export`: a finished run in the formats of other programs."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -62,12 +64,17 @@ def export(
     console.print(f"written: {out}", markup=False, highlight=False)
 
 
-def _new_file(out: Path):
-    refuse_existing(out)
+@contextmanager
+def _new_file(out: Path) -> Iterator[Path]:
+    """A temporary name that becomes `out`."""
     if out.is_dir():
         raise InputError("the output is a folder, a file is to be written", where=out, fix="choose another name")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return whole_file(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(out) as path:
+            yield path
+    except OSError as error:
+        raise InputError("the output cannot be written", where=out, found=error, fix="choose another") from error
 
 
 def _export_scene(run: FinishedRun, instant: int, camera: str | None, which: Which, out: Path) -> None:
