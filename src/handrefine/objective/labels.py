@@ -146,10 +146,12 @@ def is_black_background(
 ) -> bool:
     """Whether nearly everything (99 %) outside the hull of the hand's joints, grown by `near_px`, is black.
 
-    False where the view is too tight to tell. Ask it of all views of a video and believe the majority.
+    What lies beyond the wrist is not asked: there may be a forearm. False where the view is too tight to tell. Ask
+    it of all views of a video and believe the majority.
     """
-    hull = regions.convex_hull(joints_px, *image.shape[:2])
-    outside = image.max(axis=2)[regions.distance_px(hull) > near_px * px_scale]
+    height, width = image.shape[:2]
+    away = regions.distance_px(regions.convex_hull(joints_px, height, width)) > near_px * px_scale
+    outside = image.max(axis=2)[away & ~regions.beyond_wrist(joints_px, height, width)]
     return outside.size >= 64 and float((outside <= BACKGROUND_BLACK).mean()) >= 0.99
 
 
