@@ -1,0 +1,1 @@
+"""The paper's experiments on synthetic videos whose truth is known: `python -m benchmarks.paper --help`."""

@@ -1,0 +1,24 @@
+"""`python -m benchmarks.paper fig4|table1|texture [--quick] [--gate]`."""
+
+import logging
+import sys
+
+import tyro
+from benchmarks.paper.experiment import perform
+from benchmarks.paper.options import Options
+from rich.console import Console
+
+from handrefine.errors import InputError
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        return perform(tyro.cli(Options, prog="python -m benchmarks.paper"), Console())
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

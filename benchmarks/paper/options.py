@@ -1,0 +1,43 @@
+"""The command line of the paper's experiments."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from benchmarks.paper.runs import FULL, QUICK, Experiment, Scale, with_changes
+from tyro.conf import Positional
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The paper's experiments on synthetic videos. Every finished run is saved at once and never repeated."""
+
+    experiment: Annotated[Experiment, Positional]
+    """fig4: errors by number of cameras. table1: without the prior, without edges. texture: Eq. 5 and 6."""
+    quick: bool = False
+    """A small version in minutes, without targets for absolute numbers."""
+    gate: bool = False
+    """Exit with status 1 where a target is missed."""
+    videos: int | None = None
+    """Number of videos; their seeds are 0, 1, ..."""
+    instants: int | None = None
+    """Instants of a video."""
+    size: int | None = None
+    """Width and height of the images."""
+    only: tuple[str, ...] = ()
+    """Do only runs that meet all of these, e.g. C=8,16 method=dmvr kind=matched video=0; report what is there."""
+    change: tuple[str, ...] = ()
+    """Settings on top of every method's configuration, e.g. render.backend=reference."""
+    results: Path = Path(__file__).parents[1] / "results"
+    """Folder of the JSON files and plots."""
+
+    @property
+    def name(self) -> str:
+        return f"paper-{self.experiment}" + ("-quick" if self.quick else "")
+
+    def scale(self) -> Scale:
+        scale = QUICK if self.quick else FULL
+        given = {name: getattr(self, name) for name in ("videos", "instants", "size")}
+        return with_changes(
+            replace(scale, **{name: value for name, value in given.items() if value is not None}), self.change
+        )

@@ -1,0 +1,85 @@
+"""The experiments as pictures, the paper's numbers beside ours."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paper import published
+from benchmarks.paper.runs import ABLATIONS, Experiment
+from benchmarks.paper.store import Sample
+from benchmarks.paper.summary import (
+    Figure,
+    distinct,
+    matching,
+    reprojection_px,
+    spread,
+    texture_psnr_db,
+    vertex_error_mm,
+)
+
+from handrefine.output.files import whole_file
+
+PUBLISHED = {"color": "0.5", "linestyle": ":", "zorder": 0}
+
+
+def plot(experiment: Experiment, samples: Sequence[Sample], path: Path) -> None:
+    """Draw all samples of an experiment into a PNG."""
+    from matplotlib.figure import Figure as Canvas
+
+    kinds = distinct(samples, "kind")
+    rows = 2 if experiment == "fig4" else 1
+    canvas = Canvas(figsize=(4.2 * len(kinds), 3.2 * rows), layout="constrained")
+    axes = canvas.subplots(rows, len(kinds), squeeze=False)
+    for column, kind in enumerate(kinds):
+        of_kind = matching(samples, kind=kind)
+        axes[0][column].set_title(kind)
+        if experiment == "fig4":
+            _against_cameras(axes[0][column], of_kind, vertex_error_mm, "mean vertex error [mm]")
+            axes[0][column].plot(16, published.DMVR_AT_16_CAMERAS_MM, "kx", label="paper's DMVR, own data")
+            axes[0][column].legend(fontsize=8)
+            _against_cameras(axes[1][column], of_kind, reprojection_px, "reprojection error [px]")
+        elif experiment == "table1":
+            _ablation(axes[0][column], of_kind)
+        else:
+            _textures(axes[0][column], of_kind)
+    with whole_file(path) as temporary:
+        canvas.savefig(temporary, dpi=130)
+
+
+def _against_cameras(axis: Any, samples: Sequence[Sample], figure: Figure, label: str) -> None:
+    for method in distinct(samples, "method"):
+        of_method = matching(samples, method=method)
+        counts = distinct(of_method, "cameras")
+        spreads = [s for c in counts if (s := spread(matching(of_method, cameras=c), figure))]
+        deviations = [s.std if len(s.values) > 1 else 0 for s in spreads]
+        axis.errorbar(counts, [s.mean for s in spreads], deviations, marker="o", capsize=3, label=method)
+    axis.set(xscale="log", yscale="log", xlabel="cameras", ylabel=label)
+    ticks = distinct(samples, "cameras")
+    axis.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
+    axis.minorticks_off()
+
+
+def _ablation(axis: Any, samples: Sequence[Sample]) -> None:
+    rows = [row for row in ABLATIONS if matching(samples, ablation=row)]
+    for place, row in enumerate(rows):
+        ours = spread(matching(samples, ablation=row), vertex_error_mm)
+        if ours is not None:
+            error = ours.standard_error if len(ours.values) > 1 else 0
+            axis.bar(
+                place - 0.2, ours.mean, 0.4, yerr=error, color="C0", capsize=3, label="ours" if not place else None
+            )
+        axis.bar(place + 0.2, published.ABLATION_MM[row], 0.4, color="0.7", label="paper" if not place else None)
+    axis.set_xticks(range(len(rows)), [row.replace(" ", "\n", 1) for row in rows], fontsize=8)
+    axis.set_ylabel("mean vertex error [mm]")
+    axis.legend(fontsize=8)
+
+
+def _textures(axis: Any, samples: Sequence[Sample]) -> None:
+    methods = distinct(samples, "method")
+    for place, method in enumerate(methods):
+        values = [v for s in matching(samples, method=method) if (v := texture_psnr_db(s)) is not None]
+        axis.plot([place] * len(values), values, "o", color=f"C{place}")
+    axis.axhline(published.SMVR_TEXTURE_DB, **PUBLISHED)
+    axis.axhline(published.SMVR_TEXTURE_DB * published.TEXTURE_RATIO, **PUBLISHED)
+    axis.set_xticks(range(len(methods)), methods)
+    axis.set_ylabel("texture PSNR [dB] (dotted: paper's SMVR, DMVR)")

@@ -1,0 +1,42 @@
+"""Samples on disk, saved one by one: an interrupted experiment goes on where it stopped."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.paper.runs import Run
+
+from handrefine.config import Config, config_to_mapping
+from handrefine.output.files import write_json
+
+Sample = dict[str, Any]
+
+
+class SampleStore:
+    """Samples by run and configuration. A changed configuration is another sample; what a sample was measured
+    with (commit, machine) stands in it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._samples: list[Sample] = json.loads(path.read_text()) if path.exists() else []
+
+    def find(self, run: Run, config: Config) -> Sample | None:
+        identity = _identity(run, config)
+        return next((s for s in self._samples if {k: s.get(k) for k in identity} == identity), None)
+
+    def add(self, run: Run, config: Config, measured: Sample) -> Sample:
+        sample = {**_identity(run, config), **measured}
+        # Another process may have added to the file meanwhile.
+        if self._path.exists():
+            self._samples = json.loads(self._path.read_text())
+        self._samples.append(sample)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self._path, self._samples)
+        return sample
+
+
+def _identity(run: Run, config: Config) -> dict[str, Any]:
+    text = json.dumps(config_to_mapping(config), sort_keys=True)
+    return {**asdict(run), "config_sha256": hashlib.sha256(text.encode()).hexdigest()[:12]}

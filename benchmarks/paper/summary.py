@@ -1,0 +1,77 @@
+"""Samples turned into means and spreads over videos, and differences between runs of the same video."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from benchmarks.paper.store import Sample
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure over videos; deviation and standard error are NaN for a single one."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.values))
+
+    @property
+    def std(self) -> float:
+        return float(np.std(self.values, ddof=1)) if len(self.values) > 1 else float("nan")
+
+    @property
+    def standard_error(self) -> float:
+        return self.std / len(self.values) ** 0.5
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ± {self.std:.3f}" if len(self.values) > 1 else f"{self.mean:.3f}"
+
+
+Figure = Callable[[Sample], float | None]
+
+
+def vertex_error_mm(sample: Sample) -> float:
+    return sample["after"]["vertex_error_mm"]
+
+
+def reprojection_px(sample: Sample) -> float:
+    return sample["after"]["reprojection_px"]
+
+
+def texture_psnr_db(sample: Sample) -> float | None:
+    return sample["texture_psnr_db"]
+
+
+def matching(samples: Sequence[Sample], **fields: object) -> list[Sample]:
+    return [s for s in samples if all(s[name] == value for name, value in fields.items())]
+
+
+def spread(samples: Sequence[Sample], figure: Figure) -> Spread | None:
+    """None where there is no sample."""
+    values = [figure(sample) for sample in samples]
+    known = tuple(value for value in values if value is not None)
+    return Spread(known) if known else None
+
+
+def paired(
+    first: Sequence[Sample],
+    second: Sequence[Sample],
+    figure: Figure,
+    combine: Callable[[float, float], float] = lambda a, b: a - b,
+) -> Spread | None:
+    """`combine(first, second)` for every video that both have: what the videos have in common cancels."""
+    by_video = {sample["video"]: figure(sample) for sample in second}
+    values = [
+        combine(value, other)
+        for sample in first
+        if (value := figure(sample)) is not None and (other := by_video.get(sample["video"])) is not None
+    ]
+    return Spread(tuple(values)) if values else None
+
+
+def distinct(samples: Sequence[Sample], field: str) -> list:
+    """The values of a field in the order in which they first occur; numbers ascending."""
+    values = list(dict.fromkeys(sample[field] for sample in samples))
+    return sorted(values) if all(isinstance(value, int) for value in values) else values

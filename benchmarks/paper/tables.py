@@ -1,0 +1,69 @@
+"""The experiments as Markdown tables."""
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.paper import published
+from benchmarks.paper.runs import ABLATIONS, Experiment
+from benchmarks.paper.store import Sample
+from benchmarks.paper.summary import (
+    Spread,
+    distinct,
+    matching,
+    paired,
+    reprojection_px,
+    spread,
+    texture_psnr_db,
+    vertex_error_mm,
+)
+
+
+def table(experiment: Experiment, samples: Sequence[Sample]) -> str:
+    """Means ± standard deviations over videos."""
+    return {"fig4": _fig4, "table1": _table1, "texture": _texture}[experiment](samples)
+
+
+def _fig4(samples: Sequence[Sample]) -> str:
+    counts = distinct(samples, "cameras")
+    rows = []
+    for kind in distinct(samples, "kind"):
+        for method in distinct(samples, "method"):
+            of_method = matching(samples, kind=kind, method=method)
+            cells = [matching(of_method, cameras=count) for count in counts]
+            errors = [_cell(spread(cell, vertex_error_mm)) for cell in cells]
+            pixels = [_cell(spread(cell, reprojection_px)) for cell in cells]
+            rows += [[kind, method, "vertex, mm", *errors], [kind, method, "reprojection, px", *pixels]]
+    return _markdown(["video", "method", "error", *(f"{count} cameras" for count in counts)], rows)
+
+
+def _table1(samples: Sequence[Sample]) -> str:
+    rows = []
+    for kind in distinct(samples, "kind"):
+        of_kind = matching(samples, kind=kind)
+        whole = matching(of_kind, ablation="all")
+        for row in ABLATIONS:
+            part = matching(of_kind, ablation=row)
+            loss = None if row == "all" else paired(part, whole, vertex_error_mm)
+            difference = "" if loss is None else f"{loss.mean:+.3f} ± {loss.standard_error:.3f}"
+            error = _cell(spread(part, vertex_error_mm))
+            rows.append([kind, row, error, difference, f"{published.ABLATION_MM[row]:.3f}"])
+    return _markdown(["video", "terms", "vertex error, mm", "minus all, mm ± standard error", "paper, mm"], rows)
+
+
+def _texture(samples: Sequence[Sample]) -> str:
+    rows = []
+    for kind in distinct(samples, "kind"):
+        dmvr, smvr = (matching(samples, kind=kind, method=method) for method in ("dmvr", "smvr"))
+        ratio = paired(dmvr, smvr, texture_psnr_db, lambda ours, theirs: ours / theirs)
+        rows.append([kind, *(_cell(spread(part, texture_psnr_db)) for part in (dmvr, smvr)), _cell(ratio)])
+    smvr_db = published.SMVR_TEXTURE_DB
+    rows.append(["paper's own", f"{smvr_db * published.TEXTURE_RATIO:.1f}", f"{smvr_db:.0f}", "1.038"])
+    return _markdown(["video", "DMVR, dB", "SMVR, dB", "r"], rows)
+
+
+def _cell(figure: Spread | None) -> str:
+    return "" if figure is None else str(figure)
+
+
+def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

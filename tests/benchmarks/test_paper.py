@@ -1,0 +1,140 @@
+"""The paper's experiments: what they run, that they go on where they stopped, and how they count."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.paper import experiment, runs
+from benchmarks.paper.claims import claims
+from benchmarks.paper.options import Options
+from benchmarks.paper.runs import FULL, QUICK, configuration, runs_of, selected, with_changes
+from benchmarks.paper.summary import Spread, paired, vertex_error_mm
+from benchmarks.paper.tables import table
+from rich.console import Console
+
+from handrefine.config import Config
+from handrefine.errors import InputError
+
+
+@pytest.fixture
+def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Methods that take a moment."""
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    stage = "{iterations: 1}"
+    common = f"texture: {{size: 16}}\nrender: {{spp: 1, depth: 2}}\nschedule: {{environment: {stage}, "
+    common += f"texture: {stage}, joint: {{iterations: 2}}}}\n"
+    (folder / "dmvr.yaml").write_text(common + "objective: {lambda_edge: 0.5}\n")
+    (folder / "smvr.yaml").write_text(common + "objective: {lambda_prior: 0}\n")
+    monkeypatch.setattr(runs, "CONFIGS", folder)
+    return folder
+
+
+def sample(value: float, **fields: Any) -> dict[str, Any]:
+    defaults = {"kind": "matched", "method": "dmvr", "cameras": 16, "video": 0, "ablation": None}
+    after = {"vertex_error_mm": value, "reprojection_px": value}
+    return {**defaults, "after": after, "texture_psnr_db": 30 + value, **fields}
+
+
+def test_the_full_experiments_are_the_papers():
+    fig4 = runs_of("fig4", FULL)
+    assert {run.cameras for run in fig4} == {2, 4, 8, 16}
+    assert {run.kind for run in fig4} == {"matched", "mismatched"}
+    assert len({run.video for run in fig4}) == 5
+    assert max(run.video for run in fig4) < 1000  # settings are tuned on seeds from 1000 on
+    assert {run.instants for run in fig4} == {10}
+    assert len(runs_of("table1", FULL)) == 5 * 2 * 4
+    assert {run.cameras for run in runs_of("texture", FULL)} == {16}
+    # The texture's runs are runs of Fig. 4, measured once.
+    assert set(runs_of("texture", FULL)) <= set(fig4)
+    videos = [(run.video, run.kind) for run in fig4]
+    assert len(list(dict.fromkeys(videos))) == sum(a != b for a, b in zip(videos, [None, *videos], strict=False))
+
+
+def test_selecting_runs():
+    some = selected(runs_of("fig4", FULL), ["C=8,16", "method=dmvr", "video=0,3", "kind=matched"])
+    assert [(run.video, run.cameras) for run in some] == [(0, 8), (0, 16), (3, 8), (3, 16)]
+    for bad in ("C", "colour=red"):
+        with pytest.raises(InputError, match="no such selection"):
+            selected(some, [bad])
+
+
+def test_an_ablation_switches_terms_off_and_nothing_else(configs: Path):
+    by_row = {run.ablation: configuration(run, {}).objective for run in runs_of("table1", QUICK) if run.video == 0}
+    weights = {row: (o.lambda_prior, o.lambda_edge) for row, o in by_row.items()}
+    expected = {"all": (1, 0.5), "no temporal prior": (0, 0.5), "no edges": (1, 0), "neither": (0, 0)}
+    assert weights == expected
+    smvr = next(run for run in runs_of("fig4", QUICK) if run.method == "smvr")
+    assert configuration(smvr, {}).objective.lambda_prior == 0
+
+
+def test_changes_reach_the_configuration(configs: Path):
+    scale = with_changes(QUICK, ["render.spp=2", "schedule.joint.iterations=7"])
+    config = configuration(runs_of("fig4", scale)[0], scale.changes)
+    assert (config.render.spp, config.schedule.joint.iterations, config.texture.size) == (2, 7, 256)
+    misspelt = with_changes(QUICK, ["render.sppp=2"])
+    with pytest.raises(InputError, match="sppp"):
+        configuration(runs_of("fig4", misspelt)[0], misspelt.changes)
+
+
+def test_what_videos_have_in_common_cancels():
+    rng = np.random.default_rng(0)
+    common = rng.normal(5, 3, 6)
+    first = [sample(float(c) + 1, video=k) for k, c in enumerate(common)]
+    second = [sample(float(c), video=k) for k, c in enumerate(common)][::-1]
+    gain = paired(first, second[1:], vertex_error_mm)
+    assert gain is not None
+    assert len(gain.values) == 5
+    assert gain.mean == pytest.approx(1)
+    assert gain.standard_error == pytest.approx(0, abs=1e-9)
+    assert Spread((1.0, 3.0)).standard_error == pytest.approx(1)
+
+
+def test_claims_carry_targets_at_full_scale_only():
+    samples = [sample(0.25), sample(0.4, method="smvr")]
+    by_key = {claim.key: claim for claim in claims("fig4", samples, with_targets=True)}
+    assert by_key["matched.dmvr.16_cameras.vertex_error"].target == 0.3
+    assert by_key["matched.smvr_minus_dmvr.16_cameras"].figure.mean == pytest.approx(0.15)
+    ratio = {c.key: c for c in claims("texture", samples, with_targets=True)}["matched.ratio"]
+    assert ratio.figure.mean == pytest.approx(30.25 / 30.4)
+    assert all(claim.target is None for claim in claims("fig4", samples, with_targets=False))
+    for name in ("fig4", "texture"):
+        assert "| matched |" in table(name, samples)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_tiny_experiment_runs_and_goes_on_where_it_stopped(
+    configs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tiny: dict[str, Any] = {
+        "quick": True,
+        "instants": 2,
+        "size": 32,
+        "results": tmp_path / "results",
+    }
+    console = Console(quiet=True)
+    assert experiment.perform(Options(experiment="fig4", only=("C=2", "method=dmvr"), **tiny), console) == 0
+    stored = json.loads((tmp_path / "results" / "paper-runs-quick.json").read_text())
+    assert [(s["kind"], s["cameras"]) for s in stored] == [("matched", 2), ("mismatched", 2)]
+    for entry in stored:
+        assert entry["before"]["vertex_error_mm"] == pytest.approx(10, abs=1e-2)
+        assert 0 < entry["after"]["vertex_error_mm"] < 12
+        assert 0 < entry["after"]["pa_vertex_error_mm"] < entry["after"]["vertex_error_mm"]
+        assert entry["texture_psnr_db"] > 5
+    assert (tmp_path / "results" / "paper-fig4-quick.png").stat().st_size > 5000
+
+    measured: list[str] = []
+
+    class Stopped(Exception):
+        pass
+
+    def measure(self: object, run: runs.Run, config: Config, progress: object) -> None:
+        measured.append(f"{run.method} {run.cameras}")
+        raise Stopped
+
+    monkeypatch.setattr("benchmarks.paper.laboratory.Laboratory.measure", measure)
+    with pytest.raises(Stopped):
+        experiment.perform(Options(experiment="fig4", only=("kind=matched",), **tiny), console)
+    assert measured == ["smvr 2"]  # dmvr with 2 cameras is there already
