@@ -16,7 +16,7 @@ from handrefine.output.report.pictures import shrunk
 from handrefine.sequence import Camera
 from handrefine.spherical import latlong_directions, sh_basis
 
-TEXTURE_PX, STAGE_PX, SEEN_PX, MAP_ROWS, SPHERE_PX = 640, 256, 256, 64, 192
+TEXTURE_PX, STAGE_PX, SEEN_PX, MAP_ROWS, SPHERE_PX = 640, 256, 256, 64, 176
 UNSEEN = (232, 62, 140)
 #: Share of a band of light that a diffuse surface keeps (Ramamoorthi and Hanrahan 2001), over pi; bands 0 to 4.
 DIFFUSE_BANDS = (1.0, 2 / 3, 1 / 4, 0.0, -1 / 24)
