@@ -95,9 +95,7 @@ class SilhouetteSampler:
         index = dr.arange(mi.UInt32, n)
         u = mi.Float(mi.sample_tea_32(index, seed, rounds=4)[0] >> 8) * (2.0**-24)
         place = (mi.Float64(index) + mi.Float64(u)) * dr.opaque(mi.Float64, total / n)
-        last = dr.opaque(mi.UInt32, dr.width(candidates) - 1)
-        found = dr.binary_search(0, dr.width(candidates), lambda i: dr.gather(mi.Float64, cumulative, i) <= place)
-        found = dr.minimum(found, last)
+        found = _count_up_to(cumulative, place, self.n_views * self.edges.count)
         rest = dr.gather(mi.Float64, cumulative, found) - place
         return self._points(dr.gather(mi.UInt32, candidates, found), mi.Float(rest), total / n, vertices)
 
@@ -146,7 +144,7 @@ class SilhouetteSampler:
             leave = dr.minimum(leave, dr.select(flat, 1, dr.maximum(low, high)))
             shown &= ~flat | ((start[k] >= 0) & (start[k] <= size[k]))
         shown &= leave > enter
-        return Segment(view, a, b, start + d * enter, d * (leave - enter), shown)
+        return Segment(view, a, b, mi.Point2f(start + d * enter), d * (leave - enter), shown)
 
     def _points(
         self, pair: "mi.UInt32", rest: "mi.Float", px_per_sample: float, vertices: "mi.Float"
@@ -154,7 +152,7 @@ class SilhouetteSampler:
         segment = self._segment(pair, vertices)
         _, edge, base = self._split(pair)
         length = dr.maximum(dr.norm(segment.along), 1e-20)
-        uv_px = segment.start + segment.along * dr.clip(1 - rest / length, 0, 1)
+        uv_px = mi.Point2f(segment.start + segment.along * dr.clip(1 - rest / length, 0, 1))
         normal = mi.Vector2f(segment.along.y, -segment.along.x) / length
         p, q = self.sensor.project(segment.view, segment.a), self.sensor.project(segment.view, segment.b)
         # Where on the edge in space the pixel position lies: linear in homogeneous coordinates. Solved along the
@@ -169,6 +167,21 @@ class SilhouetteSampler:
         )
         dr.eval(samples.uv_px, samples.normal, samples.share, samples.view, samples.end_a, samples.end_b)
         return samples
+
+
+def _count_up_to(ascending: "mi.Float64", value: "mi.Float64", at_most: int) -> "mi.UInt32":
+    """Index of the first entry above `value`, or of the last entry: bisection.
+
+    `dr.binary_search` would compile a kernel for every length of the array; this one only for every `at_most`.
+    """
+    length = dr.opaque(mi.UInt32, dr.width(ascending))
+    found = mi.UInt32(0)
+    for bit in reversed(range(at_most.bit_length())):
+        ahead = found + (1 << bit)
+        known = ahead <= length
+        below = dr.gather(mi.Float64, ascending, ahead - 1, known) <= value
+        found = dr.select(known & below, ahead, found)
+    return dr.minimum(found, length - 1)
 
 
 def _cut(p: "mi.Vector3f", q: "mi.Vector3f") -> "mi.Vector3f":

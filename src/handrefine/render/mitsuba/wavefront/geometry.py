@@ -85,7 +85,7 @@ class HandGeometry:
         corners = [
             dr.gather(mi.UInt32, self.faces, face * 3 + k, active) + frame * self.n_vertices for k in range(3)
         ]
-        v0, v1, v2 = (dr.gather(mi.Point3f, self.vertices, c, active) for c in corners)
+        v0, v1, v2 = (dr.gather(mi.Vector3f, self.vertices, c, active) for c in corners)
         b1, b2, t = _intersect(ray, v0, v1, v2)
         b1, b2 = dr.replace_grad(pi.prim_uv.x, b1), dr.replace_grad(pi.prim_uv.y, b2)
         b0 = 1 - b1 - b2
@@ -97,7 +97,7 @@ class HandGeometry:
         uv = t0 * b0 + t1 * b1 + t2 * b2
         albedo = self._reflectance(uv, frame, self.hand_of(pi), active)
         cell = dr.gather(mi.Point3f, self.cells, frame, active)
-        return Surface(ray.o + ray.d * t, n, flat_n, albedo, cell)
+        return Surface(mi.Point3f(ray.o + ray.d * t), n, flat_n, albedo, cell)
 
     def _reflectance(
         self, uv: "mi.Point2f", frame: "mi.UInt32", hand: "mi.UInt32", active: "mi.Bool"
@@ -126,9 +126,9 @@ class HandGeometry:
 
 
 def _intersect(
-    ray: "mi.Ray3f", v0: "mi.Point3f", v1: "mi.Point3f", v2: "mi.Point3f"
+    ray: "mi.Ray3f", v0: "mi.Vector3f", v1: "mi.Vector3f", v2: "mi.Vector3f"
 ) -> tuple["mi.Float", "mi.Float", "mi.Float"]:
-    e1, e2, s = v1 - v0, v2 - v0, ray.o - v0
+    e1, e2, s = v1 - v0, v2 - v0, mi.Vector3f(ray.o) - v0
     h = dr.cross(ray.d, e2)
     inverse = dr.rcp(dr.dot(e1, h))
     q = dr.cross(s, e1)

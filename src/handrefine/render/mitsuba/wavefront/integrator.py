@@ -1,7 +1,7 @@
 """Radiance along rays into the hands: paths of any depth, with the low-order light in closed form."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import drjit as dr
 import mitsuba as mi
@@ -11,7 +11,10 @@ from handrefine.render.mitsuba.wavefront.light import Light
 from handrefine.render.mitsuba.wavefront.sensor import sphere_chord
 
 
+@runtime_checkable
 class Samples(Protocol):
+    """Uniform random points, a fresh one a decision."""
+
     def next_2d(self) -> "mi.Point2f": ...
 
 
