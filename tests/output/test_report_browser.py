@@ -74,7 +74,7 @@ def test_keys_and_pointer_move_the_slider_and_the_border(page: Page) -> None:
         page.press("ArrowRight", 39)
     assert page.evaluate("document.querySelector('#view-0 input').value") == "60"
     assert clip(page, "#view-0 img.after") == "inset(0px 0px 0px 60%)"
-    assert clip(page, "#view-0 img.before") == clip(page, "#view-0 img.before").replace("50%", "?")
+    assert clip(page, "#view-0 img.before") == "inset(0px 40% 0px 0px)"
     assert "60 % before" in page.evaluate("document.querySelector('#view-0 input').getAttribute('aria-valuetext')")
     assert clip(page, "#view-1 img.after") == start
     box = page.evaluate(
