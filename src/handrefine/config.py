@@ -160,7 +160,7 @@ class MetricConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class OptimiserConfig:
-    geometry: Literal["adam", "metric"] = "adam"
+    geometry: Literal["adam", "metric"] = "metric"
     """adam: the paper's rates. metric: steps of a given length in millimetres of vertex motion."""
     metric: MetricConfig = field(default_factory=MetricConfig)
 
