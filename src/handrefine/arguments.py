@@ -84,6 +84,7 @@ class Synthesize(_Video):
         from handrefine.commands.synthesize import synthesize
 
         synthesize(self.out, self.hand, _synthetic(self), self.error_mm, self.settings, console=console)
+        console.print(f"dataset folder: {self.out}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ def evaluate_run(run: Path, truth_file: Path, *, console: Console) -> dict[str, 
     metrics["texture_psnr_db"] = texture_metrics(run, truth)
     write_json(run / "metrics.json", metrics)
     report_of_finished_run(run)
-    console.print(before_after_table(metrics, title=f"{run}, {annotation.side} hand, against {truth_file.name}"))
+    console.print(before_after_table(metrics, title=f"{annotation.side} hand against {truth_file.name}"))
     return metrics
 
 

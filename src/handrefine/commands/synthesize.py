@@ -41,7 +41,7 @@ def synthesize(
         out, truth.cameras, truth.frames, pictures.images, {side: annotation}, masks=pictures.masks
     )
     save_truth(out / TRUTH_FILE, truth)
-    console.print(f"{len(pictures.images)} images and an annotation {error_mm:.2f} mm off: {out}")
+    console.print(f"{len(pictures.images)} images and an annotation {error_mm:.2f} mm off")
     return truth
 
 

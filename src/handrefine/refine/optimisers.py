@@ -12,6 +12,8 @@ from handrefine.refine.model import HandVideoModel
 
 log = logging.getLogger(__name__)
 GEOMETRY = (*SLICES, "shape")
+#: Share of the root mean square gradient of a texture level below which a texel's gradient counts as none.
+FAINT = 0.02
 
 
 class StageOptimiser:
@@ -23,6 +25,7 @@ class StageOptimiser:
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         self._parameters = [p.requires_grad_(True) for name in stage.variables for p in model.variables(name)]
+        self._texture = list(model.variables("texture")) if "texture" in stage.variables else []
         names = list(stage.variables)
         geometry = [name for name in names if name in GEOMETRY]
         self._descent: MetricDescent | None = None
@@ -41,6 +44,7 @@ class StageOptimiser:
     def step(self, factor: float) -> None:
         """One step at this share of the full rates."""
         _drop_broken_gradients(self._parameters)
+        _drop_faint_gradients(self._texture)
         if self._adam is not None:
             for group in self._adam.param_groups:
                 group["lr"] = group["rate"] * factor
@@ -119,3 +123,15 @@ def _drop_broken_gradients(parameters: Iterable[Tensor]) -> None:
         if parameter.grad is not None and not torch.isfinite(parameter.grad).all():
             log.warning("a gradient was not finite; the affected values keep still for one iteration")
             parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _drop_faint_gradients(levels: Iterable[Tensor]) -> None:
+    """Leave alone the texels that no counted pixel shows.
+
+    Light reflected between fingers and wrist carries a trace of their colour into the pictures, and back a gradient
+    that is mostly noise. Adam would scale that trace up to full steps and paint confetti where nothing is known.
+    """
+    for level in levels:
+        if level.grad is not None:
+            size = level.grad.abs()
+            level.grad[size < FAINT * size[size > 0].square().mean().sqrt()] = 0.0

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from handrefine.mesh import MeshTopology
@@ -56,7 +56,7 @@ class ViewSet:
             torch.arange(len(self), device=device), torch.as_tensor(self.sizes, device=device)
         )
 
-    def split(self, pixels: Float[Tensor, "pixel *channel"]) -> list[Tensor]:
+    def split(self, pixels: Shaped[Tensor, "pixel *channel"]) -> list[Tensor]:
         """The flat buffer as one (height, width, ...) image a view."""
         parts = pixels.split(self.sizes.tolist())
         return [
