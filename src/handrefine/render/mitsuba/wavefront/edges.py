@@ -8,6 +8,7 @@ import mitsuba as mi
 import numpy as np
 
 from handrefine.mesh import MeshTopology
+from handrefine.render.mitsuba.wavefront.attached import Attached
 from handrefine.render.mitsuba.wavefront.sensor import MultiViewSensor
 
 #: Edges are cut where they come nearer to the camera than this.
@@ -192,7 +193,7 @@ def _cut(p: "mi.Vector3f", q: "mi.Vector3f") -> "mi.Vector3f":
 
 @dataclass
 class EdgeSamples:
-    """Points on silhouettes: where they are seen, the edge's normal there, and where they sit on the edge."""
+    """Attached on silhouettes: where they are seen, the edge's normal there, and where they sit on the edge."""
 
     view: "mi.UInt32"
     uv_px: "mi.Point2f"
@@ -202,7 +203,7 @@ class EdgeSamples:
     end_b: "mi.UInt32"
     px_per_sample: "mi.Float"
 
-    def point(self, vertices: "mi.Float") -> "mi.Point3f":
+    def point(self, vertices: Attached) -> "mi.Point3f":
         """The sampled point of the moving edge; differentiable."""
-        a, b = dr.gather(mi.Point3f, vertices, self.end_a), dr.gather(mi.Point3f, vertices, self.end_b)
-        return a * (1 - self.share) + b * self.share
+        a, b = vertices.gather(self.end_a), vertices.gather(self.end_b)
+        return mi.Point3f(a * (1 - self.share) + b * self.share)

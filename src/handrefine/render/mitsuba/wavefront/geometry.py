@@ -8,6 +8,7 @@ import mitsuba as mi
 import numpy as np
 
 from handrefine.mesh import MeshTopology
+from handrefine.render.mitsuba.wavefront.attached import Attached
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Surface:
 class Atlas:
     """All textures in one flat array: hand after hand, instant after instant (or one for all), row after row."""
 
-    texels: "mi.Float"
+    texels: Attached
     sizes: tuple[tuple[int, int, int], ...]  # (instants, height, width) a hand
 
 
@@ -58,8 +59,9 @@ class HandGeometry:
         self.scene = mi.load_dict({"type": "scene", "hands": self._mesh})
         self._parameters = mi.traverse(self.scene)
         self._positions_key = next(k for k in self._parameters.keys() if k.endswith("vertex_positions"))  # noqa: SIM118
-        self.vertices = self.normals = self.cells = mi.Float(0)
-        self.atlas = Atlas(mi.Float(0), ())
+        self.vertices = self.normals = Attached(mi.Float(0))
+        self.cells = mi.Float(0)
+        self.atlas = Atlas(Attached(mi.Float(0)), ())
 
     def move(self, vertices: "mi.Float") -> None:
         """Rebuild the acceleration structure for new vertices."""
@@ -85,11 +87,11 @@ class HandGeometry:
         corners = [
             dr.gather(mi.UInt32, self.faces, face * 3 + k, active) + frame * self.n_vertices for k in range(3)
         ]
-        v0, v1, v2 = (dr.gather(mi.Vector3f, self.vertices, c, active) for c in corners)
+        v0, v1, v2 = (self.vertices.gather(c, active) for c in corners)
         b1, b2, t = _intersect(ray, v0, v1, v2)
         b1, b2 = dr.replace_grad(pi.prim_uv.x, b1), dr.replace_grad(pi.prim_uv.y, b2)
         b0 = 1 - b1 - b2
-        n0, n1, n2 = (dr.gather(mi.Vector3f, self.normals, c, active) for c in corners)
+        n0, n1, n2 = (self.normals.gather(c, active) for c in corners)
         n = dr.normalize(n0 * b0 + n1 * b1 + n2 * b2)
         flat_n = dr.normalize(dr.cross(dr.detach(v1 - v0), dr.detach(v2 - v0)))
         n = dr.select(dr.dot(flat_n, dr.detach(ray.d)) > 0, -n, n)
@@ -119,7 +121,7 @@ class HandGeometry:
         clamp = lambda i, size: mi.UInt32(dr.clip(mi.Int32(i), 0, mi.Int32(size) - 1))  # noqa: E731
         left, right = clamp(x0, columns), clamp(x0 + 1, columns)
         top, bottom = base + clamp(y0, rows) * columns, base + clamp(y0 + 1, rows) * columns
-        fetch = lambda texel: dr.gather(mi.Color3f, self.atlas.texels, texel, active)  # noqa: E731
+        fetch = lambda texel: mi.Color3f(self.atlas.texels.gather(texel, active))  # noqa: E731
         upper = fetch(top + left) * (1 - wx) + fetch(top + right) * wx
         lower = fetch(bottom + left) * (1 - wx) + fetch(bottom + right) * wx
         return upper * (1 - wy) + lower * wy

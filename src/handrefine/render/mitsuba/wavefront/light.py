@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from handrefine.render.mitsuba.wavefront.attached import Attached
 from handrefine.spherical import latlong_directions, latlong_solid_angles, sh_basis
 
 ORDER = 2
@@ -35,7 +36,7 @@ def low_order(environment: Float[Tensor, "h w 3"]) -> Float[Tensor, "coefficient
 class Light:
     """Radiance of the environment in a direction, with both representations in flat Dr.Jit arrays."""
 
-    def __init__(self, environment: "mi.Float", height: int, width: int, coefficients: "mi.Float") -> None:
+    def __init__(self, environment: Attached, height: int, width: int, coefficients: Attached) -> None:
         self.environment, self.height, self.width = environment, height, width
         self.coefficients = coefficients
 
@@ -49,7 +50,7 @@ class Light:
         left, right = (dr.select(c < 0, c + self.width, c) for c in (column, column + 1))
         right = dr.select(right >= self.width, right - self.width, right)
         top, bottom = (mi.UInt32(dr.clip(r, 0, self.height - 1)) * self.width for r in (row, row + 1))
-        fetch = lambda texel: dr.gather(mi.Color3f, self.environment, texel, active)  # noqa: E731
+        fetch = lambda texel: mi.Color3f(self.environment.gather(texel, active))  # noqa: E731
         upper = fetch(top + mi.UInt32(left)) * (1 - wx) + fetch(top + mi.UInt32(right)) * wx
         lower = fetch(bottom + mi.UInt32(left)) * (1 - wx) + fetch(bottom + mi.UInt32(right)) * wx
         return upper * (1 - wy) + lower * wy
@@ -68,10 +69,10 @@ class Light:
 
     def _coefficient(self, k: int, active: "mi.Bool") -> "mi.Color3f":
         """One number for all lanes; where its gradient is wanted, one a lane, to be added up within packets."""
-        if not dr.grad_enabled(self.coefficients):
-            return mi.Color3f(*(dr.gather(mi.Float, self.coefficients, mi.UInt32(3 * k + c)) for c in range(3)))
+        if self.coefficients.shadow is None:
+            return mi.Color3f(self.coefficients.gather(mi.UInt32(k)))
         index = dr.select(active, mi.UInt32(k), mi.UInt32(0))
-        return dr.gather(mi.Color3f, self.coefficients, index, active, mode=dr.ReduceMode.Local)
+        return mi.Color3f(self.coefficients.gather(index, active, mode=dr.ReduceMode.Local))
 
 
 def _basis(d: "mi.Vector3f") -> list["mi.Float"]:

@@ -148,8 +148,8 @@ class _Trace(torch.autograd.Function):
         gradient = [to_drjit(channel) for channel in grad_pixels.unbind(-1)]
         wavefront.backpropagate_shading(seed, gradient)
         if wanted[0]:
-            wavefront.backpropagate_silhouettes(seed, arrays[0], gradient)
-        grads = [dr.grad(a) if w else None for a, w in zip(arrays, wanted, strict=True)]
+            wavefront.backpropagate_silhouettes(seed, arrays.vertices, gradient)
+        grads = arrays.gradients(wanted)
         dr.eval(*[g for g in grads if g is not None])
         wavefront.release()
         shapes = [x.shape for x in inputs.flat()]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from handrefine.mesh import MeshTopology
 from handrefine.render.base import RenderSettings, ViewSet
+from handrefine.render.mitsuba.wavefront.attached import Attached
 from handrefine.render.mitsuba.wavefront.edges import EdgeSamples, SilhouetteSampler
 from handrefine.render.mitsuba.wavefront.geometry import Atlas, HandGeometry
 from handrefine.render.mitsuba.wavefront.instants import Cells
@@ -39,6 +40,21 @@ class Inputs:
         return self.vertices, self.normals, self.texels, self.environment, self.coefficients
 
 
+@dataclass
+class Arrays:
+    """The same on the device, each with or without a gradient to come."""
+
+    vertices: Attached
+    normals: Attached
+    texels: Attached
+    environment: Attached
+    coefficients: Attached
+
+    def gradients(self, wanted: Sequence[bool]) -> list["mi.Float | None"]:
+        every = (self.vertices, self.normals, self.texels, self.environment, self.coefficients)
+        return [array.gradient() if w else None for array, w in zip(every, wanted, strict=True)]
+
+
 class Wavefront:
     """Traces all pixels of its views together. Holds no result; the scene is that of the last picture."""
 
@@ -60,32 +76,29 @@ class Wavefront:
         cells: Cells,
         texture_sizes: tuple[tuple[int, int, int], ...],
         attach: Sequence[bool],
-    ) -> list["mi.Float"]:
+    ) -> "Arrays":
         """Set the scene and give back its arrays, attached where `attach` says so.
 
         The ray tracer's tree is rebuilt unless the last call had the same token.
         """
-        arrays = [to_drjit(x) for x in inputs.flat()]
+        flat = [to_drjit(x) for x in inputs.flat()]
         if self._loaded is not token:
-            self.geometry.move(arrays[0])
+            self.geometry.move(flat[0])
             self.sensor.place(cells)
             self.geometry.cells = to_drjit(cells.centers_scene)
             self._loaded = token
-        for array, wanted in zip(arrays, attach, strict=True):
-            if wanted:
-                dr.enable_grad(array)
-        vertices, normals, texels, environment, coefficients = arrays
-        self.geometry.vertices, self.geometry.normals = vertices, normals
-        self.geometry.atlas = Atlas(texels, texture_sizes)
+        arrays = Arrays(*(Attached.of(array, attach=wanted) for array, wanted in zip(flat, attach, strict=True)))
+        self.geometry.vertices, self.geometry.normals = arrays.vertices, arrays.normals
+        self.geometry.atlas = Atlas(arrays.texels, texture_sizes)
         height, width, _ = inputs.environment.shape
-        light = Light(environment, height, width, coefficients)
+        light = Light(arrays.environment, height, width, arrays.coefficients)
         self.integrator.world = World(self.geometry, light, self.sensor.radius)
         return arrays
 
     def release(self) -> None:
         """Let go of the gradients of the last picture."""
-        self.geometry.vertices, self.geometry.normals = mi.Float(0), mi.Float(0)
-        self.geometry.atlas = Atlas(mi.Float(0), ())
+        self.geometry.vertices, self.geometry.normals = Attached(mi.Float(0)), Attached(mi.Float(0))
+        self.geometry.atlas = Atlas(Attached(mi.Float(0)), ())
         self.integrator.world, self._loaded = None, None
 
     def picture(self, seed: int) -> Tensor:
@@ -121,20 +134,20 @@ class Wavefront:
 
             self._over_samples(pixel, seed, propagate, [])
 
-    def backpropagate_silhouettes(self, seed: int, vertices: "mi.Float", gradient: list["mi.Float"]) -> None:
+    def backpropagate_silhouettes(self, seed: int, vertices: Attached, gradient: list["mi.Float"]) -> None:
         """Propagate the gradient of what silhouettes uncover as they move to the vertices.
 
         The value of a pixel changes by (value on the one side - value on the other) a pixel length of silhouette
         and a pixel of motion along its normal.
         """
-        samples = self.silhouettes.sample(vertices, self.settings.edge_samples_per_px, opaque_seed(seed, 2))
+        samples = self.silhouettes.sample(vertices.values, self.settings.edge_samples_per_px, opaque_seed(seed, 2))
         if samples is None:
             return
         key = opaque_seed(seed, 3)
         with dr.suspend_grad():
             pixel = self.sensor.pixel_at(samples.view, samples.uv_px)
             adjoint = [dr.gather(mi.Float, channel, pixel) for channel in gradient]
-            point, step = samples.point(dr.detach(vertices)), mi.Float(0)
+            point, step = samples.point(Attached(vertices.values)), mi.Float(0)
             for side in (-1.0, 1.0):
                 step += -side * self._seen(samples, point, side, key, adjoint)
             step *= samples.px_per_sample
