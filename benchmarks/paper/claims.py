@@ -34,6 +34,14 @@ class Claim:
     better: Literal["lower", "higher"]
     target: float | None = None
 
+    @property
+    def reached(self) -> bool | None:
+        """None without a target."""
+        if self.target is None:
+            return None
+        mean = self.figure.mean
+        return mean <= self.target if self.better == "lower" else mean >= self.target
+
 
 def claims(experiment: Experiment, samples: Sequence[Sample], *, with_targets: bool) -> list[Claim]:
     """The experiment's figures; a small version has no targets for absolute numbers."""

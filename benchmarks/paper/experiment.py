@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.paper.laboratory import Laboratory
 from benchmarks.paper.options import Options
+from benchmarks.paper.provenance import provenance
 from benchmarks.paper.report import report
 from benchmarks.paper.runs import Run, configuration, runs_of, selected
 from benchmarks.paper.store import SampleStore
@@ -24,7 +25,9 @@ def perform(options: Options, console: Console) -> int:
     _measure(missing, plan, store, Laboratory(render), console)
     samples = [sample for run, config in plan.items() if (sample := store.find(run, config)) is not None]
     console.print(f"{len(samples)} of {len(plan)} runs are there")
-    return report(options, scale, samples, console) if samples else 0
+    if not samples:
+        return int(options.gate)
+    return report(options, scale, samples, len(samples) == len(plan), console)
 
 
 def _measure(
@@ -36,7 +39,7 @@ def _measure(
 ) -> None:
     started = time.perf_counter()
     for number, run in enumerate(runs, 1):
-        sample = store.add(run, plan[run], laboratory.measure(run, plan[run], SilentProgress()))
+        sample = store.add(run, plan[run], laboratory.measure(run, plan[run], SilentProgress()) | provenance())
         left_min = (time.perf_counter() - started) / number * (len(runs) - number) / 60
         before, after = (sample[moment]["vertex_error_mm"] for moment in ("before", "after"))
         console.print(

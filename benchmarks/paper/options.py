@@ -15,11 +15,11 @@ class Options:
     experiment: Annotated[Experiment, Positional]
     """fig4: errors by number of cameras. table1: without the prior, without edges. texture: Eq. 5 and 6."""
     quick: bool = False
-    """A small version in minutes, without targets for absolute numbers."""
+    """A small version in minutes, on the videos for tuning, without targets."""
     gate: bool = False
     """Exit with status 1 where a target is missed."""
     videos: int | None = None
-    """Number of videos; their seeds are 0, 1, ..."""
+    """Number of videos; their seeds are 0, 1, ..., with --quick 1000, 1001, ..."""
     instants: int | None = None
     """Instants of a video."""
     size: int | None = None
