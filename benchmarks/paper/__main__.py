@@ -4,10 +4,10 @@ import logging
 import sys
 
 import tyro
-from benchmarks.paper.experiment import perform
-from benchmarks.paper.options import Options
 from rich.console import Console
 
+from benchmarks.paper.experiment import perform
+from benchmarks.paper.options import Options
 from handrefine.errors import InputError
 
 

@@ -3,14 +3,14 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from rich.console import Console
+
 from benchmarks.paper.laboratory import Laboratory
 from benchmarks.paper.options import Options
-from benchmarks.paper.provenance import provenance
 from benchmarks.paper.report import report
 from benchmarks.paper.runs import Run, configuration, runs_of, selected
 from benchmarks.paper.store import SampleStore
-from rich.console import Console
-
+from benchmarks.provenance import provenance
 from handrefine.config import Config, config_from_mapping
 from handrefine.progress import SilentProgress
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+
 from benchmarks.paper.runs import Run
 from benchmarks.paper.store import Sample
-
 from handrefine.commands.photographs import Photographs, photographs, sequence_in_memory
 from handrefine.commands.synthesize import imperfect_annotation
 from handrefine.config import Config, LightConfig, RenderConfig

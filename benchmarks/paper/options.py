@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from benchmarks.paper.runs import FULL, QUICK, Experiment, Scale, with_changes
 from tyro.conf import Positional
+
+from benchmarks.paper.runs import FULL, QUICK, Experiment, Scale, with_changes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,6 @@ from benchmarks.paper.summary import (
     texture_psnr_db,
     vertex_error_mm,
 )
-
 from handrefine.output.files import whole_file
 
 PUBLISHED = {"color": "0.5", "linestyle": ":", "zorder": 0}

@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
 from benchmarks.paper.claims import Claim, claims
 from benchmarks.paper.options import Options
 from benchmarks.paper.plots import plot
 from benchmarks.paper.runs import Scale
 from benchmarks.paper.store import Sample
 from benchmarks.paper.tables import table
-from rich.console import Console
-from rich.table import Table
-
 from handrefine.output.files import whole_file, write_json
 
 
@@ -72,9 +72,9 @@ def _method(scale: Scale, samples: Sequence[Sample], complete: bool) -> str:
 
     part = "" if complete else " Not all runs have been made."
     return (
-        f"Means ± standard deviations over videos (seeds {listed('video')}; settings were tuned on seeds from 1000 "
-        f"on), {scale.instants} instants, {scale.size} x {scale.size} px, start {scale.error_mm:g} mm off.{part} "
-        f"Machine: {listed('machine')}. Commits: {listed('commit')}."
+        f"Means ± standard deviations over videos (seeds {listed('video')}; settings were tuned on seeds from "
+        f"1000 on), {scale.instants} instants, {scale.size} x {scale.size} px, start {scale.error_mm:g} mm off."
+        f"{part} Machine: {listed('machine')}. Commits: {listed('commit')}."
     )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paper.runs import Run
-
 from handrefine.config import Config, config_to_mapping
 from handrefine.output.files import write_json
 

@@ -1,0 +1,83 @@
+"""What every benchmark shares: options, metrics against targets, and a result file that says how it was made."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.provenance import provenance
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure; without a `target` it is reported and not judged. `better`: which side of the target is good."""
+
+    key: str
+    value: float
+    unit: str
+    target: float | None = None
+    better: Literal["lower", "higher"] = "lower"
+
+    @property
+    def reached(self) -> bool | None:
+        if self.target is None:
+            return None
+        return self.value <= self.target if self.better == "lower" else self.value >= self.target
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a benchmark measured: its metrics, and every sample behind them."""
+
+    metrics: Sequence[Metric]
+    samples: object
+    seeds: Sequence[int] = field(default_factory=lambda: (0,))
+
+
+def options(description: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="a smaller version in a minute or two")
+    parser.add_argument("--gate", action="store_true", help="exit with status 1 where a metric is short")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
+    return parser.parse_args()
+
+
+def finish(
+    name: str, outcome: Outcome, chosen: argparse.Namespace, plot: Callable[[object, Path], None] | None = None
+) -> int:
+    """Save, plot and show; the process's exit status."""
+    console = Console()
+    stem = name + ("-quick" if chosen.quick else "")
+    document = {
+        "name": name,
+        "command": f"python -m benchmarks.{name}" + "".join(f" {a}" for a in sys.argv[1:]),
+        **provenance(),
+        "seeds": list(outcome.seeds),
+        "metrics": [asdict(m) | {"reached": m.reached} for m in outcome.metrics],
+        "samples": outcome.samples,
+    }
+    chosen.results.mkdir(parents=True, exist_ok=True)
+    path = chosen.results / f"{stem}.json"
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    if plot is not None:
+        plot(outcome.samples, path.with_suffix(".png"))
+    console.print(metric_table(stem, outcome.metrics))
+    console.print(f"saved: {path}")
+    return int(chosen.gate and any(m.reached is False for m in outcome.metrics))
+
+
+def metric_table(title: str, metrics: Sequence[Metric]) -> Table:
+    table = Table("metric", "value", "unit", "target", "", title=title)
+    for m in metrics:
+        target = "" if m.target is None else f"{'<=' if m.better == 'lower' else '>='} {m.target:g}"
+        verdict = {None: "", True: "reached", False: "[red]short[/]"}[m.reached]
+        table.add_row(m.key, f"{m.value:.3g}", m.unit, target, verdict)
+    return table

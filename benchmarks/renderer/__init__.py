@@ -1,0 +1,1 @@
+"""`python -m benchmarks.renderer`: the wavefront renderer against a stock loop over views and bare ray casting."""
