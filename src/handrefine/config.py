@@ -40,8 +40,11 @@ class HandConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class RenderConfig:
-    backend: Literal["wavefront", "reference"] = "wavefront"
-    """wavefront: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow."""
+    backend: Literal["wavefront", "reference", "redner"] = "wavefront"
+    """wavefront: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
+    redner: the original method's renderer in a process of its own, slow (`handrefine doctor --redner`)."""
+    redner: Literal["stock", "fixed"] = "fixed"
+    """Redner only. stock: as published, too dark in uneven light. fixed: right, without shadow edges' gradient."""
     variant: Literal["auto", "llvm_ad_rgb", "cuda_ad_rgb"] = "auto"
     """Mitsuba variant; auto takes CUDA where a device works."""
     shading: Literal["radiance", "albedo"] = "radiance"

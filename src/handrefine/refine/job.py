@@ -91,4 +91,5 @@ def render_settings(config: RenderConfig) -> RenderSettings:
         depth=config.depth,
         edge_samples_per_px=config.edge_samples_per_px,
         memory_gib=config.memory_gib,
+        redner=config.redner,
     )

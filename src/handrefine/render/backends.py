@@ -6,13 +6,17 @@ from typing import Literal
 from handrefine.mesh import MeshTopology
 from handrefine.render.base import Renderer, RenderSettings, ViewSet
 
-Backend = Literal["wavefront", "reference"]
+Backend = Literal["wavefront", "reference", "redner"]
 
 
 def create_renderer(
     backend: Backend, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings
 ) -> Renderer:
-    """The renderer of that name for one job. Mitsuba must have been started (`start_mitsuba`)."""
+    """The renderer of that name for one job. Mitsuba's need a start before (`start_mitsuba`)."""
+    if backend == "redner":
+        from handrefine.render.redner.renderer import RednerRenderer
+
+        return RednerRenderer(topologies, views, settings)
     if backend == "wavefront":
         from handrefine.render.mitsuba.wavefront import WavefrontRenderer
 

@@ -99,6 +99,7 @@ class RenderSettings:
 
     depth: longest path in Mitsuba's counting; 2 = direct light with shadows, 3 = one inter-reflection.
     edge_samples_per_px: silhouette samples a pixel of contour (wavefront renderer only).
+    redner: how Redner samples, see `handrefine.render.redner.renderer.RednerRenderer` (Redner only).
     """
 
     shading: Shading = "radiance"
@@ -106,6 +107,7 @@ class RenderSettings:
     depth: int = 3
     edge_samples_per_px: float = 4.0
     memory_gib: float = 4.0
+    redner: Literal["stock", "fixed"] = "fixed"
 
 
 @runtime_checkable
