@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from handrefine.config import MetricConfig, OptimiserConfig, RatesConfig, StageConfig
+from handrefine.config import MetricConfig, OptimiserConfig, RatesConfig, StageConfig, Variable
 from handrefine.refine.metric import N_SHAPE, SLICES, Motion, VertexMetric, measure_metric
 from handrefine.refine.model import HandVideoModel
 
@@ -26,7 +26,7 @@ class StageOptimiser:
             parameter.requires_grad_(False)
         self._parameters = [p.requires_grad_(True) for name in stage.variables for p in model.variables(name)]
         self._texture = list(model.variables("texture")) if "texture" in stage.variables else []
-        names = list(stage.variables)
+        names: list[Variable] = list(stage.variables)
         geometry = [name for name in names if name in GEOMETRY]
         self._descent: MetricDescent | None = None
         if config.geometry == "metric" and geometry:
@@ -128,8 +128,8 @@ def _drop_broken_gradients(parameters: Iterable[Tensor]) -> None:
 def _drop_faint_gradients(levels: Iterable[Tensor]) -> None:
     """Leave alone the texels that no counted pixel shows.
 
-    Light reflected between fingers and wrist carries a trace of their colour into the pictures, and back a gradient
-    that is mostly noise. Adam would scale that trace up to full steps and paint confetti where nothing is known.
+    Light reflected between fingers and wrist carries a trace of their colour into the pictures, and a gradient
+    back that is mostly noise. Adam would scale that trace up to full steps and paint confetti on what is unknown.
     """
     for level in levels:
         if level.grad is not None:

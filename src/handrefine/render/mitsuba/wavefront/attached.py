@@ -1,5 +1,8 @@
 """Flat arrays that many lanes read, with a gradient that does not depend on the order in which they add to it."""
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportReturnType=false
+
 from dataclasses import dataclass
 
 import drjit as dr

@@ -1,5 +1,8 @@
 """Silhouettes of all views at once: which edges they are, and points spread evenly along their projections."""
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -121,8 +124,8 @@ class SilhouetteSampler:
         facing = dr.cross(b - a, a - eye)  # (b - a) x (p - a) . (a - eye) = -(facing . (p - a))
         first = (dr.dot(facing, p - a) > 0) ^ ((kind & 1) != 0)
         second = (dr.dot(facing, q - a) > 0) ^ ((kind & 2) != 0)
-        # A seam jumps in texture wherever it is seen; only its front can be.
-        return (first != second) | ((kind & 4) != 0) | (((kind & 8) != 0) & first)
+        # The texture may jump at a seam wherever it is seen, also from inside through the open wrist.
+        return (first != second) | ((kind & 12) != 0)
 
     def _segment(self, pair: "mi.UInt32", vertices: "mi.Float") -> Segment:
         """Cut an edge at the near plane, then at the borders of the crop window (Liang and Barsky 1984)."""

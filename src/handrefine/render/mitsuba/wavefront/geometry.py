@@ -1,5 +1,8 @@
 """The hands of all instants as one triangle mesh, and what a ray sees where it hits them."""
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportArgumentType=false, reportOperatorIssue=false, reportReturnType=false
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,8 @@
 """Radiance along rays into the hands: paths of any depth, with the low-order light in closed form."""
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false, reportOptionalMemberAccess=false, reportReturnType=false
+
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 

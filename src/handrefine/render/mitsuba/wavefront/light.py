@@ -1,5 +1,8 @@
 """Light from infinity: the latitude-longitude map, and the low-order part of it that integrates in closed form."""
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportOperatorIssue=false, reportReturnType=false
+
 import math
 from functools import lru_cache
 

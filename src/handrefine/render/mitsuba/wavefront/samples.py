@@ -1,5 +1,8 @@
 """Random numbers: stratified within a pixel, independent between pixels, bounces and seeds."""
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportArgumentType=false, reportCallIssue=false
+
 from collections.abc import Callable
 
 import drjit as dr

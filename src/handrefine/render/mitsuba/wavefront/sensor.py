@@ -1,5 +1,8 @@
 """A sensor that sees the crop windows of all views at once."""
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
+
 import drjit as dr
 import mitsuba as mi
 import numpy as np

@@ -1,5 +1,8 @@
 """One wavefront: the picture of a set of views and its gradient, on flat Dr.Jit arrays."""
 
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
+# pyright: reportArgumentType=false, reportAssignmentType=false, reportOperatorIssue=false, reportReturnType=false
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
