@@ -4,10 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/demo
 
-.PHONY: demo test slow lint clean
+.PHONY: demo redner test slow lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/handrefine demo --out $(OUT) --overwrite
+
+# The backend to compare with: needs a Python 3.8 besides (HANDREFINE_REDNER_PYTHON names it) and 2 GB.
+redner: $(VENV)/.installed
+	$(BIN)/handrefine doctor --redner
 
 test: $(VENV)/.test-installed
 	$(BIN)/ruff check .

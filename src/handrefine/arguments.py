@@ -267,10 +267,15 @@ class View(_Common):
 class Doctor(_Configured):
     """Say which Mitsuba variant, LLVM, CUDA device and hand model are found, and what to do about the rest."""
 
+    redner: bool = False
+    """Set up Redner's environment, too (a download of 2 GB, once), and start its worker."""
+    redner_python: Path | None = None
+    """Python 3.8 for Redner; found by itself where there is one with pyenv, with conda or on the PATH."""
+
     def __call__(self, console: Console) -> None:
         from handrefine.commands.doctor import doctor
 
-        if not doctor(self.settings, console=console):
+        if not doctor(self.settings, redner=self.redner, redner_python=self.redner_python, console=console):
             raise SystemExit(FAILURE)
 
 

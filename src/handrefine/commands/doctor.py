@@ -4,6 +4,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -14,6 +15,9 @@ from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
 from handrefine.render.mitsuba.llvm import system_libraries
 from handrefine.render.mitsuba.runtime import start_mitsuba
+from handrefine.render.redner.client import WorkerClient
+from handrefine.render.redner.environment import create_environment, environment_folder
+from handrefine.render.redner.renderer import worker_command
 
 PACKAGES = ("handrefine", "mitsuba", "drjit", "torch", "smplx", "numpy")
 
@@ -28,9 +32,14 @@ class Finding:
     fix: str = ""
 
 
-def doctor(config: Config, *, console: Console) -> bool:
-    """Print the report; True when a refinement can run."""
+def doctor(config: Config, *, redner: bool = False, redner_python: Path | None = None, console: Console) -> bool:
+    """Print the report; True when a refinement can run.
+
+    redner: set up the environment of that backend where it is missing, with this Python if one is named.
+    """
     findings = [_python(), *_packages(), _cuda(), *_renderer(config), _hand(config)]
+    if redner:
+        findings += _redner(redner_python, console)
     table = Table(show_lines=False)
     for column in ("", "what", "found", "what to do"):
         table.add_column(column, overflow="fold")
@@ -76,6 +85,19 @@ def _renderer(config: Config) -> list[Finding]:
         description = f"version {runtime.llvm.major} ({runtime.llvm.origin}): {runtime.llvm.path}{note}"
         findings.append(Finding("LLVM", description, True))
     return findings
+
+
+def _redner(named: Path | None, console: Console) -> list[Finding]:
+    try:
+        with console.status(f"Redner's environment in {environment_folder()}: a few minutes the first time"):
+            python = create_environment(named)
+            worker = WorkerClient(worker_command())
+    except InputError as error:
+        found = f"{error.what}: {error.found}" if error.found else error.what
+        return [Finding("Redner", found, False, error.fix or "")]
+    with worker:
+        said = worker.ready
+    return [Finding("Redner", f"worker with Python {said['python']}, torch {said['torch']}: {python}", True)]
 
 
 def _hand(config: Config) -> Finding:

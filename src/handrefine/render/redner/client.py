@@ -67,6 +67,12 @@ class WorkerClient:
         self.close = weakref.finalize(self, _end, self._process, self._stderr)
         self.ready = self._receive(time.monotonic() + timeout_s).fields
 
+    def __enter__(self) -> "WorkerClient":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     @property
     def pid(self) -> int:
         return self._process.pid

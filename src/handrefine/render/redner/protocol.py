@@ -29,7 +29,7 @@ def encode(kind, fields=None, arrays=None):
     """
     described, blocks = [], []
     for name, given in (arrays or {}).items():
-        array = np.ascontiguousarray(given)
+        array = np.asarray(given)
         if array.dtype.name not in DTYPES:
             raise ProtocolError(f"array {name} has dtype {array.dtype}, allowed are {DTYPES}")
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)

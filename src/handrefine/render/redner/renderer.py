@@ -21,6 +21,11 @@ WORKER = Path(__file__).with_name("worker.py")
 INPUTS = ("verts", "normals", "texture", "environment")
 
 
+def worker_command() -> list[str | Path]:
+    """Raises InputError where there is no environment."""
+    return [worker_python(), "-s", "-E", "-u", WORKER]
+
+
 class RednerRenderer:
     """Renders one hand of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
@@ -51,7 +56,7 @@ class RednerRenderer:
         self.views = views
         self.settings = settings
         self.costs: list[Mapping[str, Any]] = []
-        self._client = WorkerClient(command or [worker_python(), "-s", "-E", "-u", WORKER])
+        self._client = WorkerClient(command or worker_command())
         self._numbers = itertools.count()
         self._forgotten: list[int] = []
         fields = {
