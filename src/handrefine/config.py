@@ -23,6 +23,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.dataclasses import dataclass
+from tyro.conf import arg
 
 from handrefine.errors import InputError
 
@@ -40,7 +41,7 @@ class HandConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class RenderConfig:
-    backend: Literal["wavefront", "reference", "redner"] = "wavefront"
+    backend: Annotated[Literal["wavefront", "reference", "redner"], arg(aliases=("--backend",))] = "wavefront"
     """wavefront: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
     redner: the original method's renderer in a process of its own, slow (`handrefine doctor --redner`)."""
     redner: Literal["stock", "fixed"] = "fixed"

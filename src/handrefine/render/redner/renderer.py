@@ -34,7 +34,8 @@ class RednerRenderer:
     is right, and without secondary edges, whose gradients then explode.
 
     Differentiable: vertices with visible silhouettes, texture, environment, background. The motion of shadow edges
-    is in `stock` only. A seam of the atlas is no edge: positions are welded and texture coordinates have faces of
+    is in `stock` only. The picture of a seed is reproducible, its gradient only to 1 or 2 %: Redner's own threads.
+    A seam of the atlas is no edge: positions are welded and texture coordinates have faces of
     their own.
 
     Raises:

@@ -105,6 +105,8 @@ class Job:
     def gradient(self, fields, arrays):
         leaves, pixels = self.graphs[fields["picture"]]
         wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
+        if not pixels.requires_grad:  # e.g. albedo, of which only the light is asked for
+            return {name: torch.zeros_like(leaf).numpy() for name, leaf in wanted.items()}
         found = torch.autograd.grad(
             pixels,
             list(wanted.values()),
