@@ -166,7 +166,7 @@ def test_hands_occlude_and_shade_each_other(runtime, rest_hand):
     alone = make([topology], viewset, spp=64, depth=2)
     first, second = (alone.render([hand], low_order_light(), seed=0) for hand in hands)
     assert (both.coverage[:, 0] - first.coverage[:, 0]).abs().max() < 0.1
-    assert both.coverage[:, 1].sum() < 0.5 * second.coverage.sum()  # hidden behind the first
+    assert both.coverage[:, 1].sum() < 0.8 * second.coverage.sum()  # partly hidden behind the first
     assert (both.coverage.sum(-1) <= 1 + 1e-5).all()
     seen = (both.coverage[:, 1] == 1) & (second.coverage[:, 0] == 1)
     assert seen.sum() > 10

@@ -196,7 +196,7 @@ def _cut(p: "mi.Vector3f", q: "mi.Vector3f") -> "mi.Vector3f":
 
 @dataclass
 class EdgeSamples:
-    """Attached on silhouettes: where they are seen, the edge's normal there, and where they sit on the edge."""
+    """Points on silhouettes: where they are seen, the edge's normal there, and where they sit on the edge."""
 
     view: "mi.UInt32"
     uv_px: "mi.Point2f"

@@ -125,9 +125,12 @@ class Wavefront:
 
     def backpropagate_shading(self, seed: int, gradient: list["mi.Float"]) -> None:
         """Propagate the gradient of the radiance inside visible surfaces to the attached arrays."""
-        pixel = dr.arange(mi.UInt32, self.views.n_pixels)
+        asked = dr.compress((gradient[0] != 0) | (gradient[1] != 0) | (gradient[2] != 0))
+        if dr.width(asked) == 0:
+            return
         with dr.suspend_grad():
-            adjoint = mi.Vector3f(*gradient[:3]) / dr.opaque(mi.Float, self.settings.spp)
+            adjoint = mi.Vector3f(*(dr.gather(mi.Float, channel, asked) for channel in gradient[:3]))
+            adjoint /= dr.opaque(mi.Float, self.settings.spp)
 
             def propagate(sampler: PixelSamples, hit: Hit, total: list) -> list:
                 with dr.resume_grad():
@@ -135,7 +138,7 @@ class Wavefront:
                     dr.backward_from(dr.dot(mi.Vector3f(radiance), adjoint))
                 return total
 
-            self._over_samples(pixel, seed, propagate, [])
+            self._over_samples(asked, seed, propagate, [])
 
     def backpropagate_silhouettes(self, seed: int, vertices: Attached, gradient: list["mi.Float"]) -> None:
         """Propagate the gradient of what silhouettes uncover as they move to the vertices.
