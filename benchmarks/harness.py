@@ -51,14 +51,19 @@ def options(description: str) -> argparse.Namespace:
 
 
 def finish(
-    name: str, outcome: Outcome, chosen: argparse.Namespace, plot: Callable[[object, Path], None] | None = None
+    name: str,
+    outcome: Outcome,
+    chosen: argparse.Namespace,
+    plot: Callable[[object, Path], None] | None = None,
+    *,
+    module: str | None = None,
 ) -> int:
-    """Save, plot and show; the process's exit status."""
+    """Save, plot and show; the process's exit status. `module`: what was run, where it is not `name`."""
     console = Console()
     stem = name + ("-quick" if chosen.quick else "")
     document = {
         "name": name,
-        "command": f"python -m benchmarks.{name}" + "".join(f" {a}" for a in sys.argv[1:]),
+        "command": f"python -m benchmarks.{module or name}" + "".join(f" {a}" for a in sys.argv[1:]),
         **provenance(),
         "seeds": list(outcome.seeds),
         "metrics": [asdict(m) | {"reached": m.reached} for m in outcome.metrics],

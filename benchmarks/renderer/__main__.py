@@ -14,7 +14,9 @@ from handrefine.render.mitsuba.runtime import start_mitsuba
 
 #: (cameras, instants) of every number of views.
 VIEWS = {1: (1, 1), 4: (4, 1), 16: (16, 1), 64: (16, 4), 160: (16, 10)}
-VARIANCE_PAIRS = 6
+VARIANCE_PAIRS = 12
+#: Pictures of this size have next to no pixels: what an iteration costs then is its fixed cost.
+TINY = 8
 
 
 def main() -> int:
@@ -26,6 +28,7 @@ def main() -> int:
         samples.append(_versus_stock(count, device, quick=chosen.quick))
         print(_line(samples[-1]), flush=True)
     full = counts[-1]
+    samples.append(_alone(full, TINY, 1, device))
     for size in (64, 128) if chosen.quick else (64, 128, 256, 512):
         for spp in (1, 4) if chosen.quick else (1, 4, 16):
             if full * size * size * spp <= 16 * 160 * 128 * 128:
@@ -105,7 +108,9 @@ def _metrics(samples: list[dict], full: int) -> list[Metric]:
     speedup = _median(largest, "stock") / _median(largest, "wavefront")
     variance = {who: statistics.median(v) for who, v in varied["variance"].items()}
     ratio = variance["wavefront"] / variance["stock"]
-    fixed, slope, deviation = _linear([s for s in samples if s["kind"] == "alone"])
+    alone = [s for s in samples if s["kind"] == "alone"]
+    fixed = next(_median(s, "wavefront") for s in alone if s["size"] == TINY)
+    slope, deviation = _linear([s for s in alone if s["size"] != TINY])
     return [
         Metric(f"wavefront.{full}_views", 1000 * _median(largest, "wavefront"), "ms"),
         Metric(f"stock.{full}_views", 1000 * _median(largest, "stock"), "ms"),
@@ -121,16 +126,20 @@ def _metrics(samples: list[dict], full: int) -> list[Metric]:
     ]
 
 
-def _linear(samples: list[dict]) -> tuple[float, float, float]:
-    """Intercept and slope of time over samples (relative errors weigh equally), and the worst share off that line
-    beyond a million samples."""
+def _linear(samples: list[dict]) -> tuple[float, float]:
+    """Seconds a sample, and the worst share off a line beyond a million samples.
+
+    The line is in samples and in contour length (which grows with a picture's side, not with its area), fitted
+    with relative errors.
+    """
     n = np.array([s["samples"] for s in samples], dtype=float)
+    contour = np.array([s["views"] * s["size"] for s in samples], dtype=float)
     t = np.array([_median(s, "wavefront") for s in samples])
-    design = np.stack([np.ones_like(n), n], axis=1) / t[:, None]
-    (fixed, slope), *_ = np.linalg.lstsq(design, np.ones_like(t), rcond=None)
+    design = np.stack([np.ones_like(n), n, contour], axis=1)
+    fit, *_ = np.linalg.lstsq(design / t[:, None], np.ones_like(t), rcond=None)
     large = n > 1e6
-    off = np.abs(t / (fixed + slope * n) - 1)[large]
-    return float(fixed), float(slope), float(off.max()) if large.any() else 0.0
+    off = np.abs(t / (design @ fit) - 1)[large]
+    return float(fit[1]), float(off.max()) if large.any() else 0.0
 
 
 def _line(sample: dict) -> str:

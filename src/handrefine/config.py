@@ -54,7 +54,7 @@ class RenderConfig:
     """Samples per pixel."""
     depth: Annotated[int, Ge(2)] = 3
     """Longest light path: 2 is direct light with shadows, 3 adds one inter-reflection."""
-    edge_samples_per_px: PositiveFloat = 4.0
+    edge_samples_per_px: PositiveFloat = 2.0
     """Silhouette samples per pixel of contour (wavefront only)."""
     memory_gib: PositiveFloat = 4.0
     """Memory that one chunk of views may take."""

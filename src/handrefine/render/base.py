@@ -105,7 +105,7 @@ class RenderSettings:
     shading: Shading = "radiance"
     spp: int = 4
     depth: int = 3
-    edge_samples_per_px: float = 4.0
+    edge_samples_per_px: float = 2.0
     memory_gib: float = 4.0
     redner: Literal["stock", "fixed"] = "fixed"
 
