@@ -1,9 +1,10 @@
 """What an experiment has to show: figures with the targets that this project set itself."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal
 
+from benchmarks.harness import Metric
 from benchmarks.paper.runs import ABLATIONS, Experiment
 from benchmarks.paper.store import Sample
 from benchmarks.paper.summary import (
@@ -24,36 +25,17 @@ ERROR_TARGETS_MM = {("matched", 16): 0.3, ("matched", 8): 0.4, ("matched", 4): 0
 TEXTURE_TARGET_DB, RATIO_TARGET = 33.0, 1.04
 
 
-@dataclass(frozen=True)
-class Claim:
-    """A figure over videos; `target` is None where it is only reported."""
-
-    key: str
-    figure: Spread
-    unit: str
-    better: Literal["lower", "higher"]
-    target: float | None = None
-
-    @property
-    def reached(self) -> bool | None:
-        """None without a target."""
-        if self.target is None:
-            return None
-        mean = self.figure.mean
-        return mean <= self.target if self.better == "lower" else mean >= self.target
-
-
-def claims(experiment: Experiment, samples: Sequence[Sample], *, with_targets: bool) -> list[Claim]:
+def claims(experiment: Experiment, samples: Sequence[Sample], *, with_targets: bool) -> list[Metric]:
     """The experiment's figures; a small version has no targets for absolute numbers."""
     make = {"fig4": _fig4, "table1": _table1, "texture": _texture}[experiment]
     return [
-        claim if with_targets else Claim(claim.key, claim.figure, claim.unit, claim.better)
+        metric if with_targets else replace(metric, target=None)
         for kind in distinct(samples, "kind")
-        for claim in make(kind, matching(samples, kind=kind))
+        for metric in make(kind, matching(samples, kind=kind))
     ]
 
 
-def _fig4(kind: str, samples: list[Sample]) -> Iterator[Claim]:
+def _fig4(kind: str, samples: list[Sample]) -> Iterator[Metric]:
     for cameras in distinct(samples, "cameras"):
         of_count = matching(samples, cameras=cameras)
         for method in distinct(of_count, "method"):
@@ -66,7 +48,7 @@ def _fig4(kind: str, samples: list[Sample]) -> Iterator[Claim]:
         yield from _claim(f"{kind}.smvr_minus_dmvr.{cameras}_cameras", gain, "mm", "higher", 0.0)
 
 
-def _table1(kind: str, samples: list[Sample]) -> Iterator[Claim]:
+def _table1(kind: str, samples: list[Sample]) -> Iterator[Metric]:
     whole = matching(samples, ablation="all")
     yield from _claim(f"{kind}.all.vertex_error", spread(whole, vertex_error_mm), "mm", "lower")
     for row in list(ABLATIONS)[1:]:
@@ -75,7 +57,7 @@ def _table1(kind: str, samples: list[Sample]) -> Iterator[Claim]:
         yield from _claim(f"{key}.minus_all", paired(without, whole, vertex_error_mm), "mm", "higher", 0.0)
 
 
-def _texture(kind: str, samples: list[Sample]) -> Iterator[Claim]:
+def _texture(kind: str, samples: list[Sample]) -> Iterator[Metric]:
     dmvr, smvr = (matching(samples, method=method) for method in ("dmvr", "smvr"))
     matched = kind == "matched"
     target = TEXTURE_TARGET_DB if matched else None
@@ -91,6 +73,6 @@ def _claim(
     unit: str,
     better: Literal["lower", "higher"],
     target: float | None = None,
-) -> Iterator[Claim]:
+) -> Iterator[Metric]:
     if figure is not None:
-        yield Claim(key, figure, unit, better, target)
+        yield Metric(key, figure.mean, unit, target, better)

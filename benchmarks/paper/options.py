@@ -34,7 +34,7 @@ class Options:
 
     @property
     def name(self) -> str:
-        return f"paper-{self.experiment}" + ("-quick" if self.quick else "")
+        return f"paper-{self.experiment}"
 
     def scale(self) -> Scale:
         scale = QUICK if self.quick else FULL

@@ -52,8 +52,9 @@ def _against_cameras(axis: Any, samples: Sequence[Sample], figure: Figure, label
         spreads = [s for c in counts if (s := spread(matching(of_method, cameras=c), figure))]
         deviations = [s.std if len(s.values) > 1 else 0 for s in spreads]
         axis.errorbar(counts, [s.mean for s in spreads], deviations, marker="o", capsize=3, label=method)
-    axis.set(xscale="log", yscale="log", xlabel="cameras", ylabel=label)
-    ticks = distinct(samples, "cameras")
+    axis.set(xscale="log", xlabel="cameras", ylabel=label)
+    axis.set_ylim(bottom=0)
+    ticks = sorted({*distinct(samples, "cameras"), 16})
     axis.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
     axis.minorticks_off()
 

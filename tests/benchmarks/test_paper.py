@@ -99,9 +99,9 @@ def test_claims_carry_targets_at_full_scale_only():
     samples = [sample(0.25), sample(0.4, method="smvr")]
     by_key = {claim.key: claim for claim in claims("fig4", samples, with_targets=True)}
     assert by_key["matched.dmvr.16_cameras.vertex_error"].target == 0.3
-    assert by_key["matched.smvr_minus_dmvr.16_cameras"].figure.mean == pytest.approx(0.15)
+    assert by_key["matched.smvr_minus_dmvr.16_cameras"].value == pytest.approx(0.15)
     ratio = {c.key: c for c in claims("texture", samples, with_targets=True)}["matched.ratio"]
-    assert ratio.figure.mean == pytest.approx(30.25 / 30.4)
+    assert ratio.value == pytest.approx(30.25 / 30.4)
     assert all(claim.target is None for claim in claims("fig4", samples, with_targets=False))
     for name in ("fig4", "texture"):
         assert "| matched |" in table(name, samples)
