@@ -1,0 +1,1 @@
+"""`python -m benchmarks.backends`: Redner, stock and fixed, beside our renderers on the same work in one run."""
