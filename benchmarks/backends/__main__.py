@@ -27,8 +27,8 @@ def main() -> int:
     samples: dict = {"images": images(small, 256 if quick else 4096)}
     print("gradients", flush=True)
     tiny = workload(2, 1, 48, device=device)
-    labels = ("wavefront", "redner stock", "redner fixed")
-    spp = (64, 256) if quick else (256, 1024)
+    labels = ("wavefront", "redner fixed") if quick else ("wavefront", "redner stock", "redner fixed")
+    spp = (32, 128) if quick else (256, 1024)
     samples["gradients"] = gradients(tiny, labels, spp=spp, seeds=4 if quick else 8)
     print("time", flush=True)
     samples["time"] = list(_times(device, quick=quick))

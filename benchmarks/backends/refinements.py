@@ -38,12 +38,13 @@ def refinements(*, quick: bool) -> list[dict]:
 
 
 def _configuration(render: Mapping[str, object], *, quick: bool) -> dict:
-    configuration: dict = {
+    schedule = {"joint": {"iterations": 30}} if quick else {}
+    if render["shading"] == "albedo":
+        schedule["environment"] = {"iterations": 0}  # there is no light to find
+    return {
         "seed": 0,
         "labels": {"forearm": False, "background": "black"},
         "texture": {"size": 256},
         "render": dict(render),
+        "schedule": schedule,
     }
-    if quick:
-        configuration["schedule"] = {"joint": {"iterations": 30}}
-    return configuration
