@@ -238,3 +238,11 @@ def test_wrong_shapes_are_refused(runtime, rest_hand):
 def _resident_mib() -> float:
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096 / 2**20
+
+
+def test_light_that_a_picture_does_not_show_has_no_gradient(runtime, rest_hand):
+    renderer = make([rest_hand.topology], views(1, 16), spp=2, shading="albedo")
+    light = lamps().requires_grad_()
+    picture = renderer.render([HandSurface(rest_hand.verts[None], smooth_texture(1))], light, seed=0)
+    (gradient,) = torch.autograd.grad(picture.rgb.sum(), light)
+    assert not gradient.any()

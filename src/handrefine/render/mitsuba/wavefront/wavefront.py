@@ -135,7 +135,9 @@ class Wavefront:
             def propagate(sampler: PixelSamples, hit: Hit, total: list) -> list:
                 with dr.resume_grad():
                     radiance = self.integrator.radiance(hit.pi, hit.ray, mi.Bool(True), sampler)
-                    dr.backward_from(dr.dot(mi.Vector3f(radiance), adjoint))
+                    value = dr.dot(mi.Vector3f(radiance), adjoint)
+                    if dr.grad_enabled(value):  # not in albedo pictures of which only the light is wanted
+                        dr.backward_from(value)
                 return total
 
             self._over_samples(asked, seed, propagate, [])
