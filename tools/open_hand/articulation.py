@@ -46,9 +46,7 @@ def build_pose_basis(model: HandModel, nail_normals: np.ndarray) -> PoseBasis:
     rows *= np.sign((rows * synergies).sum(1))[:, None]
     mean = sum(_curl(frames, f, RELAXED[f]) for f in LONG_FINGERS) + RELAXED_THUMB * thumb_closed
     lower, upper = _limits(frames, thumb_closed)
-    return PoseBasis(
-        np.concatenate([rows, null_space(rows).T]), mean, lower, upper, fingers_closed + thumb_closed
-    )
+    return PoseBasis(np.concatenate([rows, null_space(rows).T]), mean, lower, upper, fingers_closed + thumb_closed)
 
 
 def bone_frames(model: HandModel, nail_normals: np.ndarray) -> np.ndarray:

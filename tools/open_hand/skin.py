@@ -168,9 +168,7 @@ def _palm_lines(texels: Texels, model: HandModel) -> np.ndarray:
     lines = 0.15 * np.maximum(0, 1 - 9 * np.abs(texels.noise(4, 70))) * (0.5 + 0.5 * texels.noise(10, 71))
     for seed, (strength, width, *points) in zip((60, 62, 64), curves, strict=True):
         wobble = 0.0008 * np.stack([texels.noise(5, seed), texels.noise(5, seed + 1)], 1)
-        distance = _curve_distance(
-            plane + wobble, np.array([np.add(joint, (x, z)) for joint, x, z in points])
-        )
+        distance = _curve_distance(plane + wobble, np.array([np.add(joint, (x, z)) for joint, x, z in points]))
         # A real line fades in and out along its way.
         fade = 0.75 + 0.25 * texels.noise(9, seed + 10)
         lines = lines + strength * fade * np.maximum(bump(distance, width), 0.35 * bump(distance, 3 * width))
