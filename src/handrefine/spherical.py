@@ -2,7 +2,8 @@
 
 A map texel (row r, column c) of an h x w environment map looks in the direction
 `(sin th sin ph, cos th, -sin th cos ph)` with `th = pi (r + 1/2) / h`, `ph = 2 pi (c + 1/2) / w`:
-Mitsuba's and Redner's own convention, so neither backend has to turn it.
+Redner's own convention. Mitsuba agrees in the columns but puts its first and last row on the poles, so a renderer
+on its `envmap` resamples the rows.
 """
 
 import math
