@@ -106,8 +106,10 @@ def errors(state: State, true: HandGeometry) -> Sample:
 def texture_figure(refinement: Refinement, truth: SyntheticTruth) -> float | None:
     """Eq. 5; the mean over instants where each has a texture of its own."""
     true = torch.from_numpy(np.ascontiguousarray(truth.texture))
-    seen = torch.from_numpy(refinement.texture_seen)
-    return texture_psnr(torch.from_numpy(refinement.texture), true, seen)
+    textures, seen = torch.from_numpy(refinement.textures), torch.from_numpy(refinement.textures_seen)
+    figures = [texture_psnr(texture, true, mask) for texture, mask in zip(textures, seen, strict=True)]
+    known = [figure for figure in figures if figure is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _reprojection(state: State, true: HandGeometry, views: list) -> float | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from pydantic import (
     ConfigDict,
     NonNegativeFloat,
@@ -177,6 +177,10 @@ class StageConfig:
     """What is optimised."""
     texture_levels: PositiveInt
     """How many of the texture's lowest levels of detail are enabled."""
+    resolution: Annotated[float, Gt(0), Le(1)] = 1.0
+    """Pictures are shrunk by this factor: 0.5 takes a quarter of the time and pulls from further away."""
+    views_per_instant: PositiveInt | None = None
+    """An iteration looks at about so many views of every instant, at all of them in turn; none: at all at once."""
     final_rate: NonNegativeFloat = 1.0
     """Rates fall along a cosine to this share of their value at the stage's end."""
 
@@ -194,11 +198,20 @@ ALL_VARIABLES: tuple[Variable, ...] = (
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class ScheduleConfig:
-    """The three stages of section 3.6, in this order."""
+    """The three stages of section 3.6, in this order, and a coarse joint stage of our own before the last."""
 
     environment: StageConfig = StageConfig(iterations=10, variables=("environment", "colour"), texture_levels=1)
     texture: StageConfig = StageConfig(iterations=10, variables=("texture", "colour"), texture_levels=2)
+    coarse: StageConfig = StageConfig(
+        iterations=0, variables=ALL_VARIABLES, texture_levels=6, resolution=0.5, views_per_instant=4
+    )
     joint: StageConfig = StageConfig(iterations=80, variables=ALL_VARIABLES, texture_levels=8, final_rate=0.02)
+
+
+def stages_of(schedule: ScheduleConfig) -> list[tuple[str, StageConfig]]:
+    """The stages that run, by name, in their order."""
+    stages = [(f.name, getattr(schedule, f.name)) for f in dataclasses.fields(schedule)]
+    return [(name, stage) for name, stage in stages if stage.iterations > 0]
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -207,6 +220,8 @@ class Config:
 
     seed: int = 0
     """Seed of every random number."""
+    instants: Literal["joint", "independent"] = "joint"
+    """joint: one shape and one texture for the video (DMVR). independent: every instant on its own (SMVR)."""
     hand: HandConfig = field(default_factory=HandConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     crop: CropConfig = field(default_factory=CropConfig)

@@ -10,13 +10,15 @@ from rich.console import Console
 from handrefine.commands.demo import demo, error_monitor
 from handrefine.commands.refine import run
 from handrefine.commands.synthesize import synthesize
-from handrefine.config import Config, config_from_mapping
+from handrefine.config import Config, config_from_mapping, config_to_mapping, load_config
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth, load_truth
+from handrefine.errors import InputError
 from handrefine.progress import Record, SilentProgress
 from handrefine.refine.refinement import refine
 from handrefine.sequence import Side
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 QUIET = Console(quiet=True)
 SMALL = {
     "texture": {"size": 64},
@@ -52,6 +54,22 @@ def test_the_error_falls(video: tuple[Path, SyntheticTruth], geometry: str, reac
     errors = errors_mm(*video, {"optimiser": {"geometry": geometry}})
     assert errors[0] == pytest.approx(10.0, abs=1e-3)
     assert errors[-1] < reached_mm
+
+
+def test_independent_instants_come_closer_too(video: tuple[Path, SyntheticTruth]) -> None:
+    mapping = config_to_mapping(load_config(CONFIGS / "smvr.yaml"))
+    differences = {name: mapping[name] for name in ("instants", "render", "objective")}
+    stages = {name: {"variables": mapping["schedule"][name]["variables"]} for name in ("texture", "joint")}
+    stages["environment"] = {"iterations": 0}
+    stages["joint"]["iterations"] = 25
+    errors = errors_mm(*video, differences | {"schedule": stages})
+    assert errors[0] == pytest.approx(10.0, abs=1e-3)
+    assert errors[-1] < 4.0
+
+
+def test_independent_instants_cannot_be_tied(video: tuple[Path, SyntheticTruth]) -> None:
+    with pytest.raises(InputError, match="objective.lambda_prior to 0"):
+        errors_mm(*video, {"instants": "independent"})
 
 
 def test_one_seed_gives_one_result(video: tuple[Path, SyntheticTruth]) -> None:

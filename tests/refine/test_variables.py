@@ -43,3 +43,10 @@ def test_one_shape_serves_all_instants() -> None:
     start.shape[1] += 1
     now = PoseVariables(start).parameters_now()
     np.testing.assert_allclose(now.shape, np.broadcast_to(start.shape.mean(axis=0), (3, 10)), atol=1e-6)
+
+
+def test_an_instant_may_keep_its_own_shape() -> None:
+    start = annotation()
+    start.shape[1] += 1
+    now = PoseVariables(start, shape_per_instant=True).parameters_now()
+    np.testing.assert_allclose(now.shape, start.shape, atol=1e-6)

@@ -40,7 +40,7 @@ class TexturePyramid(nn.Module):
             )
         if not 0 <= initial <= 1:
             raise InputError("a reflectance lies between 0 and 1", where="texture.initial", found=initial)
-        self.size = size
+        self.size, self.n_textures = size, n_textures
         sides = [COARSEST << k for k in range(ratio.bit_length())]
         self.levels = nn.ParameterList(torch.zeros(n_textures, 3, side, side) for side in sides)
         nn.init.constant_(self.levels[0], initial)

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from handrefine.commands.report import report_of_finished_run
-from handrefine.config import Config
+from handrefine.config import Config, stages_of
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.output.progress import progress_for
 from handrefine.output.report import REPORT_FILE
@@ -85,5 +85,4 @@ def run(
 
 def run_progress(config: Config, console: Console) -> Progress:
     """A reporter for the whole schedule of a configuration."""
-    stages = config.schedule.environment, config.schedule.texture, config.schedule.joint
-    return progress_for(console, sum(stage.iterations for stage in stages))
+    return progress_for(console, sum(stage.iterations for _, stage in stages_of(config.schedule)))

@@ -10,13 +10,14 @@ from handrefine.appearance.colour import ColourTransforms
 from handrefine.appearance.light import SphericalLight
 from handrefine.appearance.texture import TexturePyramid
 from handrefine.config import Config, RenderConfig
+from handrefine.errors import InputError
 from handrefine.hand.model import HandModel
 from handrefine.refine.model import HandVideoModel
 from handrefine.refine.observations import Observations, observe
 from handrefine.refine.start import Start, find_start, other_joints
 from handrefine.refine.variables import PoseVariables
 from handrefine.render.backends import create_renderer
-from handrefine.render.base import Renderer, RenderSettings
+from handrefine.render.base import Renderer, RenderSettings, ViewSet
 from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
 from handrefine.sequence import HandSequence, Side
 
@@ -53,23 +54,27 @@ class Job:
     def renderer_settings(self) -> RenderSettings:
         return render_settings(self.config.render)
 
-    def new_renderer(self, settings: RenderSettings) -> Renderer:
-        """A renderer of the same hand and views that traces in another way."""
-        return create_renderer(self.config.render.backend, [self.hand.topology], self.observations.views, settings)
+    def new_renderer(self, settings: RenderSettings, views: ViewSet | None = None) -> Renderer:
+        """A renderer of the same hand that traces in another way, or other views than the observed ones."""
+        chosen = self.observations.views if views is None else views
+        return create_renderer(self.config.render.backend, [self.hand.topology], chosen, settings)
 
 
 def prepare(sequence: HandSequence, side: Side, config: Config) -> Job:
     """Start Mitsuba, pose the annotated hand, crop and label the images, and set up the renderer.
 
     Raises:
-        InputError: the hand is not annotated, no camera sees it, an image is broken, or no renderer can be set up.
+        InputError: the hand is not annotated, no camera sees it, an image is broken, no renderer can be set up, or
+            instants are both independent and tied by the temporal prior.
     """
+    _check(config)
     runtime = start_mitsuba(config.render.variant)
     start = find_start(sequence, side, config.hand)
+    alone = config.instants == "independent"
     model = HandVideoModel(
         start.hand,
-        PoseVariables(start.parameters),
-        TexturePyramid(config.texture.size),
+        PoseVariables(start.parameters, shape_per_instant=alone),
+        TexturePyramid(config.texture.size, n_textures=len(start.frame_indices) if alone else 1),
         SphericalLight(config.light.order),
         ColourTransforms(len(sequence.cameras)),
         config.light.map_height,
@@ -82,6 +87,16 @@ def prepare(sequence: HandSequence, side: Side, config: Config) -> Job:
         config.render.backend, [start.hand.topology], observations.views, render_settings(config.render)
     )
     return Job(sequence, config, runtime, start, other, observations, renderer, model.to(runtime.device))
+
+
+def _check(config: Config) -> None:
+    if config.instants == "independent" and config.objective.lambda_prior > 0:
+        raise InputError(
+            "independent instants cannot be tied by the temporal prior",
+            where="instants: independent",
+            found=f"objective.lambda_prior {config.objective.lambda_prior:g}",
+            fix="set objective.lambda_prior to 0, as configs/smvr.yaml does",
+        )
 
 
 def render_settings(config: RenderConfig) -> RenderSettings:

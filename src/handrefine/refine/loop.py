@@ -1,15 +1,15 @@
 """The optimisation: stages over one model and all its observations."""
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
 
 import torch
 
-from handrefine.config import StageConfig
+from handrefine.config import StageConfig, stages_of
 from handrefine.hand.model import HandGeometry
 from handrefine.progress import Progress, Record
+from handrefine.refine.batches import batches
 from handrefine.refine.energy import Energy
 from handrefine.refine.job import Job
 from handrefine.refine.optimisers import StageOptimiser
@@ -36,18 +36,18 @@ def optimise(
     with the monitor's figures to `record` and to `progress`.
     """
     model, config = job.model, job.config
-    energy = Energy(config.objective, job.observations, job.frames)
     iteration, started = 0, time.perf_counter()
-    for field in dataclasses.fields(config.schedule):
-        stage: StageConfig = getattr(config.schedule, field.name)
-        if stage.iterations == 0:
-            continue
-        progress.stage(field.name, stage.iterations)
+    for name, stage in stages_of(config.schedule):
+        progress.stage(name, stage.iterations)
         optimiser = StageOptimiser(model, stage, config.rates, config.optimiser)
+        looks = [
+            (batch, Energy(config.objective, batch.observations, job.frames)) for batch in batches(job, stage)
+        ]
         for k in range(stage.iterations):
             seed = config.seed * SEEDS_PER_RUN + iteration
+            batch, energy = looks[k % len(looks)]
             prediction = model.predict(
-                job.renderer, job.observations, texture_levels=stage.texture_levels, seed=seed
+                batch.renderer, batch.observations, texture_levels=stage.texture_levels, seed=seed
             )
             terms = energy(prediction, model.pose.articulation_aa())
             optimiser.zero_grad()
@@ -55,10 +55,10 @@ def optimise(
             loss.backward()
             optimiser.step(_rate_factor(k, stage))
             entry: Record = {
-                "stage": field.name,
+                "stage": name,
                 "iteration": iteration,
                 "loss": loss.item(),
-                "terms": {name: term.item() for name, term in terms.items()},
+                "terms": {term: value.item() for term, value in terms.items()},
                 "seconds": time.perf_counter() - started,
                 **(monitor(prediction.geometry) if monitor is not None else {}),
             }
@@ -66,7 +66,7 @@ def optimise(
             progress.update(entry)
             iteration += 1
         if on_stage_end is not None:
-            on_stage_end(field.name, stage)
+            on_stage_end(name, stage)
 
 
 def _rate_factor(k: int, stage: StageConfig) -> float:

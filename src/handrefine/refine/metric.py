@@ -8,8 +8,13 @@ from torch import Tensor
 
 from handrefine.refine.model import HandVideoModel
 
-#: Columns of an instant's variables: rotation, translation, articulation; and the betas of the one shape.
-SLICES = {"rotation": slice(0, 3), "translation": slice(3, 6), "articulation": slice(6, 51)}
+#: Columns of an instant's variables: rotation, translation, articulation, and the betas where they are its own.
+SLICES = {
+    "rotation": slice(0, 3),
+    "translation": slice(3, 6),
+    "articulation": slice(6, 51),
+    "shape": slice(51, 61),
+}
 N_POSE, N_SHAPE = 51, 10
 #: Change by which vertices are differenced, radians, metres and betas alike; exact to 1e-3 in single precision.
 DIFFERENCE = 1e-3
@@ -17,13 +22,18 @@ DIFFERENCE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """A change of all geometric variables, or a gradient with respect to them."""
+    """A change of all geometric variables, or a gradient with respect to them.
 
-    pose: Float[Tensor, "frame 51"]
-    shape: Float[Tensor, "10"]
+    own: one row an instant. shared: the betas of the one shape; empty where every instant has its own, in the last
+        columns of `own`.
+    """
 
-    def scaled(self, factor: float) -> "Motion":
-        return Motion(self.pose * factor, self.shape * factor)
+    own: Float[Tensor, "frame own"]
+    shared: Float[Tensor, " shared"]
+
+    def scaled(self, factor: Float[Tensor, " problem"]) -> "Motion":
+        """One factor for everything, or one an instant."""
+        return Motion(self.own * factor[:, None], self.shared * factor if len(self.shared) else self.shared)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,29 +41,34 @@ class VertexMetric:
     """The quadratic form `G` for which `d^T G d` is the mean squared vertex motion of a small change d, in m^2.
 
     `G = J^T J / (V F)` with J the Jacobian of all vertices of all instants: blocks of the instants, coupled by the
-    shape alone.
+    shape alone. Without a shared shape every instant is a problem of its own, with `G = J^T J / V`.
     """
 
-    blocks: Float[Tensor, "frame 51 51"]
-    coupling: Float[Tensor, "frame 51 10"]
-    shape: Float[Tensor, "10 10"]
+    blocks: Float[Tensor, "frame own own"]
+    coupling: Float[Tensor, "frame own shared"]
+    shared: Float[Tensor, "shared shared"]
 
-    def motion_m(self, change: Motion) -> float:
-        """Root mean square motion of the vertices in metres."""
-        pose = torch.einsum("fi,fij,fj->", change.pose, self.blocks, change.pose)
-        mixed = torch.einsum("fi,fij,j->", change.pose, self.coupling, change.shape)
-        return float((pose + 2 * mixed + change.shape @ self.shape @ change.shape).clamp(min=0).sqrt())
+    def motion_m(self, change: Motion) -> Float[Tensor, " problem"]:
+        """Root mean square motion of the vertices in metres: one number, or one an instant where alone."""
+        own = torch.einsum("fi,fij,fj->f", change.own, self.blocks, change.own)
+        if not len(self.shared):
+            return own.clamp(min=0).sqrt()
+        mixed = torch.einsum("fi,fij,j->", change.own, self.coupling, change.shared)
+        squared = own.sum() + 2 * mixed + change.shared @ self.shared @ change.shared
+        return squared.clamp(min=0).sqrt()[None]
 
     def solve(self, gradient: Motion, damping: Motion) -> Motion:
         """`(G + diag(damping))^-1 gradient`, the instants eliminated first (Schur complement)."""
-        blocks = self.blocks + torch.diag_embed(damping.pose)
+        blocks = self.blocks + torch.diag_embed(damping.own)
         factor = torch.linalg.cholesky(blocks)
+        own = torch.cholesky_solve(gradient.own[..., None], factor)[..., 0]
+        if not len(self.shared):
+            return Motion(own, gradient.shared)
         coupling = torch.cholesky_solve(self.coupling, factor)
-        pose = torch.cholesky_solve(gradient.pose[..., None], factor)[..., 0]
-        reduced = self.shape + torch.diag(damping.shape) - torch.einsum("fij,fik->jk", self.coupling, coupling)
-        right = gradient.shape - torch.einsum("fij,fi->j", self.coupling, pose)
-        shape = torch.linalg.solve(reduced, right)
-        return Motion(pose - torch.einsum("fij,j->fi", coupling, shape), shape)
+        reduced = self.shared + torch.diag(damping.shared) - torch.einsum("fij,fik->jk", self.coupling, coupling)
+        right = gradient.shared - torch.einsum("fij,fi->j", self.coupling, own)
+        shared = torch.linalg.solve(reduced, right)
+        return Motion(own - torch.einsum("fij,j->fi", coupling, shared), shared)
 
 
 @torch.no_grad()
@@ -61,12 +76,14 @@ def measure_metric(model: HandVideoModel) -> VertexMetric:
     """The metric at the model's pose, in double precision, by differences of the hand model alone."""
     here = model.geometry().verts_world
     columns = []
-    for name, width in (("rotation", 3), ("translation", 3), ("articulation", 45), ("shape", 10)):
+    for name, columns_of_name in SLICES.items():
         parameter = getattr(model.pose, name)
-        for k in range(width):
+        for k in range(columns_of_name.stop - columns_of_name.start):
             parameter[..., k] += DIFFERENCE
             columns.append(((model.geometry().verts_world - here) / DIFFERENCE).flatten(1))
             parameter[..., k] -= DIFFERENCE
     jacobian = torch.stack(columns, dim=2).double()
-    gram = jacobian.mT @ jacobian / (here.shape[0] * here.shape[1])
-    return VertexMetric(gram[:, :N_POSE, :N_POSE], gram[:, :N_POSE, N_POSE:], gram[:, N_POSE:, N_POSE:].sum(dim=0))
+    frames, vertices = here.shape[:2]
+    own = jacobian.shape[2] if model.pose.shape.ndim == 2 else N_POSE
+    gram = jacobian.mT @ jacobian / (vertices * (frames if own == N_POSE else 1))
+    return VertexMetric(gram[:, :own, :own], gram[:, :own, own:], gram[:, own:, own:].sum(dim=0))

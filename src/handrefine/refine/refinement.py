@@ -44,19 +44,19 @@ class Refinement:
 
     Attributes:
         job: what was refined; `job.model` holds the final values.
-        texture: linear RGB reflectance, row 0 at the top.
-        texture_seen: texels that at least one camera saw, on a coarser grid.
+        textures: linear RGB reflectance, row 0 at the top; one, or one an instant where instants are independent.
+        textures_seen: texels of each that at least one camera saw, on a coarser grid.
         environment: the light as a map; light_coefficients: the spherical harmonics that it was baked from.
         colour_transforms: one [M | b] for every camera of `job.observations.camera_names`.
-        stage_textures: the texture as it was at the end of every stage, by the stage's name.
+        stage_textures: the (first) texture as it was at the end of every stage, by the stage's name.
         records: the log, one entry an iteration.
     """
 
     job: Job
     before: State
     after: State
-    texture: Float[np.ndarray, "height width 3"]
-    texture_seen: Bool[np.ndarray, "seen_size seen_size"]
+    textures: Float[np.ndarray, "texture_frame height width 3"]
+    textures_seen: Bool[np.ndarray, "texture_frame seen_size seen_size"]
     environment: Float[np.ndarray, "map_height map_width 3"]
     light_coefficients: Float[np.ndarray, "coefficient 3"]
     colour_transforms: Float[np.ndarray, "camera 3 4"]
@@ -148,10 +148,10 @@ def _result(job: Job, records: list[Record], stage_textures: dict[str, np.ndarra
     after_state = _state(job, model.pose)
     return Refinement(
         job=job,
-        before=_state(job, PoseVariables(job.start.parameters).to(job.runtime.device)),
+        before=_state(job, _start(job)),
         after=after_state,
-        texture=model.texture()[0].cpu().numpy(),
-        texture_seen=seen_texels(job, after_state.geometry),
+        textures=model.texture().cpu().numpy(),
+        textures_seen=seen_texels(job, after_state.geometry),
         environment=model.light.bake(job.config.light.map_height).cpu().numpy(),
         light_coefficients=model.light.coefficients.detach().cpu().numpy(),
         colour_transforms=model.colour.matrices().cpu().numpy(),
@@ -159,6 +159,11 @@ def _result(job: Job, records: list[Record], stage_textures: dict[str, np.ndarra
         seconds=time.perf_counter() - started,
         stage_textures=stage_textures,
     )
+
+
+def _start(job: Job) -> PoseVariables:
+    """The annotation as it was, with the shape of every instant."""
+    return PoseVariables(job.start.parameters, shape_per_instant=True).to(job.runtime.device)
 
 
 def _state(job: Job, pose: PoseVariables) -> State:
@@ -173,12 +178,13 @@ def _state(job: Job, pose: PoseVariables) -> State:
     return State(pose.parameters_now(), prediction)
 
 
-def seen_texels(job: Job, geometry: HandGeometry) -> Bool[np.ndarray, "seen_size seen_size"]:
-    """Texels that some view samples: those whose change would change a picture of the bare reflectance."""
+def seen_texels(job: Job, geometry: HandGeometry) -> Bool[np.ndarray, "texture_frame seen_size seen_size"]:
+    """Texels of every texture that some view samples: those whose change would change a picture in albedo."""
     renderer = job.new_renderer(replace(job.renderer_settings, shading="albedo"))
-    texture = torch.full((1, SEEN_SIZE, SEEN_SIZE, 3), 0.5, device=job.runtime.device, requires_grad=True)
+    shape = job.model.texture.n_textures, SEEN_SIZE, SEEN_SIZE, 3
+    texture = torch.full(shape, 0.5, device=job.runtime.device, requires_grad=True)
     dark = torch.zeros(2, 4, 3, device=job.runtime.device)
     with torch.enable_grad():
         picture = renderer.render([HandSurface(geometry.verts_world.detach(), texture)], dark, seed=FINAL_SEED).rgb
         (gradient,) = torch.autograd.grad(picture.sum(), texture)
-    return (gradient[0].abs().sum(dim=-1) > 0).cpu().numpy()
+    return (gradient.abs().sum(dim=-1) > 0).cpu().numpy()

@@ -61,11 +61,9 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     if isinstance(job.sequence.source, InterHandSource):
         refined: dict[Side, HandAnnotation] = {job.hand.side: refinement.annotation()}
         write_interhand26m_annotation(job.sequence, refined, folder.path("dataset"))
-    write_texture(folder.path("texture.png"), refinement.texture)
+    _write_textures(refinement, folder)
     for stage, texture in refinement.stage_textures.items():
         write_texture(folder.path(f"texture_stages/{stage}.png"), texture)
-    seen = np.repeat(refinement.texture_seen[..., None], 3, axis=-1)
-    write_picture(folder.path("texture_seen.png"), seen.astype(np.uint8) * 255)
     write_environment(
         folder.path("environment.exr").parent,
         refinement.environment,
@@ -78,6 +76,16 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     if refinement.records:
         loss_curves(refinement.records, folder.path("loss.png"))
     _write_views(refinement, folder)
+
+
+def _write_textures(refinement: Refinement, folder: RunFolder) -> None:
+    """`texture.png` and what is seen of it; where instants are independent, that of the first, and all of them."""
+    write_texture(folder.path("texture.png"), refinement.textures[0])
+    seen = np.repeat(refinement.textures_seen[0, ..., None], 3, axis=-1)
+    write_picture(folder.path("texture_seen.png"), seen.astype(np.uint8) * 255)
+    if len(refinement.textures) > 1:
+        for frame, texture in zip(refinement.job.frames, refinement.textures, strict=True):
+            write_texture(folder.path(f"textures/{frame}.png"), texture)
 
 
 def run_annotation(refinement: Refinement) -> RunAnnotation:
