@@ -181,8 +181,10 @@ class StageConfig:
     """Pictures are shrunk by this factor: 0.5 takes a quarter of the time and pulls from further away."""
     views_per_instant: PositiveInt | None = None
     """An iteration looks at about so many views of every instant, at all of them in turn; none: at all at once."""
+    initial_rate: NonNegativeFloat = 1.0
+    """Share of the rates at the stage's beginning."""
     final_rate: NonNegativeFloat = 1.0
-    """Rates fall along a cosine to this share of their value at the stage's end."""
+    """Rates follow half a cosine to this share of them at the stage's end."""
 
 
 ALL_VARIABLES: tuple[Variable, ...] = (

@@ -68,7 +68,7 @@ def test_independent_instants_come_closer_too(video: tuple[Path, SyntheticTruth]
 
 
 def test_independent_instants_cannot_be_tied(video: tuple[Path, SyntheticTruth]) -> None:
-    with pytest.raises(InputError, match="objective.lambda_prior to 0"):
+    with pytest.raises(InputError, match="lambda_prior to 0"):
         errors_mm(*video, {"instants": "independent"})
 
 

@@ -104,7 +104,7 @@ def make_labels(
     if mask is not None:
         label = _labels_of_mask(mask, joints_px, other_joints_px, away_px, chosen)
     elif chosen.background == "black":
-        label = _banded(image.max(axis=2) > BACKGROUND_BLACK, chosen.mask_margin_px)
+        label = _labels_over_black(image, chosen.mask_margin_px)
     else:
         label = np.full((height, width), UNKNOWN, np.int8)
     label[unexplained] = UNKNOWN
@@ -175,6 +175,15 @@ def _labels_of_mask(
     if missed.any():
         gap = regions.bones(joints_px, height, width, of_joints=missed)
         label[~mask & regions.dilated(gap, settings.missing * length)] = UNKNOWN
+    return label
+
+
+def _labels_over_black(image: Image, margin_px: int | float) -> Int8[np.ndarray, "height width"]:
+    """Light is hand and black is not. The outermost lit pixels may be covered by any share: a hand that had to
+    cover them whole would grow by half a pixel, so they are unknown here, and their brightness says the rest."""
+    lit = image.max(axis=2) > BACKGROUND_BLACK
+    label = _banded(lit, margin_px)
+    label[lit & (regions.distance_px(~lit) < 1.5)] = UNKNOWN
     return label
 
 

@@ -70,6 +70,6 @@ def optimise(
 
 
 def _rate_factor(k: int, stage: StageConfig) -> float:
-    """A half cosine from 1 at the first iteration to `final_rate` at the last."""
+    """A half cosine from `initial_rate` at the first iteration to `final_rate` at the last."""
     progress = k / max(1, stage.iterations - 1)
-    return stage.final_rate + (1 - stage.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
+    return stage.final_rate + (stage.initial_rate - stage.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
