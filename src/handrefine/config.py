@@ -200,7 +200,8 @@ ALL_VARIABLES: tuple[Variable, ...] = (
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class ScheduleConfig:
-    """The three stages of section 3.6, in this order, and a coarse joint stage of our own before the last."""
+    """The three stages of section 3.6, in this order; ours are a coarse joint stage before the last of them, and
+    one after it in which only the appearance goes on."""
 
     environment: StageConfig = StageConfig(iterations=10, variables=("environment", "colour"), texture_levels=1)
     texture: StageConfig = StageConfig(iterations=10, variables=("texture", "colour"), texture_levels=2)
@@ -208,6 +209,9 @@ class ScheduleConfig:
         iterations=0, variables=ALL_VARIABLES, texture_levels=6, resolution=0.5, views_per_instant=4
     )
     joint: StageConfig = StageConfig(iterations=80, variables=ALL_VARIABLES, texture_levels=8, final_rate=0.02)
+    finish: StageConfig = StageConfig(
+        iterations=0, variables=("texture", "environment", "colour"), texture_levels=8, final_rate=0.02
+    )
 
 
 def stages_of(schedule: ScheduleConfig) -> list[tuple[str, StageConfig]]:
