@@ -16,37 +16,35 @@ from benchmarks.renderer.workload import workload
 from handrefine.render.base import RenderSettings
 from handrefine.render.mitsuba.runtime import start_mitsuba
 
-#: More samples than this a view are timed on 16 views, not on 160: linear in the views by then.
-LONG = 4 * 128 * 128
-
 
 def main() -> int:
     chosen = options("Redner, stock and fixed, beside our renderers.")
     device, quick = start_mitsuba().device, chosen.quick
 
     def agree() -> list[dict]:
-        return images(workload(2, 1, 64, device=device), 128 if quick else 1024)
+        return images(workload(2, 1, 48, device=device), 128 if quick else 1024)
 
     def slopes() -> list[dict]:
-        spp, seeds = ((32, 64), 3) if quick else ((128, 256), 5)
-        return gradients(workload(2, 1, 48, device=device), spp=spp, seeds=seeds, stock=not quick)
+        spp, seeds = ((32, 64), 3) if quick else ((64, 128), 4)
+        return gradients(workload(2, 1, 48, device=device), spp=spp, seeds=seeds)
 
     def variance() -> dict:
         work = workload(*((4, 1) if quick else (16, 10)), 128, device=device)
-        return gradient_variance(work, RenderSettings(shading="radiance", depth=3, spp=4), 4 if quick else 8)
+        return gradient_variance(work, RenderSettings(shading="radiance", depth=3, spp=4), 3 if quick else 5)
 
     plan = {
         "time": lambda: list(_times(device, quick=quick)),
         "variance": variance,
         "images": agree,
         "gradients": slopes,
-        "refinements": lambda: refinements(size=64 if quick else 96, quick=quick),
+        "refinements": lambda: refinements(size=64, iterations=20 if quick else 40),
     }
     parts = Parts(chosen.results / f"backends{'-quick' if quick else ''}.partial.json")
-    samples = {}
+    samples: dict = {}
     for name, measure in plan.items():
         print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)
         samples[name] = parts.get(name, measure)
+    samples["commits"] = parts.commits
     status = finish("backends", Outcome(metrics(samples), samples), chosen, plot)
     parts.forget()
     return status
@@ -55,10 +53,11 @@ def main() -> int:
 def _times(device, *, quick: bool) -> Iterator[dict]:
     cases = [DMVR, ("radiance", 2, 4, 128), ("albedo", 2, 4, 128)]
     if not quick:
-        cases += [("radiance", 3, 4, size) for size in (64, 256)] + [("radiance", 3, n, 128) for n in (1, 16)]
+        cases += [("radiance", 3, 4, size) for size in (64, 192)] + [("radiance", 3, n, 128) for n in (1, 8)]
     for shading, depth, spp, size in cases:
-        work = workload(*((16, 1) if quick or spp * size * size > LONG else (16, 10)), size, device=device)
-        repeats = 3 if quick else 9 if (shading, depth, spp, size) == DMVR else 5
+        judged = (shading, depth, spp, size) == DMVR and not quick
+        work = workload(*((16, 10) if judged else (16, 1)), size, device=device)
+        repeats = 5 if judged else 2 if quick else 3
         sample = time_per_view(work, RenderSettings(shading=shading, depth=depth, spp=spp), repeats)
         line = ", ".join(f"{label} {1000 * median_s(sample, label):.0f} ms" for label in CONTENDERS)
         print(f"{shading} depth {depth}, {spp} spp, {size} px, a view: {line}", flush=True)

@@ -19,7 +19,7 @@ FINGER = slice(3 + 9, 3 + 12)  # the middle finger's root, axis-angle
 def images(work: Workload, spp: int) -> list[dict]:
     """Mean relative difference of `fixed` from the wavefront, over pixels that the hand covers: with a constant
     skin and with the video's. Each picture is the mean of two seeds'; their difference tells what noise leaves."""
-    cases = (("constant", 2), ("constant", 3), ("video", 3))
+    cases = (("constant", 3), ("video", 3))
     skins = {"constant": torch.full_like(work.texture, 0.5), "video": work.texture}
     return [_images_differ(work, spp, skin, skins[skin], depth) for skin, depth in cases]
 
@@ -70,15 +70,15 @@ def _worst_view(work: Workload, ours: Tensor, theirs: Tensor, inside: Tensor) ->
     return {"view": worst, **rounded}
 
 
-def gradients(work: Workload, *, spp: tuple[int, int], seeds: int, stock: bool) -> list[dict]:
+def gradients(work: Workload, *, spp: tuple[int, int], seeds: int) -> list[dict]:
     """Gradients along directions against central differences of the same renderer's own pictures.
 
-    spp: of the gradients, and of the differences in vertices. `stock` differs from `fixed` in radiance only.
+    spp: of the gradients, and of the differences in vertices.
     """
-    cases = [(label, shading) for label in ("wavefront", "redner fixed") for shading in ("albedo", "radiance")]
     samples = []
-    for label, shading in [*cases, *([("redner stock", "radiance")] if stock else [])]:
-        samples += _gradients(work, label, shading, spp, seeds)
+    for shading in ("albedo", "radiance"):
+        for label in ("wavefront", "redner fixed"):
+            samples += _gradients(work, label, shading, spp, seeds)
     return samples
 
 

@@ -8,7 +8,7 @@ from benchmarks.renderer.workload import Workload
 from handrefine.render.base import RenderSettings, ViewSet
 
 #: Views of the renderers that draw one after the other, whose time is proportional to their number.
-ONE_BY_ONE = 4
+ONE_BY_ONE = 2
 
 
 def time_per_view(work: Workload, settings: RenderSettings, repeats: int) -> dict:

@@ -20,7 +20,8 @@ def plot(samples: object, path: Path) -> None:
     axes = figure.subplots(3, 4)
     for k, sample in enumerate(samples["images"]):
         _difference(axes[0, k], sample, figure)
-    _worst(axes[0, 3], samples["images"])
+    _worst(axes[0, 2], samples["images"])
+    axes[0, 3].axis("off")
     _shadings(axes[1, 0], samples["time"])
     _over(axes[1, 1], samples["time"], 3, "pixels a side")
     _over(axes[1, 2], samples["time"], 2, "samples a pixel")

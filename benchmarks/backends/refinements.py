@@ -13,10 +13,10 @@ BACKENDS = {"wavefront": ("wavefront", "fixed"), "redner fixed": ("redner", "fix
 METHODS = ("dmvr", "smvr")
 
 
-def refinements(*, size: int, quick: bool) -> list[dict]:
+def refinements(*, size: int, iterations: int) -> list[dict]:
     """`configs/dmvr.yaml` (radiance) and `configs/smvr.yaml` (reflectance, every instant alone), 4 x 3 views.
 
-    The photographs are Mitsuba's for both, at many samples a pixel.
+    The photographs are Mitsuba's for both, at many samples a pixel. `iterations`: of the joint stage.
     """
     laboratory, samples = Laboratory(RenderConfig()), []
     for method in METHODS:
@@ -31,7 +31,7 @@ def refinements(*, size: int, quick: bool) -> list[dict]:
             error_mm=10.0,
         )
         for label, (backend, redner) in BACKENDS.items():
-            config = configuration(run, _changes(backend, redner, quick=quick))
+            config = configuration(run, _changes(backend, redner, iterations))
             sample = laboratory.measure(run, config, SilentProgress())
             after = sample["after"]["vertex_error_mm"]
             print(f"{method}, {label}: {after:.2f} mm in {sample['seconds']:.0f} s", flush=True)
@@ -39,8 +39,9 @@ def refinements(*, size: int, quick: bool) -> list[dict]:
     return samples
 
 
-def _changes(backend: str, redner: str, *, quick: bool) -> Mapping[str, Any]:
-    changes: dict[str, Any] = {"render": {"backend": backend, "redner": redner}, "texture": {"size": 256}}
-    if quick:
-        changes["schedule"] = {"joint": {"iterations": 30}}
-    return changes
+def _changes(backend: str, redner: str, iterations: int) -> Mapping[str, Any]:
+    return {
+        "render": {"backend": backend, "redner": redner},
+        "texture": {"size": 256},
+        "schedule": {"joint": {"iterations": iterations}},
+    }
