@@ -210,9 +210,29 @@ def test_pictures_are_kept_as_long_as_their_graphs(rest_hand, planar_hand):
     assert (first - second).norm() < 0.1 * first.norm()
     assert first.abs().max() > 0
     del pictures, loss
-    assert sorted(renderer._forgotten) == [0, 1]
+    assert sorted(renderer._worker.forgotten) == [0, 1]
     renderer.render([HandSurface(verts.detach(), _texture())], _environment(), seed=0)
     renderer.close()
+
+
+@needs_redner
+def test_a_renderer_beside_another_draws_with_the_same_process(rest_hand, planar_hand):
+    """Other views and another shading; the gradient of the one's picture after a picture of the other."""
+    first = _renderer(planar_hand, shading="albedo", spp=4)
+    one_view = ViewSet(VIEWS.views[1:])
+    beside = RednerRenderer([planar_hand], one_view, RenderSettings(shading="radiance", spp=4), beside=first)
+    assert beside._worker.client.pid == first._worker.client.pid
+    verts = rest_hand.verts[None].clone().requires_grad_()
+    albedo = first.render([HandSurface(verts, _texture())], _environment(), seed=0).rgb
+    radiance = beside.render([HandSurface(verts.detach(), _texture())], _environment(), seed=0).rgb
+    assert (len(albedo), len(radiance)) == (VIEWS.n_pixels, one_view.n_pixels)
+    assert (VIEWS.split(albedo)[1].detach() - one_view.split(radiance)[0]).abs().max() > 0.1
+    albedo.sum().backward()
+    assert verts.grad is not None
+    assert verts.grad.abs().max() > 0
+    del first, albedo
+    beside.render([HandSurface(verts.detach(), _texture())], _environment(), seed=0)  # its worker lives on
+    beside.close()
 
 
 @needs_redner

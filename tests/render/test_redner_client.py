@@ -136,6 +136,12 @@ def test_silence_ends_the_worker(client, request_kind):
     assert _gone(client.pid)
 
 
+def test_signs_of_life_are_waited_for(client):
+    """A long job is not silence: four pauses, together longer than the time-out."""
+    client.timeout_s = 2.0
+    assert client.ask("slow", {"signs": 4, "pause_s": 0.7}).fields == {"slow": True}
+
+
 def test_a_worker_that_stops_reading_does_not_block_us(client):
     client.timeout_s = 0.5
     for block in protocol.encode("deaf"):

@@ -35,7 +35,7 @@ class WorkerClient:
 
     Args:
         command: the program to start; it first sends `ready`.
-        timeout_s: longest wait for one answer, the start included.
+        timeout_s: longest silence, the start included; `alive`, which a worker may send at any time, breaks it.
 
     Raises:
         InputError: the worker cannot be started, dies, keeps silent for longer than `timeout_s`, or sends
@@ -112,6 +112,9 @@ class WorkerClient:
 
         try:
             kind, fields, arrays = protocol.decode(read)
+            while kind == "alive":
+                deadline = time.monotonic() + self.timeout_s
+                kind, fields, arrays = protocol.decode(read)
         except protocol.ProtocolError as error:
             raise self._failure(f"the Redner worker sent something that is no message: {error}") from error
         if kind == "error":
