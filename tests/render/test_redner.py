@@ -3,6 +3,9 @@
 Redner draws texture through mipmaps and Mitsuba does not, so the textures here have texels larger than pixels.
 """
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -247,6 +250,21 @@ def test_every_instant_has_its_own_geometry_and_texture():
     gone, seen = views.split(out.rgb)
     assert gone.max() == 0
     assert seen[8, 8].tolist() == pytest.approx([0.25] * 3)
+
+
+@needs_redner
+def test_a_worker_that_is_ended_is_told_with_its_last_words(rest_hand, planar_hand):
+    renderer = _renderer(planar_hand, shading="albedo", spp=1)
+    hand, pid = HandSurface(rest_hand.verts[None], _texture()), renderer._worker.client.pid
+    renderer.render([hand], _environment(), seed=0)
+    os.kill(pid, signal.SIGINT)
+    with pytest.raises(InputError, match="worker stopped") as error:
+        renderer.render([hand], _environment(), seed=1)
+    assert str(error.value.found).endswith("KeyboardInterrupt")
+    with pytest.raises(ProcessLookupError):  # not even a zombie
+        os.kill(pid, 0)
+    with pytest.raises(InputError, match="has ended"):
+        renderer.render([hand], _environment(), seed=2)
 
 
 def test_two_hands_are_refused():

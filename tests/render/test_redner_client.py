@@ -117,7 +117,7 @@ def test_a_crash_is_told_with_the_last_lines(client):
     with pytest.raises(InputError) as error:
         client.ask("crash")
     assert error.value.what == "the Redner worker stopped"
-    assert "exit status -6" in error.value.found
+    assert "exit status -6 (SIGABRT)" in error.value.found
     assert error.value.found.endswith("cannot allocate")
     assert "line 39" in error.value.found
     assert "line 3\n" not in error.value.found
