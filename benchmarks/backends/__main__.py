@@ -25,8 +25,8 @@ def main() -> int:
         return images(workload(2, 1, 48, device=device), 128 if quick else 1024)
 
     def slopes() -> list[dict]:
-        spp, seeds = ((32, 64), 3) if quick else ((64, 128), 4)
-        return gradients(workload(2, 1, 48, device=device), spp=spp, seeds=seeds)
+        spp, seeds = (64, 3) if quick else (256, 6)
+        return gradients(workload(2, 1, 48, device=device), spp=spp, seeds=seeds, stock=not quick)
 
     def variance() -> dict:
         work = workload(*((4, 1) if quick else (16, 10)), 128, device=device)
@@ -57,7 +57,7 @@ def _times(device, *, quick: bool) -> Iterator[dict]:
     for shading, depth, spp, size in cases:
         judged = (shading, depth, spp, size) == DMVR and not quick
         work = workload(*((16, 10) if judged else (16, 1)), size, device=device)
-        repeats = 5 if judged else 2 if quick else 3
+        repeats = 2 if quick else 7 if judged else 5
         sample = time_per_view(work, RenderSettings(shading=shading, depth=depth, spp=spp), repeats)
         line = ", ".join(f"{label} {1000 * median_s(sample, label):.0f} ms" for label in CONTENDERS)
         print(f"{shading} depth {depth}, {spp} spp, {size} px, a view: {line}", flush=True)

@@ -1,6 +1,7 @@
 """Do the renderers draw the same picture, and are their gradients the slopes of their own pictures?"""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from benchmarks.backends.contenders import close, contender
 from benchmarks.renderer.workload import TEXTURE_SIZE, Workload
 from handrefine.data.synthetic import SyntheticSettings, make_truth
-from handrefine.render.base import HandSurface, Renderer, RenderSettings, Shading
+from handrefine.render.base import HandSurface, Renderer, RenderSettings
 from handrefine.spherical import latlong_directions, sh_basis
 
 Directions = Mapping[str, tuple[int, Tensor, float]]
@@ -70,36 +71,43 @@ def _worst_view(work: Workload, ours: Tensor, theirs: Tensor, inside: Tensor) ->
     return {"view": worst, **rounded}
 
 
-def gradients(work: Workload, *, spp: tuple[int, int], seeds: int) -> list[dict]:
+def gradients(work: Workload, *, spp: int, seeds: int, stock: bool) -> list[dict]:
     """Gradients along directions against central differences of the same renderer's own pictures.
 
-    spp: of the gradients, and of the differences in vertices.
+    With the video's skin; and, of the vertices, with a constant one, which leaves out how texture slides over
+    pixels. `stock` differs from `fixed` in radiance only.
     """
+    cases = [(label, shading) for shading in ("albedo", "radiance") for label in ("wavefront", "redner fixed")]
+    constant = replace(work, texture=torch.full_like(work.texture, 0.5))
     samples = []
-    for shading in ("albedo", "radiance"):
-        for label in ("wavefront", "redner fixed"):
-            samples += _gradients(work, label, shading, spp, seeds)
+    for label, shading in [*cases, *([("redner stock", "radiance")] if stock else [])]:
+        for skin, skinned in (("video", work), ("constant", constant)):
+            few = RenderSettings(shading=shading, spp=spp, depth=2)
+            found = list(_gradients(skinned, label, few, seeds, vertices_only=skin == "constant"))
+            samples += [{"renderer": label, "shading": shading, "skin": skin, **sample} for sample in found]
     return samples
 
 
-def _gradients(work: Workload, label: str, shading: Shading, spp: tuple[int, int], seeds: int) -> Iterator[dict]:
-    weights, directions = _smooth_weights(work), dict(_directions(work))
-    if shading == "albedo":
-        del directions["light"]
-    few, many = (contender(label, work, RenderSettings(shading=shading, spp=n, depth=2)) for n in spp)
-    slopes = [_slopes(few, work, weights, directions, seed) for seed in range(seeds)]
+def _gradients(
+    work: Workload, label: str, settings: RenderSettings, seeds: int, *, vertices_only: bool
+) -> Iterator[dict]:
+    weights, renderer = _smooth_weights(work), contender(label, work, settings)
+    directions = {
+        name: direction
+        for name, direction in _directions(work).items()
+        if not (name == "light" and settings.shading == "albedo") and not (vertices_only and direction[0] != 0)
+    }
+    slopes = [_slopes(renderer, work, weights, directions, seed) for seed in range(seeds)]
     for name, (which, direction, step) in directions.items():
-        renderer = many if which == 0 else few
+        differences = [
+            _difference(renderer, work, weights, which, direction, step, 100 + seed) for seed in range(seeds)
+        ]
         yield {
-            "renderer": label,
-            "shading": shading,
             "variable": name,
             "gradient": [slope[name] for slope in slopes],
-            "finite_difference": [
-                _difference(renderer, work, weights, which, direction, step, 100 + seed) for seed in range(seeds)
-            ],
+            "finite_difference": differences,
         }
-    close([few, many])
+    close([renderer])
 
 
 def _picture(renderer: Renderer, values: list[Tensor], weights: Tensor, seed: int) -> Tensor:

@@ -39,7 +39,7 @@ def _images(samples: list[dict]) -> Iterator[Metric]:
 def _gradients(samples: list[dict]) -> Iterator[Metric]:
     for s in samples:
         error, noise = deviation(s)
-        key = f"gradient.{s['renderer']}.{s['shading']}.{s['variable']}".replace(" ", "_")
+        key = f"gradient.{s['renderer']}.{s['shading']}.{s['skin']}_skin.{s['variable']}".replace(" ", "_")
         yield Metric(key, error, f"of the difference, +- {noise:.2g}")
 
 

@@ -64,7 +64,7 @@ def _shadings(axes: Any, samples: list[dict]) -> None:
             axes.bar(places, heights, 0.1, color=COLOURS[label], alpha=alpha, label=label if alpha == 1 else None)
     axes.set(yscale="log", ylabel="ms a view", title="forward (full), backward (pale); 128 px, 4 spp")
     axes.set_xticks(
-        np.arange(len(cases)) + 0.35, [f"{s['shading']}, depth {s['depth']}" for s in cases], fontsize=8
+        np.arange(len(cases)) + 0.35, [f"{s['shading']},\ndepth {s['depth']}" for s in cases], fontsize=8
     )
     axes.legend(fontsize=7)
     axes.title.set_fontsize(8)
@@ -78,6 +78,8 @@ def _over(axes: Any, samples: list[dict], which: int, name: str) -> None:
     for label in CONTENDERS:
         x, y = [s[keys[which]] for s in chosen], [1000 * median_s(s, label) for s in chosen]
         axes.loglog(x, y, "o-", color=COLOURS[label], label=label)
+        axes.set_xticks(x, [str(n) for n in x])
+        axes.tick_params(which="minor", labelbottom=False)
     axes.set_xlabel(name)
     axes.set_ylabel("ms a view")
     axes.set_title("radiance, depth 3, forward + backward", fontsize=8)
@@ -95,12 +97,14 @@ def _gradients(axes: Any, samples: list[dict], shading: str) -> None:
     ratios = [np.mean(s["gradient"]) / np.mean(s["finite_difference"]) for s in chosen]
     axes.errorbar(ratios, range(len(chosen)), xerr=[3 * deviation(s)[1] for s in chosen], fmt="o", capsize=3)
     axes.axvline(1, color="gray", lw=0.8)
-    axes.set_yticks(range(len(chosen)), [f"{s['renderer']}: {s['variable']}" for s in chosen], fontsize=7)
+    axes.set_yticks(
+        range(len(chosen)), [f"{s['renderer']}: {s['variable']}, {s['skin']}" for s in chosen], fontsize=6
+    )
     axes.set_title(f"gradient / finite difference, {shading}; bars: 3 standard errors", fontsize=8)
 
 
 def _refinements(errors: Any, times: Any, samples: list[dict]) -> None:
-    names = [f"{s['method']}\n{s['renderer']}" for s in samples]
+    names = [f"{s['method']}\n" + s["renderer"].replace(" ", "\n") for s in samples]
     colours = [COLOURS[s["renderer"]] for s in samples]
     bars = errors.bar(names, [s["after"]["vertex_error_mm"] for s in samples], color=colours)
     errors.bar_label(bars, fmt="%.2f")
