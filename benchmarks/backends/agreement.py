@@ -1,6 +1,7 @@
 """Do the renderers draw the same picture, and are their gradients the slopes of their own pictures?"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,83 +13,101 @@ from handrefine.data.synthetic import SyntheticSettings, make_truth
 from handrefine.render.base import HandSurface, Renderer, RenderSettings
 from handrefine.spherical import latlong_directions, sh_basis
 
-Loss = Callable[[Tensor, Tensor, Tensor, Renderer, int], Tensor]
+Directions = Mapping[str, tuple[int, Tensor, float]]
 FINGER = slice(3 + 9, 3 + 12)  # the middle finger's root, axis-angle
 
 
 def images(work: Workload, spp: int) -> list[dict]:
     """Mean relative difference of `fixed` from the wavefront, over pixels that the hand covers: with a constant
-    skin and with the video's; and between two seeds, which is what noise alone leaves."""
+    skin and with the video's. Each picture is the mean of two seeds'; their difference tells what noise leaves."""
+    cases = (("constant", 3), ("video", 3))
+    skins = {"constant": torch.full_like(work.texture, 0.5), "video": work.texture}
+    return [_images_differ(work, spp, skin, skins[skin], depth) for skin, depth in cases]
+
+
+def _images_differ(work: Workload, spp: int, skin: str, texture: Tensor, depth: int) -> dict:
+    hand = [HandSurface(work.verts_world, texture)]
+
+    def pair(label: str, samples: int) -> tuple[Tensor, Tensor, Tensor]:
+        """The mean of two pictures, of their coverage, and the pictures' difference."""
+        renderer = contender(label, work, RenderSettings(spp=samples, depth=depth))
+        with torch.no_grad():
+            first, second = (renderer.render(hand, work.environment, seed=seed) for seed in (0, 1))
+        close([renderer])
+        return (first.rgb + second.rgb) / 2, (first.coverage + second.coverage) / 2, first.rgb - second.rgb
+
+    ours, coverage, our_noise = pair("wavefront", spp)
+    theirs, their_coverage, their_noise = pair("redner fixed", spp)
+    stock, _, _ = pair("redner stock", max(1, spp // 8))
+    inside = coverage[:, 0] > 0.999
+    level = ours[inside].mean()
+
+    def share(values: Tensor) -> float:
+        return float(values[inside].abs().mean() / level)
+
+    return {
+        "skin": skin,
+        "depth": depth,
+        "spp": 2 * spp,
+        "pixels": int(inside.sum()),
+        "difference": share(ours - theirs),
+        "noise": float(np.hypot(share(our_noise), share(their_noise)) / 2),
+        "mean_ratio_fixed": float(theirs[inside].mean() / level),
+        "mean_ratio_stock": float(stock[inside].mean() / level),
+        "coverage_difference": float((coverage - their_coverage).abs().mean()),
+        "worst_view": _worst_view(work, ours, theirs, inside),
+    }
+
+
+def _worst_view(work: Workload, ours: Tensor, theirs: Tensor, inside: Tensor) -> dict:
+    """The view that holds the worst covered pixel, small enough for a result file: three digits a pixel."""
+    off = work.views.split(((ours - theirs).abs().mean(-1) * inside)[:, None])
+    worst = max(range(len(off)), key=lambda k: float(off[k].max()))
+    kept = {"ours": ours, "theirs": theirs, "inside": inside[:, None].float()}
+    rounded = {
+        name: [[round(float(v), 3) for v in row] for row in work.views.split(x)[worst].mean(-1)]
+        for name, x in kept.items()
+    }
+    return {"view": worst, **rounded}
+
+
+def gradients(work: Workload, *, spp: int, seeds: int, stock: bool) -> list[dict]:
+    """Gradients along directions against central differences of the same renderer's own pictures.
+
+    With the video's skin; and, of the vertices, with a constant one, which leaves out how texture slides over
+    pixels. `stock` differs from `fixed` in radiance only.
+    """
+    cases = [(label, shading) for shading in ("albedo", "radiance") for label in ("wavefront", "redner fixed")]
+    constant = replace(work, texture=torch.full_like(work.texture, 0.5))
     samples = []
-    for skin, texture in (("constant", torch.full_like(work.texture, 0.5)), ("video", work.texture)):
-        for depth in (2, 3):
-            settings = RenderSettings(spp=spp, depth=depth)
-            renderers = {n: contender(n, work, settings) for n in ("wavefront", "redner fixed", "redner stock")}
-            hand = [HandSurface(work.verts_world, texture)]
-            with torch.no_grad():
-                drawn = {
-                    (name, seed): renderer.render(hand, work.environment, seed=seed)
-                    for name, renderer in renderers.items()
-                    for seed in ((0,) if name == "redner stock" else (0, 1))
-                }
-            ours, theirs = drawn["wavefront", 0], drawn["redner fixed", 0]
-            inside = ours.coverage[:, 0] > 0.999
-            level = ours.rgb[inside].mean()
-
-            def off(a, b, inside=inside, level=level) -> float:
-                return float((a.rgb - b.rgb)[inside].abs().mean() / level)
-
-            noise = np.hypot(off(ours, drawn["wavefront", 1]), off(theirs, drawn["redner fixed", 1])) / np.sqrt(2)
-            samples.append(
-                {
-                    "skin": skin,
-                    "depth": depth,
-                    "spp": spp,
-                    "difference": off(ours, theirs),
-                    "noise": float(noise),
-                    "mean_ratio_fixed": float(theirs.rgb[inside].mean() / level),
-                    "mean_ratio_stock": float(drawn["redner stock", 0].rgb[inside].mean() / level),
-                    "coverage_difference": float((ours.coverage - theirs.coverage).abs().mean()),
-                    "worst_view": _worst_view(work, ours.rgb, theirs.rgb),
-                }
-            )
-            close(list(renderers.values()))
+    for label, shading in [*cases, *([("redner stock", "radiance")] if stock else [])]:
+        for skin, skinned in (("video", work), ("constant", constant)):
+            few = RenderSettings(shading=shading, spp=spp, depth=2)
+            found = list(_gradients(skinned, label, few, seeds, vertices_only=skin == "constant"))
+            samples += [{"renderer": label, "shading": shading, "skin": skin, **sample} for sample in found]
     return samples
 
 
-def _worst_view(work: Workload, ours: Tensor, theirs: Tensor) -> dict:
-    """The view that holds the worst pixel, small enough for a result file: three digits a pixel."""
-    pairs = list(zip(work.views.split(ours), work.views.split(theirs), strict=True))
-    worst = max(range(len(pairs)), key=lambda k: float((pairs[k][0] - pairs[k][1]).abs().max()))
-    rounded = [[[round(float(v), 3) for v in row] for row in image.mean(-1)] for image in pairs[worst]]
-    return {"view": worst, "ours": rounded[0], "theirs": rounded[1]}
-
-
-def gradients(work: Workload, labels: tuple[str, ...], *, spp: tuple[int, int], seeds: int) -> list[dict]:
-    """Gradients along a direction against central differences of the same renderer's own pictures."""
-    samples = []
-    weights = _smooth_weights(work)
-    for label in labels:
-        for shading in ("albedo", "radiance"):
-            few, many = (contender(label, work, RenderSettings(shading=shading, spp=n, depth=2)) for n in spp)
-            for name, (which, direction, step) in _directions(work).items():
-                if name == "light" and shading == "albedo":
-                    continue
-                slopes = [_slope(few, work, weights, which, direction, seed) for seed in range(seeds)]
-                differences = [
-                    _difference(many, work, weights, which, direction, step, 100 + seed) for seed in range(seeds)
-                ]
-                samples.append(
-                    {
-                        "renderer": label,
-                        "shading": shading,
-                        "variable": name,
-                        "gradient": slopes,
-                        "finite_difference": differences,
-                    }
-                )
-            close([few, many])
-    return samples
+def _gradients(
+    work: Workload, label: str, settings: RenderSettings, seeds: int, *, vertices_only: bool
+) -> Iterator[dict]:
+    weights, renderer = _smooth_weights(work), contender(label, work, settings)
+    directions = {
+        name: direction
+        for name, direction in _directions(work).items()
+        if not (name == "light" and settings.shading == "albedo") and not (vertices_only and direction[0] != 0)
+    }
+    slopes = [_slopes(renderer, work, weights, directions, seed) for seed in range(seeds)]
+    for name, (which, direction, step) in directions.items():
+        differences = [
+            _difference(renderer, work, weights, which, direction, step, 100 + seed) for seed in range(seeds)
+        ]
+        yield {
+            "variable": name,
+            "gradient": [slope[name] for slope in slopes],
+            "finite_difference": differences,
+        }
+    close([renderer])
 
 
 def _picture(renderer: Renderer, values: list[Tensor], weights: Tensor, seed: int) -> Tensor:
@@ -96,11 +115,14 @@ def _picture(renderer: Renderer, values: list[Tensor], weights: Tensor, seed: in
     return (renderer.render([HandSurface(verts, texture)], environment, seed=seed).rgb * weights).sum()
 
 
-def _slope(renderer, work: Workload, weights, which: int, direction: Tensor, seed: int) -> float:
-    values = list(work.leaves())
-    values = [x if k == which else x.detach() for k, x in enumerate(values)]
-    (gradient,) = torch.autograd.grad(_picture(renderer, values, weights, seed), values[which])
-    return float((gradient * direction).sum())
+def _slopes(renderer: Renderer, work: Workload, weights: Tensor, directions: Directions, seed: int) -> dict:
+    """All directions from one gradient."""
+    leaves = list(work.leaves())
+    _picture(renderer, leaves, weights, seed).backward()
+    return {
+        name: 0.0 if (grad := leaves[which].grad) is None else float((grad * direction).sum())
+        for name, (which, direction, _) in directions.items()
+    }
 
 
 def _difference(renderer, work: Workload, weights, which: int, direction, step: float, seed: int) -> float:
@@ -113,7 +135,7 @@ def _difference(renderer, work: Workload, weights, which: int, direction, step: 
     return (ends[0] - ends[1]) / (2 * step)
 
 
-def _directions(work: Workload) -> Mapping[str, tuple[int, Tensor, float]]:
+def _directions(work: Workload) -> Directions:
     """(index of the variable, direction, step): metres, radians, reflectance, a coefficient's radiance."""
     frames = len(work.verts_world)
     settings = SyntheticSettings(

@@ -8,7 +8,7 @@ from benchmarks.renderer.workload import Workload
 from handrefine.render.base import RenderSettings, ViewSet
 
 #: Views of the renderers that draw one after the other, whose time is proportional to their number.
-ONE_BY_ONE = 4
+ONE_BY_ONE = 2
 
 
 def time_per_view(work: Workload, settings: RenderSettings, repeats: int) -> dict:
@@ -52,9 +52,18 @@ def gradient_variance(work: Workload, settings: RenderSettings, pairs: int) -> d
     return found
 
 
+def totals_s(sample: dict, label: str) -> list[float]:
+    """Forward and backward, a view, of every round."""
+    return [c["forward_s"] + c["backward_s"] for c in sample["costs"][label]]
+
+
 def median_s(sample: dict, label: str) -> float:
-    """Forward and backward, a view."""
-    return statistics.median(c["forward_s"] + c["backward_s"] for c in sample["costs"][label])
+    return statistics.median(totals_s(sample, label))
+
+
+def cpu_s(sample: dict, label: str) -> float:
+    """Median CPU time of all threads and both processes, a view."""
+    return statistics.median(c["cpu_s"] for c in sample["costs"][label])
 
 
 def _weights(work: Workload, views: ViewSet):

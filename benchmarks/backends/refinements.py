@@ -1,50 +1,47 @@
 """The whole job on both backends: the same video, the same start, the same configuration."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from benchmarks.paper.laboratory import Laboratory
-from benchmarks.paper.runs import Run
-from handrefine.config import RenderConfig, config_from_mapping
+from benchmarks.paper.runs import Run, configuration
+from handrefine.config import RenderConfig
 from handrefine.progress import SilentProgress
 
 #: label -> (backend, configuration of Redner)
 BACKENDS = {"wavefront": ("wavefront", "fixed"), "redner fixed": ("redner", "fixed")}
+METHODS = ("dmvr", "smvr")
 
 
-def refinements(*, quick: bool) -> list[dict]:
-    """Radiance with a light (DMVR's pictures), and reflectance without one (SMVR's), all instants together.
+def refinements(*, size: int, iterations: int) -> list[dict]:
+    """`configs/dmvr.yaml` (radiance) and `configs/smvr.yaml` (reflectance, every instant alone), 4 x 3 views.
 
-    The photographs are the wavefront renderer's for both.
+    The photographs are Mitsuba's for both, at many samples a pixel. `iterations`: of the joint stage.
     """
-    run = Run(
-        kind="matched",
-        method="backends",
-        cameras=4,
-        video=0,
-        instants=3,
-        size=64 if quick else 128,
-        video_cameras=4,
-        error_mm=10.0,
-    )
-    laboratory = Laboratory(RenderConfig())
-    samples = []
-    for shading in ("radiance", "albedo"):
+    laboratory, samples = Laboratory(RenderConfig()), []
+    for method in METHODS:
+        run = Run(
+            kind="matched",
+            method=method,
+            cameras=4,
+            video=0,
+            instants=3,
+            size=size,
+            video_cameras=4,
+            error_mm=10.0,
+        )
         for label, (backend, redner) in BACKENDS.items():
-            render = {"backend": backend, "redner": redner, "shading": shading}
-            config = config_from_mapping(_configuration(render, quick=quick), where="benchmark")
+            config = configuration(run, _changes(backend, redner, iterations))
             sample = laboratory.measure(run, config, SilentProgress())
-            samples.append({"shading": shading, "renderer": label, **sample})
+            after = sample["after"]["vertex_error_mm"]
+            print(f"{method}, {label}: {after:.2f} mm in {sample['seconds']:.0f} s", flush=True)
+            samples.append({"method": method, "renderer": label, "size": size, **sample})
     return samples
 
 
-def _configuration(render: Mapping[str, object], *, quick: bool) -> dict:
-    schedule = {"joint": {"iterations": 30}} if quick else {}
-    if render["shading"] == "albedo":
-        schedule["environment"] = {"iterations": 0}  # there is no light to find
+def _changes(backend: str, redner: str, iterations: int) -> Mapping[str, Any]:
     return {
-        "seed": 0,
-        "labels": {"forearm": False, "background": "black"},
+        "render": {"backend": backend, "redner": redner},
         "texture": {"size": 256},
-        "render": dict(render),
-        "schedule": schedule,
+        "schedule": {"joint": {"iterations": iterations}},
     }

@@ -38,6 +38,11 @@ while True:
         os.abort()
     elif kind == "sleep":
         time.sleep(60)
+    elif kind == "slow":
+        for _ in range(fields["signs"]):
+            time.sleep(fields["pause_s"])
+            send("alive")
+        send("done", {"slow": True})
     elif kind == "deaf":
         while True:
             time.sleep(60)

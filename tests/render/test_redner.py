@@ -3,6 +3,9 @@
 Redner draws texture through mipmaps and Mitsuba does not, so the textures here have texels larger than pixels.
 """
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -210,9 +213,29 @@ def test_pictures_are_kept_as_long_as_their_graphs(rest_hand, planar_hand):
     assert (first - second).norm() < 0.1 * first.norm()
     assert first.abs().max() > 0
     del pictures, loss
-    assert sorted(renderer._forgotten) == [0, 1]
+    assert sorted(renderer._worker.forgotten) == [0, 1]
     renderer.render([HandSurface(verts.detach(), _texture())], _environment(), seed=0)
     renderer.close()
+
+
+@needs_redner
+def test_a_renderer_beside_another_draws_with_the_same_process(rest_hand, planar_hand):
+    """Other views and another shading; the gradient of the one's picture after a picture of the other."""
+    first = _renderer(planar_hand, shading="albedo", spp=4)
+    one_view = ViewSet(VIEWS.views[1:])
+    beside = RednerRenderer([planar_hand], one_view, RenderSettings(shading="radiance", spp=4), beside=first)
+    assert beside._worker.client.pid == first._worker.client.pid
+    verts = rest_hand.verts[None].clone().requires_grad_()
+    albedo = first.render([HandSurface(verts, _texture())], _environment(), seed=0).rgb
+    radiance = beside.render([HandSurface(verts.detach(), _texture())], _environment(), seed=0).rgb
+    assert (len(albedo), len(radiance)) == (VIEWS.n_pixels, one_view.n_pixels)
+    assert (VIEWS.split(albedo)[1].detach() - one_view.split(radiance)[0]).abs().max() > 0.1
+    albedo.sum().backward()
+    assert verts.grad is not None
+    assert verts.grad.abs().max() > 0
+    del first, albedo
+    beside.render([HandSurface(verts.detach(), _texture())], _environment(), seed=0)  # its worker lives on
+    beside.close()
 
 
 @needs_redner
@@ -227,6 +250,21 @@ def test_every_instant_has_its_own_geometry_and_texture():
     gone, seen = views.split(out.rgb)
     assert gone.max() == 0
     assert seen[8, 8].tolist() == pytest.approx([0.25] * 3)
+
+
+@needs_redner
+def test_a_worker_that_is_ended_is_told_with_its_last_words(rest_hand, planar_hand):
+    renderer = _renderer(planar_hand, shading="albedo", spp=1)
+    hand, pid = HandSurface(rest_hand.verts[None], _texture()), renderer._worker.client.pid
+    renderer.render([hand], _environment(), seed=0)
+    os.kill(pid, signal.SIGINT)
+    with pytest.raises(InputError, match="worker stopped") as error:
+        renderer.render([hand], _environment(), seed=1)
+    assert str(error.value.found).endswith("KeyboardInterrupt")
+    with pytest.raises(ProcessLookupError):  # not even a zombie
+        os.kill(pid, 0)
+    with pytest.raises(InputError, match="has ended"):
+        renderer.render([hand], _environment(), seed=2)
 
 
 def test_two_hands_are_refused():

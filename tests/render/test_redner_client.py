@@ -117,7 +117,7 @@ def test_a_crash_is_told_with_the_last_lines(client):
     with pytest.raises(InputError) as error:
         client.ask("crash")
     assert error.value.what == "the Redner worker stopped"
-    assert "exit status -6" in error.value.found
+    assert "exit status -6 (SIGABRT)" in error.value.found
     assert error.value.found.endswith("cannot allocate")
     assert "line 39" in error.value.found
     assert "line 3\n" not in error.value.found
@@ -134,6 +134,12 @@ def test_silence_ends_the_worker(client, request_kind):
         client.ask(request_kind)
     assert time.monotonic() - started < 10
     assert _gone(client.pid)
+
+
+def test_signs_of_life_are_waited_for(client):
+    """A long job is not silence: four pauses, together longer than the time-out."""
+    client.timeout_s = 2.0
+    assert client.ask("slow", {"signs": 4, "pause_s": 0.7}).fields == {"slow": True}
 
 
 def test_a_worker_that_stops_reading_does_not_block_us(client):

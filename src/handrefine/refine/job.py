@@ -57,7 +57,8 @@ class Job:
     def new_renderer(self, settings: RenderSettings, views: ViewSet | None = None) -> Renderer:
         """A renderer of the same hand that traces in another way, or other views than the observed ones."""
         chosen = self.observations.views if views is None else views
-        return create_renderer(self.config.render.backend, [self.hand.topology], chosen, settings)
+        backend, topologies = self.config.render.backend, [self.hand.topology]
+        return create_renderer(backend, topologies, chosen, settings, beside=self.renderer)
 
 
 def prepare(sequence: HandSequence, side: Side, config: Config) -> Job:

@@ -10,13 +10,22 @@ Backend = Literal["wavefront", "reference", "redner"]
 
 
 def create_renderer(
-    backend: Backend, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings
+    backend: Backend,
+    topologies: Sequence[MeshTopology],
+    views: ViewSet,
+    settings: RenderSettings,
+    *,
+    beside: Renderer | None = None,
 ) -> Renderer:
-    """The renderer of that name for one job. Mitsuba's need a start before (`start_mitsuba`)."""
+    """The renderer of that name for one job. Mitsuba's need a start before (`start_mitsuba`).
+
+    beside: an earlier renderer of the same run, whose process Redner shares.
+    """
     if backend == "redner":
         from handrefine.render.redner.renderer import RednerRenderer
 
-        return RednerRenderer(topologies, views, settings)
+        first = beside if isinstance(beside, RednerRenderer) else None
+        return RednerRenderer(topologies, views, settings, beside=first)
     if backend == "wavefront":
         from handrefine.render.mitsuba.wavefront import WavefrontRenderer
 

@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import subprocess
 import tempfile
 import time
@@ -35,7 +36,7 @@ class WorkerClient:
 
     Args:
         command: the program to start; it first sends `ready`.
-        timeout_s: longest wait for one answer, the start included.
+        timeout_s: longest silence, the start included; `alive`, which a worker may send at any time, breaks it.
 
     Raises:
         InputError: the worker cannot be started, dies, keeps silent for longer than `timeout_s`, or sends
@@ -112,6 +113,9 @@ class WorkerClient:
 
         try:
             kind, fields, arrays = protocol.decode(read)
+            while kind == "alive":
+                deadline = time.monotonic() + self.timeout_s
+                kind, fields, arrays = protocol.decode(read)
         except protocol.ProtocolError as error:
             raise self._failure(f"the Redner worker sent something that is no message: {error}") from error
         if kind == "error":
@@ -129,7 +133,7 @@ class WorkerClient:
         _stop(self._process)
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").splitlines()[-LAST_LINES:]
-        status = self._process.returncode
+        status = _status(self._process.returncode)
         self.close()
         said = "; its last lines:\n    " + "\n    ".join(lines) if lines else ", without a word"
         return InputError(
@@ -137,6 +141,12 @@ class WorkerClient:
             found=f"exit status {status}{said}",
             fix="`handrefine doctor --redner` checks the worker's environment",
         )
+
+
+def _status(code: int) -> str:
+    """A negative one is the signal that ended the process; SIGKILL is what a machine out of memory sends."""
+    names = {int(s): s.name for s in signal.Signals}
+    return f"{code} ({names[-code]})" if -code in names else str(code)
 
 
 def _end(process: subprocess.Popen, stderr: IO[bytes]) -> None:

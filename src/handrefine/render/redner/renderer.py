@@ -26,6 +26,15 @@ def worker_command() -> list[str | Path]:
     return [worker_python(), "-s", "-E", "-u", WORKER]
 
 
+class _Worker:
+    """The process that one or several renderers draw with; it ends with the last of them."""
+
+    def __init__(self, command: Sequence[str | Path]) -> None:
+        self.client = WorkerClient(command)
+        self.jobs, self.pictures = itertools.count(), itertools.count()
+        self.forgotten: list[int] = []
+
+
 class RednerRenderer:
     """Renders one hand of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
@@ -37,6 +46,8 @@ class RednerRenderer:
     is in `stock` only. The picture of a seed is reproducible, its gradient only to 1 or 2 %: Redner's own threads.
     A seam of the atlas is no edge: positions are welded and texture coordinates have faces of
     their own.
+
+    beside: a renderer whose worker process draws for this one, too.
 
     Raises:
         ValueError: not exactly one hand.
@@ -50,6 +61,7 @@ class RednerRenderer:
         settings: RenderSettings,
         *,
         command: Sequence[str | Path] | None = None,
+        beside: "RednerRenderer | None" = None,
     ) -> None:
         if len(topologies) != 1:
             raise ValueError(f"the Redner renderer takes one hand, not {len(topologies)}")
@@ -57,20 +69,20 @@ class RednerRenderer:
         self.views = views
         self.settings = settings
         self.costs: list[Mapping[str, Any]] = []
-        self._client = WorkerClient(command or worker_command())
-        self._numbers = itertools.count()
-        self._forgotten: list[int] = []
+        self._worker = _Worker(command or worker_command()) if beside is None else beside._worker
+        self._job = next(self._worker.jobs)
         fields = {
             "redner": settings.redner,
             "shading": settings.shading,
             "spp": settings.spp,
             "bounces": settings.depth - 1,
         }
-        self._client.ask("setup", fields, _constants(self.topologies[0], views))
+        self._ask("setup", fields, _constants(self.topologies[0], views))
+        self.costs.clear()
 
     def close(self) -> None:
-        """End the worker; it also ends with this object."""
-        self._client.close()
+        """End the worker, for all that draw with it; it also ends with the last of these objects."""
+        self._worker.client.close()
 
     def render(
         self,
@@ -110,8 +122,8 @@ class RednerRenderer:
             raise ValueError(f"the views have {self.views.n_pixels} pixels, the background {len(background)}")
 
     def _ask(self, kind: str, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:
-        forget, self._forgotten[:] = list(self._forgotten), []
-        answer = self._client.ask(kind, {**fields, "forget": forget}, arrays)
+        forget, self._worker.forgotten[:] = list(self._worker.forgotten), []
+        answer = self._worker.client.ask(kind, {**fields, "job": self._job, "forget": forget}, arrays)
         self.costs.append({"kind": kind, **answer.fields})
         return answer
 
@@ -125,8 +137,8 @@ class _Picture:
     """A picture that the worker keeps for its gradient, as long as autograd keeps this."""
 
     def __init__(self, renderer: RednerRenderer) -> None:
-        self.number = next(renderer._numbers)
-        weakref.finalize(self, renderer._forgotten.append, self.number).atexit = False
+        self.number = next(renderer._worker.pictures)
+        weakref.finalize(self, renderer._worker.forgotten.append, self.number).atexit = False
 
 
 class _Render(torch.autograd.Function):

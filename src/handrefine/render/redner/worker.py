@@ -29,7 +29,7 @@ CLIP_NEAR_M = 1e-2
 
 
 class Job:
-    """What stays the same between pictures, and the graphs of pictures that may still be differentiated."""
+    """What stays the same between the pictures of one renderer: how and from where they are drawn."""
 
     def __init__(self, fields, arrays):
         self.fixed = fields["redner"] == "fixed"
@@ -48,18 +48,16 @@ class Job:
             )
             for pose, intrinsics, (height, width) in zip(arrays["cam_to_world"], arrays["intrinsics"], self.sizes)
         ]
-        self.graphs = {}
 
     def render(self, fields, arrays):
+        """(pixels, leaves): the former differentiable in some of the latter."""
         needed = fields["differentiate"]
         leaves = {name: torch.from_numpy(array) for name, array in arrays.items() if name != "seeds"}
         for name, leaf in leaves.items():
             leaf.requires_grad_(name in needed)
         with torch.set_grad_enabled(bool(needed)):
             pixels = self._pixels(leaves, arrays["seeds"].tolist())
-        if needed:
-            self.graphs[fields["picture"]] = (leaves, pixels)
-        return {"pixels": pixels.detach().numpy()}
+        return pixels, leaves
 
     def _pixels(self, leaves, seeds):
         materials, objects, pictures = {}, {}, []
@@ -80,6 +78,7 @@ class Job:
                 )
             scene = pyredner.Scene(camera, objects=[objects[frame]], envmap=envmap)
             pictures.append(self._picture(scene, seeds[view]))
+            send("alive", {}, {})
         return torch.cat(pictures)
 
     def _envmap(self, values):
@@ -101,8 +100,32 @@ class Job:
         image = pyredner.RenderFunction.apply(tuple(seeds), *serialized)
         return image.reshape(-1, 4)
 
+
+class Worker:
+    """Answers requests: jobs by number, and the graphs of pictures that may still be differentiated."""
+
+    def __init__(self):
+        self.jobs, self.graphs = {}, {}
+
+    def answer(self, kind, fields, arrays):
+        for picture in fields["forget"]:
+            self.graphs.pop(picture, None)
+        if kind not in ("setup", "render", "gradient"):
+            raise ValueError(f"unknown request {kind!r}")
+        return getattr(self, kind)(fields, arrays)
+
+    def setup(self, fields, arrays):
+        self.jobs[fields["job"]] = Job(fields, arrays)
+        return {}
+
+    def render(self, fields, arrays):
+        pixels, leaves = self.jobs[fields["job"]].render(fields, arrays)
+        if fields["differentiate"]:
+            self.graphs[fields["picture"]] = (pixels, leaves)
+        return {"pixels": pixels.detach().numpy()}
+
     def gradient(self, fields, arrays):
-        leaves, pixels = self.graphs[fields["picture"]]
+        pixels, leaves = self.graphs[fields["picture"]]
         wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
         if not pixels.requires_grad:  # e.g. albedo, of which only the light is asked for
             return {name: torch.zeros_like(leaf).numpy() for name, leaf in wanted.items()}
@@ -117,22 +140,6 @@ class Job:
             name: (torch.zeros_like(leaf) if gradient is None else gradient).numpy()
             for (name, leaf), gradient in zip(wanted.items(), found)
         }
-
-    def forget(self, pictures):
-        for picture in pictures:
-            self.graphs.pop(picture, None)
-
-
-def answer(job, kind, fields, arrays):
-    """(job, arrays): the job is new after `setup`."""
-    if kind == "setup":
-        return Job(fields, arrays), {}
-    job.forget(fields["forget"])
-    if kind == "render":
-        return job, job.render(fields, arrays)
-    if kind == "gradient":
-        return job, job.gradient(fields, arrays)
-    raise ValueError(f"unknown request {kind!r}")
 
 
 def read_exactly(count):
@@ -162,7 +169,7 @@ def main():
     pyredner.set_use_gpu(False)
     pyredner.set_print_timing(False)
     send("ready", {"python": sys.version.split()[0], "torch": torch.__version__}, {})
-    job = None
+    worker = Worker()
     while True:
         try:
             kind, fields, arrays = protocol.decode(read_exactly)
@@ -170,7 +177,7 @@ def main():
             return
         wall, cpu = time.perf_counter(), time.process_time()
         try:
-            job, found = answer(job, kind, fields, arrays)
+            found = worker.answer(kind, fields, arrays)
         except Exception:
             send("error", {"traceback": traceback.format_exc()}, {})
             continue
