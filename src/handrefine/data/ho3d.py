@@ -89,6 +89,7 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
         raise InputError(
             "none of the sequence's images is on disk", where=root / name, expected="rgb/0000.jpg ..."
         )
+    instants = {stem: k for k, stem in enumerate(stems)}
     told = {folder.name: _hands(folder, stems) for folder in folders[name] if folder.name in names}
     hands = {camera: hand for camera, hand in told.items() if hand is not None}
     if not hands:
@@ -111,7 +112,7 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
         cameras=calibrated,
         frames=tuple(int(stem) for stem in stems),
         images={
-            (stems.index(stem), camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
+            (instants[stem], camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
             for (stem, camera), path in files.items()
             if camera in calibrated
         },
