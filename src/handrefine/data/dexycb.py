@@ -123,7 +123,7 @@ def _annotations(
         joints_world, joint_valid = _joints(folder, cameras, frames, hand, len(sides))
         annotations[side] = HandAnnotation(
             side,
-            mano_valid=pose.any(axis=1),
+            mano_valid=(pose != 0).any(axis=1),
             joints_world=joints_world,
             joint_valid=joint_valid,
             mano_pca=PcaParameters(pose[:, :48], np.tile(betas, (len(frames), 1)), pose[:, 48:]),

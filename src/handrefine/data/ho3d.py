@@ -147,7 +147,7 @@ def _hands(folder: Path, stems: Sequence[str]) -> _Hands | None:
             continue
         meta = read_pickle(path, "an annotation file")
         # Frames that nobody annotated hold None, those of the evaluation split the wrist in the joints' place.
-        if any(meta.get(key) is None for key in shapes) or np.size(meta["handJoints3D"]) == 3:
+        if any(meta.get(key) is None for key in shapes) or np.asarray(meta["handJoints3D"]).size == 3:
             continue
         for key, shape in shapes.items():
             arrays[key][index] = as_finite(meta[key], shape, f"{path}, {key}")
@@ -227,13 +227,13 @@ def _camera(name: str, image: Path, K: np.ndarray, pose: Pose) -> Camera:
 
 def _merged(hands: Sequence[_Hands]) -> HandAnnotation:
     """The annotation in the world, from the first camera that has one at each instant."""
-    valid = np.array([hand.valid for hand in hands])
+    valid = np.stack([hand.valid for hand in hands])
     first, instants = valid.argmax(axis=0), np.arange(valid.shape[1])
 
     def chosen(name: str) -> np.ndarray:
         return np.array([getattr(hand, name) for hand in hands])[first, instants]
 
-    annotated = valid.any(axis=0)
+    annotated = np.any(valid, axis=0)
     return HandAnnotation(
         "right",
         mano=ManoParameters(chosen("pose_aa"), chosen("shape"), chosen("trans_m"), flat_hand_mean=True),
