@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from handrefine.config import Config as Config
     from handrefine.config import load_config as load_config
+    from handrefine.data.dataset_format import DatasetFormat as DatasetFormat
     from handrefine.data.interhand26m import read_interhand26m as read_interhand26m
     from handrefine.data.interhand26m_writer import write_interhand26m_annotation as write_interhand26m_annotation
+    from handrefine.data.registry import read_dataset as read_dataset
     from handrefine.errors import InputError as InputError
     from handrefine.hand.fit import fit_to_joints as fit_to_joints
     from handrefine.hand.model import load_hand_model as load_hand_model
@@ -25,12 +27,14 @@ __version__ = version("handrefine")
 
 _HOME = {
     "Config": "config",
+    "DatasetFormat": "data.dataset_format",
     "InputError": "errors",
     "cameras_that_see_most": "refine.cameras",
     "fit_to_joints": "hand.fit",
     "load_config": "config",
     "load_hand_model": "hand.model",
     "metrics_without_truth": "refine.measure",
+    "read_dataset": "data.registry",
     "read_interhand26m": "data.interhand26m",
     "refine": "refine.refinement",
     "save_run": "refine.save",

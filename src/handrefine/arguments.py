@@ -89,12 +89,16 @@ class Synthesize(_Video):
 
 @dataclass(frozen=True, kw_only=True)
 class Refine(_Configured):
-    """Refine one hand's annotation in a folder of InterHand2.6M's layout."""
+    """Refine one hand's annotation in a dataset's folder."""
 
     data: Path
-    """Folder that holds annotations/ and images/ (and masks/ where there are any)."""
+    """The dataset's folder, in the layout of InterHand2.6M, DexYCB, HanCo or HO-3D."""
     out: Path
     """Run folder to create."""
+    format: str = "auto"
+    """Layout of the dataset: interhand26m, dexycb, hanco, ho3d, or an installed reader's; auto finds out."""
+    sequence: str | None = None
+    """Name of the sequence, or the end of it, e.g. 20200709_141754; needed where the folder holds several."""
     hand: Side = "right"
     """Which hand."""
     cameras: str | None = None
@@ -110,6 +114,8 @@ class Refine(_Configured):
             self.out,
             self.hand,
             self.settings,
+            format=self.format,
+            name=self.sequence,
             cameras=self.cameras,
             overwrite=self.overwrite,
             console=console,
@@ -136,9 +142,13 @@ class Fit(_Configured):
     """Fit MANO parameters to a dataset's 3D joints, and write them in the dataset's format."""
 
     data: Path
-    """Folder that holds annotations/ and images/."""
+    """The dataset's folder."""
     out: Path
-    """Folder to create; receives annotations/."""
+    """Folder to create; receives the annotation."""
+    format: str = "auto"
+    """Layout of the dataset: interhand26m, dexycb, hanco, ho3d, or an installed reader's; auto finds out."""
+    sequence: str | None = None
+    """Name of the sequence, or the end of it, e.g. 20200709_141754; needed where the folder holds several."""
     hand: Literal["right", "left", "both"] = "right"
     """Which hand, or both."""
 
@@ -146,7 +156,15 @@ class Fit(_Configured):
         from handrefine.commands.fit import fit_folder
 
         sides: tuple[Side, ...] = ("right", "left") if self.hand == "both" else (self.hand,)
-        fit_folder(self.data, self.out, sides, self.settings.hand, console=console)
+        fit_folder(
+            self.data,
+            self.out,
+            sides,
+            self.settings.hand,
+            format=self.format,
+            name=self.sequence,
+            console=console,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

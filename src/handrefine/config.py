@@ -35,8 +35,9 @@ Variable = Literal["rotation", "translation", "articulation", "shape", "texture"
 class HandConfig:
     model_file: Path | None = None
     """MANO_RIGHT.pkl or MANO_LEFT.pkl of the official release; without it the embedded open hand is used."""
-    fix_left_shape: bool = False
-    """Flip the sign of the left model's first shape direction where it equals the right's (InterHand2.6M did)."""
+    fix_left_shape: bool | None = None
+    """Flip the sign of the left model's first shape direction where it equals the right's (InterHand2.6M did,
+    DexYCB did not); by default as the dataset's annotators did."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

@@ -6,6 +6,7 @@ Metres and radians throughout. Cameras follow OpenCV: x right, y down, z forward
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -110,10 +111,29 @@ class ManoParameters:
 
 
 @dataclass(frozen=True, eq=False)
+class PcaParameters:
+    """MANO parameters whose finger pose is told in the hand model's principal components, in the world frame.
+
+    pose_pca: global rotation (axis-angle), then 45 coefficients of the rows of the model's `hands_components`,
+        relative to its mean pose.
+    """
+
+    pose_pca: Float[np.ndarray, "frame 48"]
+    shape: Float[np.ndarray, "frame 10"]
+    trans_m: Float[np.ndarray, "frame 3"]
+
+    def in_angles(self, components: Float[np.ndarray, "45 45"]) -> ManoParameters:
+        """The same hand with joint angles, given its model's components."""
+        pose_aa = np.concatenate([self.pose_pca[:, :3], self.pose_pca[:, 3:] @ components], axis=1)
+        return ManoParameters(pose_aa, self.shape, self.trans_m)
+
+
+@dataclass(frozen=True, eq=False)
 class HandAnnotation:
     """What a dataset says of one hand at every instant: MANO parameters, 3D joints, or both.
 
     mano_valid, joint_valid: False where the dataset says nothing (missing hand, unlabelled joint).
+    mano_pca: in the place of `mano` where only the hand model can tell the joint angles.
     """
 
     side: Side
@@ -121,11 +141,14 @@ class HandAnnotation:
     mano_valid: Bool[np.ndarray, " frame"] | None = None
     joints_world: Float[np.ndarray, "frame 21 3"] | None = None
     joint_valid: Bool[np.ndarray, "frame 21"] | None = None
+    mano_pca: PcaParameters | None = None
 
 
 #: Reads one image: linear RGB float32 in [0, 1], or a boolean mask.
 ImageReader = Callable[[], Float[np.ndarray, "height width 3"]]
 MaskReader = Callable[[], Bool[np.ndarray, "height width"]]
+#: See `HandSequence.write_back`.
+WriteBack = Callable[["HandSequence", Mapping[Side, HandAnnotation], Path], list[Path]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +159,10 @@ class HandSequence:
         follows their order. A (frame index, camera name) without an entry in `images` is a missing view.
     masks: True where a pixel shows skin; by what the mask's maker saw, so other hand and forearm may be included.
     source: what the writer needs to give back the dataset's own format (a reader's private matter).
+    write_back: writes a refined annotation of this sequence in the dataset's own format below a folder, and
+        returns the files; None where there is no such writer.
+    fix_left_shape: the annotators turned the sign of the left MANO model's first shape direction.
+    official_mano: the parameters belong to the official MANO files; another hand model can only follow the joints.
     """
 
     name: str
@@ -145,6 +172,9 @@ class HandSequence:
     annotations: Mapping[Side, HandAnnotation]
     masks: Mapping[tuple[int, str], MaskReader] = field(default_factory=dict)
     source: object = None
+    write_back: WriteBack | None = None
+    fix_left_shape: bool = False
+    official_mano: bool = False
 
     def annotation(self, side: Side) -> HandAnnotation:
         if side not in self.annotations:

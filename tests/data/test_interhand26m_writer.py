@@ -39,6 +39,14 @@ def test_unchanged_values_come_back_to_the_last_digit(dataset, tmp_path):
     assert _written(tmp_path / "out", "MANO_NeuralAnnot") == documents()["MANO_NeuralAnnot"]
 
 
+def test_what_was_read_is_written_as_it_was(dataset, tmp_path):
+    """Both hands, joints and MANO: keys, order, units and every digit."""
+    sequence = read_interhand26m(dataset)
+    sequence.write_back(sequence, sequence.annotations, tmp_path / "out")
+    for kind in ("MANO_NeuralAnnot", "joint_3d"):
+        assert annotation_file(tmp_path / "out", kind).read_text() == annotation_file(dataset, kind).read_text()
+
+
 def test_only_refined_entries_change(dataset, tmp_path):
     sequence = read_interhand26m(dataset, frames=FRAMES[:2])
     refined = _other(sequence.annotation("right"))

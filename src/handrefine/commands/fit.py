@@ -7,29 +7,41 @@ from rich.console import Console
 from rich.table import Table
 
 from handrefine.config import HandConfig
-from handrefine.data.interhand26m import read_interhand26m
-from handrefine.data.interhand26m_writer import write_interhand26m_annotation
+from handrefine.data.registry import AUTO, read_dataset
 from handrefine.errors import InputError
 from handrefine.hand.fit import JointFit, fit_to_joints
-from handrefine.hand.model import load_hand_model
+from handrefine.refine.annotation import load_hand
 from handrefine.refine.start import joint_targets
 from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side
 
 
-def fit_folder(data: Path, out: Path, sides: tuple[Side, ...], config: HandConfig, *, console: Console) -> None:
+def fit_folder(
+    data: Path,
+    out: Path,
+    sides: tuple[Side, ...],
+    config: HandConfig,
+    *,
+    format: str = AUTO,
+    name: str | None = None,
+    console: Console,
+) -> None:
     """Fit every asked-for hand and write the MANO annotation beside the residuals.
 
+    format, name: layout of the dataset and name of the sequence, see `read_dataset`.
+
     Raises:
-        InputError: a hand has no joints, or too few at every instant.
+        InputError: a hand has no joints, or too few at every instant, or the dataset's format cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("the output folder holds something already", where=out, fix="choose another folder")
-    sequence = read_interhand26m(data)
+    sequence = read_dataset(data, format=format, sequence=name)
+    if sequence.write_back is None:
+        raise InputError("there is no writer of this dataset's format", where=data, found=sequence.name)
     fits: dict[Side, JointFit] = {side: fit_sequence(sequence, side, config) for side in sides}
     fitted: dict[Side, HandAnnotation] = {
         side: HandAnnotation(side, mano=fit.parameters, mano_valid=fit.mano_valid) for side, fit in fits.items()
     }
-    files = write_interhand26m_annotation(sequence, fitted, out)
+    files = sequence.write_back(sequence, fitted, out)
     for side, fit in fits.items():
         console.print(_table(side, fit))
     console.print("written: " + ", ".join(map(str, files)))
@@ -37,7 +49,7 @@ def fit_folder(data: Path, out: Path, sides: tuple[Side, ...], config: HandConfi
 
 def fit_sequence(sequence: HandSequence, side: Side, config: HandConfig) -> JointFit:
     """One hand's MANO parameters at all instants of a sequence."""
-    hand = load_hand_model(side, config.model_file, fix_left_shape=config.fix_left_shape)
+    hand = load_hand(side, sequence, config)
     return fit_to_joints(hand, *joint_targets(sequence.annotation(side), sequence))
 
 

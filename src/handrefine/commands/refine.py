@@ -7,7 +7,7 @@ from rich.console import Console
 
 from handrefine.commands.report import report_of_finished_run
 from handrefine.config import Config, stages_of
-from handrefine.data.interhand26m import read_interhand26m
+from handrefine.data.registry import AUTO, read_dataset
 from handrefine.output.progress import progress_for
 from handrefine.output.report import REPORT_FILE
 from handrefine.output.run_folder import RunFolder
@@ -28,27 +28,31 @@ def refine_folder(
     side: Side,
     config: Config,
     *,
+    format: str = AUTO,
+    name: str | None = None,
     cameras: str | None = None,
     overwrite: bool = False,
     console: Console,
 ) -> None:
     """Read, refine, save, and show the table.
 
+    format, name: layout of the dataset and name of the sequence, see `read_dataset`.
     cameras: comma-separated names, or `auto:N` for the N that see most of the hand; all when missing.
     """
-    sequence = _read(data, side, cameras, config)
+    sequence = _read(data, side, cameras, config, format, name)
     _, metrics = run(sequence, side, config, out, overwrite=overwrite, progress=run_progress(config, console))
     console.print(before_after_table(metrics, title=f"{sequence.name}, {side} hand"))
     console.print(f"run folder: {out}   (open {out / REPORT_FILE} in a browser)")
 
 
-def _read(data: Path, side: Side, cameras: str | None, config: Config) -> HandSequence:
-    if cameras is None:
-        return read_interhand26m(data)
-    count = automatic_count(cameras)
+def _read(
+    data: Path, side: Side, cameras: str | None, config: Config, format: str, name: str | None
+) -> HandSequence:
+    count = None if cameras is None else automatic_count(cameras)
+    named = None if cameras is None or count is not None else [part.strip() for part in cameras.split(",")]
+    sequence = read_dataset(data, format=format, sequence=name, cameras=named)
     if count is None:
-        return read_interhand26m(data, cameras=[name.strip() for name in cameras.split(",")])
-    sequence = read_interhand26m(data)
+        return sequence
     return sequence.with_cameras(cameras_that_see_most(sequence, side, count, config))
 
 

@@ -33,7 +33,7 @@ def synthesize(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("the output folder holds something already", where=out, fix="choose another folder")
     runtime = start_mitsuba(config.render.variant)
-    hand = load_hand_model(side, config.hand.model_file, fix_left_shape=config.hand.fix_left_shape)
+    hand = load_hand_model(side, config.hand.model_file, fix_left_shape=bool(config.hand.fix_left_shape))
     truth = make_truth(hand, hand.default_skin(), settings)
     pictures = photographs(hand, truth, settings, config, runtime.device)
     annotation = imperfect_annotation(hand, truth, error_mm, settings.seed)

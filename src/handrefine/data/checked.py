@@ -1,10 +1,13 @@
-"""JSON of unknown quality to values of known shape; every complaint names file and place."""
+"""JSON, YAML, npz and text of unknown quality to values of known shape; every complaint names file and place."""
 
 import json
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+import yaml
 from jaxtyping import Float
 
 from handrefine.errors import InputError
@@ -14,20 +17,77 @@ def read_json_object(path: Path) -> dict[str, Any]:
     """Raises:
     InputError: the file is missing, does not parse, or holds no object at its top.
     """
+    return as_object(read_json(path), str(path))
+
+
+def read_json(path: Path) -> object:
+    """Raises:
+    InputError: the file is missing or does not parse.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("a file of the dataset is missing", where=path) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputError(
             "a file is not valid JSON", where=path, found=error, fix="download or copy it again"
         ) from error
+
+
+def read_yaml_object(path: Path) -> dict[str, Any]:
+    """Raises:
+    InputError: the file is missing, does not parse, or holds no mapping at its top.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("a file of the dataset is missing", where=path) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(
+            "a file is not valid YAML", where=path, found=error, fix="download or copy it again"
+        ) from error
     return as_object(content, str(path))
+
+
+def read_npz_array(path: Path, name: str) -> np.ndarray:
+    """Raises:
+    InputError: the file is missing, damaged, lacks the array, or the array could run code.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return archive[name]
+    except FileNotFoundError:
+        raise InputError("a file of the dataset is missing", where=path) from None
+    except KeyError:
+        raise InputError("an array is missing", where=path, expected=name) from None
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, AttributeError, TypeError) as error:
+        # A lone .npy array is neither a context manager nor an archive, hence the last two.
+        raise InputError("a file is damaged", where=path, found=error, fix="download or copy it again") from error
+
+
+def read_text_numbers(path: Path) -> np.ndarray:
+    """Numbers separated by white space, as `numpy.savetxt` writes them.
+
+    Raises:
+        InputError: the file is missing or holds something else.
+    """
+    try:
+        return np.loadtxt(path)
+    except FileNotFoundError:
+        raise InputError("a file of the dataset is missing", where=path) from None
+    except ValueError as error:
+        raise InputError("a file does not hold numbers", where=path, found=error) from error
 
 
 def as_object(value: object, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError("a JSON object was expected here", where=where, found=type(value).__name__)
+    return value
+
+
+def as_list(value: object, where: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise InputError("a list was expected here", where=where, found=type(value).__name__)
     return value
 
 

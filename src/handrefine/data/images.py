@@ -47,6 +47,30 @@ def read_mask(path: Path, width: int, height: int) -> Bool[np.ndarray, "height w
     return (_decode(path, width, height) != 0).any(axis=2)
 
 
+def read_grey8(path: Path, width: int, height: int) -> Shaped[np.ndarray, "height width"]:
+    """The first channel as it is stored.
+
+    Raises:
+        InputError: as `read_image`.
+    """
+    return _decode(path, width, height)[:, :, 0]
+
+
+def image_header(path: Path) -> tuple[int, int, bool]:
+    """Width, height, and whether the file has a single channel, without decoding the picture.
+
+    Raises:
+        InputError: the file is missing or is no image.
+    """
+    try:
+        shape = iio.improps(path, plugin="pillow", index=0).shape
+    except FileNotFoundError:
+        raise InputError("an image file does not exist", where=path) from None
+    except Exception as error:  # as in `_decode`
+        raise InputError("an image file is broken", where=path, found=error, fix="copy it again") from error
+    return shape[1], shape[0], len(shape) == 2
+
+
 def _decode(path: Path, width: int, height: int) -> Shaped[np.ndarray, "height width channel"]:
     """The stored values, as one or three channels, without alpha.
 

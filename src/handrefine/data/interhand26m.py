@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from handrefine.data.checked import as_finite, as_numbers, as_object, as_size, read_json_object, require
+from handrefine.data.dataset_format import DatasetFormat
 from handrefine.data.images import image_reader, mask_reader
 from handrefine.data.interhand26m_format import (
     JOINT_ROWS,
@@ -17,8 +18,11 @@ from handrefine.data.interhand26m_format import (
     annotation_path,
     is_grey,
 )
+from handrefine.data.interhand26m_writer import write_interhand26m_annotation
 from handrefine.errors import InputError
 from handrefine.sequence import Camera, HandAnnotation, HandSequence, ManoParameters, Side
+
+_CAMERA_FILES = "annotations/*/InterHand2.6M_*_camera.json"
 
 
 def read_interhand26m(
@@ -78,13 +82,36 @@ def read_interhand26m(
         source=InterHandSource(
             root, split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}
         ),
+        write_back=write_interhand26m_annotation,
+        fix_left_shape=True,
     )
 
 
+def read_named_interhand26m(
+    root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None
+) -> HandSequence:
+    """As `read_interhand26m`, for a sequence named SEQUENCE, Capture{c}/SEQUENCE or SPLIT/Capture{c}/SEQUENCE.
+
+    Raises:
+        InputError: as `read_interhand26m`.
+    """
+    parts: list[str | None] = [*(sequence.split("/") if sequence else [])]
+    split, capture, name = [None] * (3 - len(parts)) + parts[-3:]
+    capture = None if capture is None else capture.removeprefix("Capture")
+    return read_interhand26m(root, split=split, capture=capture, sequence=name, cameras=cameras)
+
+
+INTERHAND26M = DatasetFormat(
+    name="interhand26m",
+    marks=f"{_CAMERA_FILES}, images/",
+    recognise=lambda root: any(root.glob(_CAMERA_FILES)),
+    read=read_named_interhand26m,
+)
+
+
 def _the_split(root: Path, split: str | None) -> str:
-    pattern = "annotations/*/InterHand2.6M_*_camera.json"
-    found = sorted(path.parent.name for path in root.glob(pattern))
-    return _only("split", split, found, root, missing=f"no file {pattern}")
+    found = sorted(path.parent.name for path in root.glob(_CAMERA_FILES))
+    return _only("split", split, found, root, missing=f"no file {_CAMERA_FILES}")
 
 
 def _image_entries(path: Path) -> list[Mapping[str, Any]]:

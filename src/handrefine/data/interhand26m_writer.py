@@ -120,8 +120,10 @@ def refined_joints(
             entry = capture.get(str(frame), blank)
             coordinates, flags = list(entry["world_coord"]), list(entry["joint_valid"])
             for joint in np.flatnonzero(valid):
-                row = JOINT_ROWS[side][joint]
-                coordinates[row] = (annotation.joints_world[index, joint] * MM_PER_M).tolist()
+                row, joint_world = JOINT_ROWS[side][joint], annotation.joints_world[index, joint]
+                # A joint that is as it was read keeps its digits: division and product do not cancel exactly.
+                if not np.array_equal(np.asarray(coordinates[row], dtype=np.float64) / MM_PER_M, joint_world):
+                    coordinates[row] = (joint_world * MM_PER_M).tolist()
                 if not np.any(flags[row]):
                     flags[row] = [1] if isinstance(flags[row], list) else 1
             capture[str(frame)] = {**entry, "world_coord": coordinates, "joint_valid": flags}

@@ -47,6 +47,7 @@ class HandModel(torch.nn.Module):
         topology: triangles and texture atlas.
         tips: vertices that stand for the tips of thumb, index, middle, ring and pinky.
         hands_mean: the mean pose of the 15 joints, axis-angle, added where `flat_hand_mean` is False.
+        pca_components: 45 x 45; each row is one principal component of the joint angles.
         joint_limits: smallest and largest axis-angle values relative to the flat hand; None where unknown.
     """
 
@@ -61,6 +62,7 @@ class HandModel(torch.nn.Module):
         self.tips: tuple[int, ...] = tuple(int(v) for v in arrays.tips)
         self.joint_limits = arrays.joint_limits
         self._mano = _smplx_mano(arrays)
+        self.pca_components = arrays.hands_components
         self.register_buffer("hands_mean", torch.tensor(arrays.hands_mean, dtype=torch.float32))
 
     @property

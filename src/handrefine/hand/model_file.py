@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 
 from handrefine.errors import InputError
 from handrefine.hand.atlas import grid_atlas
-from handrefine.hand.safe_pickle import read_pickle
+from handrefine.safe_pickle import read_pickle
 
 N_JOINTS = 16
 #: Finger tips of the official mesh of 778 vertices: thumb, index, middle, ring, pinky (smplx, `vertex_ids.py`).

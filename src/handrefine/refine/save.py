@@ -1,5 +1,6 @@
 """Writing a refinement into its run folder."""
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,8 +9,6 @@ import torch
 
 import handrefine
 from handrefine.config import Config, config_to_mapping
-from handrefine.data.interhand26m_format import InterHandSource
-from handrefine.data.interhand26m_writer import write_interhand26m_annotation
 from handrefine.output.annotation_file import HandState, RunAnnotation, write_annotation_npz
 from handrefine.output.artifacts import write_colour_transforms, write_environment, write_texture
 from handrefine.output.curves import loss_curves
@@ -22,6 +21,7 @@ from handrefine.refine.observations import Observations
 from handrefine.refine.refinement import Refinement, State
 from handrefine.sequence import HandAnnotation, HandSequence, Side
 
+log = logging.getLogger(__name__)
 #: Rows of the picture that shows some views of the run at a glance.
 OVERVIEW_ROWS = 6
 
@@ -58,9 +58,7 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     job = refinement.job
     folder.write_json("metrics.json", metrics)
     write_annotation_npz(folder.path("annotation.npz"), run_annotation(refinement))
-    if isinstance(job.sequence.source, InterHandSource):
-        refined: dict[Side, HandAnnotation] = {job.hand.side: refinement.annotation()}
-        write_interhand26m_annotation(job.sequence, refined, folder.path("dataset"))
+    _write_back(refinement, folder)
     _write_textures(refinement, folder)
     for stage, texture in refinement.stage_textures.items():
         write_texture(folder.path(f"texture_stages/{stage}.png"), texture)
@@ -76,6 +74,18 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     if refinement.records:
         loss_curves(refinement.records, folder.path("loss.png"))
     _write_views(refinement, folder)
+
+
+def _write_back(refinement: Refinement, folder: RunFolder) -> None:
+    """The annotation in the dataset's own format, where it has a writer."""
+    sequence, hand = refinement.job.sequence, refinement.job.hand
+    if sequence.write_back is None:
+        return
+    if sequence.official_mano and hand.open_hand:
+        log.warning("no dataset/ is written: its users expect parameters of the official MANO model")
+        return
+    refined: dict[Side, HandAnnotation] = {hand.side: refinement.annotation()}
+    sequence.write_back(sequence, refined, folder.path("dataset"))
 
 
 def _write_textures(refinement: Refinement, folder: RunFolder) -> None:

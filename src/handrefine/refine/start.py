@@ -1,7 +1,7 @@
 """Where a refinement starts: the dataset's MANO annotation, or MANO fitted to its joints."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,7 +11,8 @@ from torch import Tensor
 from handrefine.config import HandConfig
 from handrefine.errors import InputError
 from handrefine.hand.fit import fit_to_joints
-from handrefine.hand.model import HandModel, load_hand_model
+from handrefine.hand.model import HandModel
+from handrefine.refine.annotation import in_terms_of, load_hand
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
 
 log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ def find_start(sequence: HandSequence, side: Side, config: HandConfig) -> Start:
     Raises:
         InputError: the hand is not annotated at any instant.
     """
-    hand = load_hand_model(side, config.model_file, fix_left_shape=config.fix_left_shape)
-    annotation = sequence.annotation(side)
+    hand = load_hand(side, sequence, config)
+    annotation = in_terms_of(hand, sequence)
     if annotation.mano is not None:
         return _from_mano(hand, annotation, sequence)
     return _from_joints(hand, annotation, sequence)
@@ -56,7 +57,8 @@ def other_joints(
         valid = _joint_valid(annotation)
         joints = np.where(valid[..., None], annotation.joints_world, np.nan)
     elif annotation.mano is not None:
-        start = _from_mano(load_hand_model(other, _model_folder(config)), annotation, sequence)
+        hand = load_hand(other, sequence, replace(config, model_file=_model_folder(config)))
+        start = _from_mano(hand, in_terms_of(hand, sequence), sequence)
         joints[start.frame_indices] = _pose(start.hand, start.parameters)
     return torch.tensor(joints[frame_indices], dtype=torch.float32)
 
@@ -113,7 +115,8 @@ def _joint_valid(annotation: HandAnnotation) -> np.ndarray:
 
 def _model_folder(config: HandConfig):
     """The other hand's model lies beside the one that was named; the open hand where none was."""
-    return None if config.model_file is None else config.model_file.parent
+    file = config.model_file
+    return file if file is None or file.is_dir() else file.parent
 
 
 @torch.no_grad()

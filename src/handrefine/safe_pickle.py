@@ -1,4 +1,4 @@
-"""Reads MANO's official pickle without running what else a pickle may ask for, and without chumpy.
+"""Reads MANO's official pickle, and HO-3D's, without running what else a pickle may ask for, and without chumpy.
 
 A pickle is a program: it names globals and calls them. Here the names go through an allow-list. NumPy's arrays are
 built as they are; an object of chumpy or scipy.sparse becomes an inert record of its state, turned into an array
@@ -86,19 +86,19 @@ _ALLOWED: dict[tuple[str, str], object] = {
 
 
 class _RestrictedUnpickler(pickle.Unpickler):
-    def __init__(self, path: Path, *args, **kwargs) -> None:
+    def __init__(self, path: Path, kind: str, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.path = path
+        self.path, self.kind = path, kind
 
     def find_class(self, module: str, name: str) -> object:
         if module.split(".", maxsplit=1)[0] == "chumpy" and (module, name) not in _ALLOWED:
             return _Record
         if (module, name) not in _ALLOWED:
             raise InputError(
-                f"a hand model file asks for {module}.{name}, which is not data; it was not run",
+                f"{self.kind} asks for {module}.{name}, which is not data; it was not run",
                 where=self.path,
-                expected="NumPy arrays, chumpy arrays and a sparse matrix, as in the official MANO files",
-                fix="use the file as downloaded from mano.is.tue.mpg.de",
+                expected="NumPy arrays, chumpy arrays and sparse matrices only",
+                fix="use the file as its makers published it",
             )
         return _ALLOWED[module, name]
 
@@ -107,21 +107,22 @@ def _plain(value: object) -> object:
     return value.value() if isinstance(value, (_Array, _Selection, _Sparse)) else value
 
 
-def read_pickle(path: Path) -> dict[str, object]:
+def read_pickle(path: Path, kind: str = "a hand model file") -> dict[str, object]:
     """The dictionary in the pickle, chumpy and sparse entries as NumPy arrays.
+
+    Args:
+        kind: what the file is, for messages.
 
     Raises:
         InputError: the file asks for anything outside the allow-list, is damaged, or holds no dictionary.
     """
     try:
         with path.open("rb") as file:
-            content = _RestrictedUnpickler(path, file, encoding="latin1").load()
+            content = _RestrictedUnpickler(path, kind, file, encoding="latin1").load()
         if not isinstance(content, dict):
             raise TypeError(f"holds {type(content).__name__}, not a dictionary")
         return {str(key): _plain(value) for key, value in content.items()}
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can fail in any way
-        raise InputError(
-            "a hand model file is damaged", where=path, found=error or type(error).__name__
-        ) from error
+        raise InputError(f"{kind} is damaged", where=path, found=error or type(error).__name__) from error

@@ -1,0 +1,72 @@
+"""What handrefine must know of a dataset's layout: how to recognise it and how to read it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from handrefine.errors import InputError
+from handrefine.sequence import HandSequence
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Reads one multi-view video below a dataset's folder.
+
+    Args:
+        root: the dataset's folder.
+        sequence: name of the video, as `HandSequence.name` spells it, or the end of that name; None where there is
+            one only.
+        cameras: read these cameras only; all when missing.
+
+    Raises:
+        InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers; says where.
+    """
+
+    def __call__(
+        self, root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None
+    ) -> HandSequence: ...
+
+
+@dataclass(frozen=True)
+class DatasetFormat:
+    """A layout that `handrefine` can read.
+
+    name: what `--format` calls it.
+    marks: the files by which it is recognised, in words.
+    recognise: whether a folder has this layout, by the presence of files; must not read much.
+    """
+
+    name: str
+    marks: str
+    recognise: Callable[[Path], bool]
+    read: Reader
+
+
+def chosen_sequence(found: Sequence[str], wanted: str | None, where: Path) -> str:
+    """The one name among `found` that is wanted: in full or its last parts; the only one where none is wanted.
+
+    Raises:
+        InputError: there is no such sequence, or there are several.
+    """
+    matching = [name for name in found if wanted is None or f"/{name}".endswith(f"/{wanted}")]
+    if len(matching) == 1:
+        return matching[0]
+    shown = ", ".join((matching or list(found))[:8]) + (" ..." if len(matching or found) > 8 else "")
+    raise InputError(
+        "there are several sequences" if matching else f"there is no sequence {wanted or ''}".strip(),
+        where=where,
+        found=shown or "none",
+        fix="say which: --sequence NAME" if found else "name the dataset's own folder",
+    )
+
+
+def chosen_cameras(found: Sequence[str], wanted: Sequence[str] | None, where: object) -> list[str]:
+    """The wanted cameras, all where none are named.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    if unknown := [name for name in wanted or () if name not in found]:
+        raise InputError(f"there is no camera {', '.join(unknown)}", where=where, expected=", ".join(found))
+    return list(found if wanted is None else wanted)
