@@ -20,7 +20,8 @@ from handrefine.spherical import coefficient_count
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Picture = UInt8[np.ndarray, "height width 3"]
+#: Pictures of one run differ in size, so their axes have no names.
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True, eq=False)
