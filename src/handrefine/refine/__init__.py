@@ -1,7 +1,7 @@
 """Refinement: everything but the nouns meets here.
 
-The package has the name of the Python interface's function `handrefine.refine`, and hides it once any of its modules
-has been imported. So it can be called itself, and is that function.
+The package has the name of the Python interface's function `handrefine.refine`, and hides it once any of its
+modules has been imported. So it can be called itself, and does what that function does.
 """
 
 import sys
