@@ -144,8 +144,8 @@ def test_a_page_of_160_views_is_small_and_opens_at_once(browser: Page, tmp_path:
     megabytes = page.stat().st_size / 1e6
     print(f"{megabytes:.1f} MB, written in {wall_s:.1f} s ({cpu_s:.1f} s of processor), opens in {opened_s:.2f} s")
     assert megabytes < LARGEST_MB
-    # Whatever else runs on the machine stretches the wall clock, not the processor's time, which two cores share.
-    assert min(wall_s, cpu_s / 2) < WRITTEN_S
+    # Whatever else runs on the machine stretches the wall clock, but not the processor's time.
+    assert min(wall_s, cpu_s) < WRITTEN_S
     assert browser.evaluate("document.querySelectorAll('.view').length") == 160
     assert browser.problems == []
     if opened_s >= OPENS_S and (load := os.getloadavg()[0]) > 2 * (os.cpu_count() or 1):
