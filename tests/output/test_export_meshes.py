@@ -91,6 +91,14 @@ def test_the_gesture_is_an_animation_of_morph_targets(folder, run, tmp_path):
     assert sum(view["byteLength"] for view in document["bufferViews"]) <= document["buffers"][0]["byteLength"]
 
 
+def test_a_whole_gesture_opens_elsewhere_at_its_first_instant(folder, run, tmp_path):
+    export(folder, "glb", tmp_path / "hand.glb", console=SILENT)
+    loaded = trimesh.load(tmp_path / "hand.glb", process=False, force="mesh")
+    assert isinstance(loaded, trimesh.Trimesh)
+    np.testing.assert_allclose(corners_of(loaded), true_corners(run, run.after.verts_world[0]), atol=1e-6)
+    assert np.asarray(loaded.visual.material.baseColorTexture).shape == (256, 256, 3)
+
+
 def test_normals_point_outwards_and_run_across_seams(run):
     mesh = TexturedMesh.of(run.after.verts_world, run.topology)
     np.testing.assert_allclose(np.linalg.norm(mesh.normals_world, axis=-1), 1, atol=1e-5)

@@ -141,6 +141,44 @@ def outline_text(page: Path) -> str:
     return page.read_text()
 
 
+def test_held_out_cameras_have_figures_of_their_own(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    assert "held-out" not in outline(copy / "report.html").ids
+    pair = {"before": 0.8, "after": 0.9}
+    cameras = [
+        {"camera": "<7>", "frame": 100, "mask_recall": pair, "contour_distance_px": {"before": 6.0, "after": 2.0}},
+        {"camera": "<7>", "frame": 103, "mask_recall": pair, "contour_distance_px": {"before": 4.0, "after": 1.0}},
+        {"camera": "8", "frame": None, "photometric_error": {"before": 0.03, "after": 0.02}},
+        {"camera": "9", "frame": 103, "mask_recall": {"before": None, "after": None}},
+    ]
+    mean = {"mask_recall": pair, "contour_distance_px": {"before": 5.0, "after": 1.5}}
+    write_json(copy / "holdout.json", {"cameras": cameras, "mean": mean})
+    text = outline_text(write_report(copy))
+    held_out = text[text.index('<section id="held-out">') :].split("</section>")[0]
+    rows = [row.split("</tr>")[0] for row in held_out.split('<th scope="row">')[1:]]
+    assert [row.split("</th>")[0] for row in rows] == ["&lt;7&gt;", "8", "9", "100", "103"]
+    assert "5.00 →" in rows[0]  # the camera's mean over both instants
+    assert '<b class="better">1.50</b>' in rows[0]
+    assert "0.0300 →" in rows[1]
+    assert "→" not in rows[2]
+    assert "4.00 →" in rows[4]
+    assert "mean contour distance <small>px</small> <small>held out</small>" in text
+
+
+def test_weights_of_cameras_are_shown_with_their_reasons(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    weight = {"camera": "a&b", "weight": 0.25, "agreement": 0.5, "visible_share": None, "reason": "mask < hand"}
+    write_json(copy / "cameras.json", [weight])
+    text = outline_text(write_report(copy))
+    row = text[text.index('<section id="weights">') :].split("<tbody>")[1].split("</tbody>")[0]
+    cells = [cell.split("</t")[0].split(">", 1)[1] for cell in row.replace("<th", "<td").split("<td")[1:]]
+    assert cells == ["a&amp;b", "0.25", "0.50", "", "mask &lt; hand"]
+    (copy / "cameras.json").write_text("{}")
+    assert "cameras.json cannot be read." in outline_text(write_report(copy))
+
+
 def test_a_folder_with_metrics_alone_still_makes_a_page(tmp_path: Path) -> None:
     write_json(tmp_path / "metrics.json", {"mask_recall": {"before": 0.5, "after": None}})
     page = outline(write_report(tmp_path))

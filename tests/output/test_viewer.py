@@ -2,12 +2,14 @@
 
 import socket
 import sys
+import time
 import urllib.request
 
 import numpy as np
 import pytest
 import torch
 from example_run import write_example_run
+from headless import browser_path, open_browser
 from made_run import FRAMES, make_run
 from rich.console import Console
 
@@ -86,6 +88,25 @@ def test_the_page_loads_and_the_film_plays(made, free_port):
         assert seen == [1, 2, 0, 1]
         visible = [key for key, node in viewer._nodes.items() if node.visible]
         assert visible == [("after", "texture", 1)]
+    finally:
+        viewer.stop()
+
+
+@pytest.mark.skipif(browser_path() is None, reason="no Chromium on this machine")
+def test_a_browser_shows_the_page_and_connects(made, free_port, tmp_path):
+    """The page's program runs, talks to the server, and needs nothing from elsewhere."""
+    pytest.importorskip("viser", reason="the extra [view] is not installed")
+    viewer = Viewer(viewer_content(made[0], None), port=free_port)
+    try:
+        with open_browser(tmp_path / "profile") as page:
+            page.open(viewer.url)
+            deadline = time.monotonic() + 60
+            while "run, right hand" not in page.evaluate("document.body.innerText"):  # which the server tells it
+                assert time.monotonic() < deadline, page.problems
+                page.evaluate("new Promise((done) => setTimeout(done, 200))")
+            page.screenshot(tmp_path / "viewer.png")
+        elsewhere = [p for p in page.problems if p.startswith("asks for") and "127.0.0.1" not in p]
+        assert elsewhere == []
     finally:
         viewer.stop()
 

@@ -9,13 +9,13 @@ import torch
 from rich.console import Console
 
 from handrefine.colour import srgb_to_linear
-from handrefine.commands.report import report_of_finished_run
 from handrefine.data.synthetic import SyntheticTruth, load_truth
 from handrefine.errors import InputError
 from handrefine.evaluate.metrics import reprojection_px
 from handrefine.hand.model import HandGeometry
 from handrefine.output.annotation_file import HandState, RunAnnotation, read_annotation_npz
 from handrefine.output.files import write_json
+from handrefine.output.report import report_of_finished_run
 from handrefine.output.table import before_after_table
 from handrefine.refine.measure import geometry_metrics, texture_psnr
 

@@ -5,13 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handrefine.commands.report import report_of_finished_run
 from handrefine.config import Config, stages_of
 from handrefine.data.registry import AUTO, read_dataset
 from handrefine.output.progress import progress_for
-from handrefine.output.report import REPORT_FILE
+from handrefine.output.report import REPORT_FILE, report_of_finished_run
 from handrefine.output.run_folder import RunFolder
-from handrefine.output.run_warnings import collected_warnings
 from handrefine.output.table import before_after_table
 from handrefine.progress import Progress
 from handrefine.refine.cameras import automatic_count, cameras_that_see_most
@@ -74,15 +72,13 @@ def run(
     with RunFolder.create(out, overwrite=overwrite) as folder:
         folder.write_yaml("config.yaml", resolved_configuration(sequence, side, config))
         try:
-            with collected_warnings() as warnings:
-                refinement = refine(
-                    sequence, side, config, progress=progress, record=folder.append_log, monitor=monitor
-                )
+            refinement = refine(
+                sequence, side, config, progress=progress, record=folder.append_log, monitor=monitor
+            )
         finally:
             progress.close()
         metrics = metrics_without_truth(refinement)
         save_refinement(refinement, metrics, folder)
-        folder.write_json("warnings.json", warnings)
         report_of_finished_run(folder.partial)
     return refinement, metrics
 

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import ParamSpec
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ from jaxtyping import Bool, Float
 
 from handrefine.config import Config, StageConfig
 from handrefine.hand.model import HandGeometry
+from handrefine.output.run_warnings import collected_warnings
 from handrefine.progress import Progress, Record, SilentProgress
 from handrefine.refine.job import Job, prepare
 from handrefine.refine.loop import Monitor, optimise
@@ -18,6 +21,7 @@ from handrefine.refine.variables import PoseVariables
 from handrefine.render.base import HandSurface
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
 
+P = ParamSpec("P")
 #: Side of the coarse texture on which "seen by at least one camera" is told.
 SEEN_SIZE = 256
 #: Samples a pixel of the final pictures, which people look at.
@@ -50,6 +54,7 @@ class Refinement:
         colour_transforms: one [M | b] for every camera of `job.observations.camera_names`.
         stage_textures: the (first) texture as it was at the end of every stage, by the stage's name.
         records: the log, one entry an iteration.
+        warnings: every warning that came while refining, and how often.
     """
 
     job: Job
@@ -63,6 +68,7 @@ class Refinement:
     records: list[Record]
     seconds: float
     stage_textures: dict[str, Float[np.ndarray, "height width 3"]]
+    warnings: dict[str, int] = field(default_factory=dict)
 
     def annotation(self) -> HandAnnotation:
         """The sequence's annotation of this hand with the refined instants replaced."""
@@ -95,6 +101,19 @@ class Refinement:
         )
 
 
+def _keeping_warnings(function: Callable[P, Refinement]) -> Callable[P, Refinement]:
+    """Note what the function warned of in its result."""
+
+    @wraps(function)
+    def keeping(*args: P.args, **kwargs: P.kwargs) -> Refinement:
+        with collected_warnings() as warnings:
+            result = function(*args, **kwargs)
+        return replace(result, warnings=warnings)
+
+    return keeping
+
+
+@_keeping_warnings
 def refine(
     sequence: HandSequence,
     side: Side = "right",

@@ -14,6 +14,7 @@ from handrefine.output.artifacts import write_colour_transforms, write_environme
 from handrefine.output.curves import loss_curves
 from handrefine.output.overlay import Rendered, contact_sheet, view_sheet
 from handrefine.output.pixels import write_picture
+from handrefine.output.report import report_of_finished_run
 from handrefine.output.run_folder import RunFolder
 from handrefine.output.view_pictures import HAND, NOT_HAND, UNKNOWN, ViewEntry, write_view, write_view_index
 from handrefine.refine.measure import metrics_without_truth
@@ -38,6 +39,7 @@ def save_run(refinement: Refinement, out: Path, *, overwrite: bool = False) -> P
         for record in refinement.records:
             folder.append_log(record)
         save_refinement(refinement, metrics_without_truth(refinement), folder)
+        report_of_finished_run(folder.partial)
     return folder.target
 
 
@@ -54,9 +56,10 @@ def resolved_configuration(sequence: HandSequence, side: Side, config: Config) -
 
 
 def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folder: RunFolder) -> None:
-    """Write everything but the configuration and the log, which are written as the run goes."""
+    """Write everything but the configuration and the log, which are written as the run goes, and the report."""
     job = refinement.job
     folder.write_json("metrics.json", metrics)
+    folder.write_json("warnings.json", refinement.warnings)
     write_annotation_npz(folder.path("annotation.npz"), run_annotation(refinement))
     _write_back(refinement, folder)
     _write_textures(refinement, folder)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
 from handrefine.output.annotation_file import HandState, RunAnnotation, read_annotation_npz
+from handrefine.output.both_hands import refuse_both_hands
 from handrefine.sequence import Camera
 
 Which = Literal["before", "after"]
@@ -33,10 +34,11 @@ class FinishedRun:
         """Read what is needed to find everything else.
 
         Raises:
-            InputError: there is no finished run.
+            InputError: there is no finished run, or it is one of both hands.
         """
         if not folder.is_dir():
             raise InputError("the run folder does not exist", where=folder, fix="give the --out of a refine")
+        refuse_both_hands(folder)
         return FinishedRun(folder, read_annotation_npz(folder / "annotation.npz"))
 
     def state(self, which: Which) -> HandState:

@@ -16,7 +16,7 @@ from handrefine.sequence import Camera
 
 SCENE_FILE, MESH_FILE, TEXTURE_FILE, LIGHT_FILE = "scene.xml", "hand.ply", "texture.png", "environment.exr"
 #: The scene's values of `mitsuba -D name=value`.
-DEFAULTS = {"spp": "256"}
+DEFAULTS = {"spp": "256", "seed": "0"}
 
 COMMENT = """
 Written by handrefine. Render it with
@@ -134,6 +134,7 @@ def _sensor(camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> ET.E
     sensor.append(film)
     sampler = _plugin("sampler", "multijitter", {})  # a third of the noise of independent samples
     ET.SubElement(sampler, "integer", name="sample_count", value="$spp")
+    ET.SubElement(sampler, "integer", name="seed", value="$seed")
     sensor.append(sampler)
     return sensor
 

@@ -20,7 +20,8 @@ from handrefine.spherical import coefficient_count
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Picture = UInt8[np.ndarray, "height width 3"]
+#: Pictures of one run differ in size, so their axes have no names.
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,8 @@ class RunContents:
     """Everything a report shows; empty or None where the folder lacks it, and `notes` say so.
 
     light: spherical harmonics coefficients. colours: [M | b] of every camera, by its name.
+    held_out: figures of cameras that the fit never saw, as in `holdout.json`; empty where none were held out.
+    camera_weights: how much every camera counted, as in `cameras.json`; empty where all counted alike.
     stages: the texture at the end of every stage, in the order of the stages.
     """
 
@@ -43,6 +46,8 @@ class RunContents:
     stages: Mapping[str, Picture]
     light: Float[np.ndarray, "coefficient 3"] | None
     colours: Mapping[str, Float[np.ndarray, "3 4"]]
+    held_out: Mapping[str, Any]
+    camera_weights: list[Mapping[str, Any]]
     notes: list[str]
 
 
@@ -61,11 +66,12 @@ def read_contents(run: Path) -> RunContents:
         )
     notes: list[str] = []
 
-    def piece(name: str, read: Callable[[Path], T], missing: T) -> T:
-        """The file as `read` makes it, or `missing` and a note."""
+    def piece(name: str, read: Callable[[Path], T], missing: T, *, optional: bool = False) -> T:
+        """The file as `read` makes it, or `missing` and a note; an optional file may be missing without one."""
         path = run / name
         if not path.exists():
-            notes.append(f"{name} is not in the run folder.")
+            if not optional:
+                notes.append(f"{name} is not in the run folder.")
             return missing
         try:
             return read(path)
@@ -88,6 +94,8 @@ def read_contents(run: Path) -> RunContents:
         stages=piece("texture_stages", lambda folder: _stages(folder, records), {}),
         light=piece("environment.json", _light, None),
         colours=piece("colour.json", _colours, {}),
+        held_out=piece("holdout.json", _mapping, {}, optional=True),
+        camera_weights=piece("cameras.json", _mappings, [], optional=True),
         notes=notes,
     )
 
@@ -108,6 +116,13 @@ def _mapping(path: Path) -> Mapping[str, Any]:
     value = yaml.safe_load(path.read_text(encoding="utf-8")) if path.suffix == ".yaml" else _json(path)
     if not isinstance(value, Mapping):
         raise ValueError(f"{path.name} holds no mapping")
+    return value
+
+
+def _mappings(path: Path) -> list[Mapping[str, Any]]:
+    value = _json(path)
+    if not isinstance(value, list) or not all(isinstance(entry, Mapping) for entry in value):
+        raise ValueError(f"{path.name} holds no list of mappings")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The run in numbers: before and after, all together, by instant and by camera."""
+"""The run in numbers: before and after, all together, by instant and by camera, fitted and held out."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,6 +16,8 @@ RESIDUAL = "residual_levels"
 VIEW_MEASURES: dict[str, Measure] = {
     **MEASURES,
     RESIDUAL: Measure("mean colour residual", "levels", 1, "lower", "no pictures"),
+    "contour_distance_px": Measure("mean contour distance", "px", 2, "lower", "no mask"),
+    "photometric_error": Measure("photometric error", "", 4, "lower", "no pictures"),
 }
 SHORT = {
     "vertex_error_mm": "vertex error",
@@ -24,6 +26,8 @@ SHORT = {
     "mask_precision": "precision",
     "mask_recall": "recall",
     RESIDUAL: "residual",
+    "contour_distance_px": "contour",
+    "photometric_error": "photometric",
 }
 #: One instant, camera or view: `{measure: {"before": x, "after": y}}`, besides what it is.
 Entry = Mapping[str, Any]
@@ -32,7 +36,7 @@ Entry = Mapping[str, Any]
 def summary(contents: RunContents, views: Sequence[Entry]) -> str:
     """The table of everything that was measured before and after; held-out cameras below."""
     rows = _summary_rows({**contents.metrics, RESIDUAL: _mean(views, RESIDUAL)})
-    held_out = contents.metrics.get("held_out")
+    held_out = contents.held_out.get("mean")
     if isinstance(held_out, Mapping):
         rows += [(f"{name} <small>held out</small>", *cells) for name, *cells in _summary_rows(held_out)]
     return table(("measure", "before", "after", "change"), rows, kind="summary")
@@ -55,9 +59,39 @@ def by_camera(views: Sequence[Entry]) -> str:
     """A row a camera: the means of its views."""
     cameras = list(dict.fromkeys(str(view.get("camera")) for view in views))
     entries = [_means([view for view in views if str(view.get("camera")) == camera]) for camera in cameras]
-    held = {str(view.get("camera")) for view in views if view.get("held_out")}
-    names = [f"{escape(name)} <small>held out</small>" if name in held else escape(name) for name in cameras]
-    return _table("camera", names, entries, {})
+    return _table("camera", [escape(name) for name in cameras], entries, {})
+
+
+def held_out(contents: RunContents) -> str:
+    """What the cameras say that the fit never saw: a row a camera, and a row an instant."""
+    views = _entries(contents.held_out, "cameras")
+    if not views:
+        return ""
+    frames = list(dict.fromkeys(view["frame"] for view in views if view.get("frame") is not None))
+    of_frames = [_means([view for view in views if view.get("frame") == frame]) for frame in frames]
+    told = '<p class="small">Cameras that the fit never saw: it improves there only where the hand itself did.</p>'
+    return told + by_camera(views) + _table("frame", [str(frame) for frame in frames], of_frames, {})
+
+
+def camera_weights(contents: RunContents) -> str:
+    """How much every camera counted in the fit, and why."""
+    if not contents.camera_weights:
+        return ""
+    rows = [
+        (
+            escape(str(entry.get("camera"))),
+            _number_text(entry.get("weight")),
+            _number_text(entry.get("agreement")),
+            _number_text(entry.get("visible_share")),
+            escape(str(entry.get("reason") or "")),
+        )
+        for entry in contents.camera_weights
+    ]
+    return table(("camera", "weight", "agreement", "visible share", "reason"), rows, kind="weights")
+
+
+def _number_text(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, int | float) and math.isfinite(value) else ""
 
 
 def view_entries(contents: RunContents) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
-"""Putting the page together."""
+"""Putting the page of one hand together."""
 
 import time
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -12,28 +13,32 @@ from handrefine.output.files import whole_file
 from handrefine.output.report import appearance
 from handrefine.output.report.charts import loss_charts
 from handrefine.output.report.contents import RunContents, read_contents
-from handrefine.output.report.figures import by_camera, by_instant, summary, view_entries, worsened
+from handrefine.output.report.figures import (
+    by_camera,
+    by_instant,
+    camera_weights,
+    held_out,
+    summary,
+    view_entries,
+    worsened,
+)
 from handrefine.output.report.markup import section
 from handrefine.output.report.views import legend, view_cards, view_map, wipe
 
 REPORT_FILE = "report.html"
 
 
-def write_report(run: Path, out: Path | None = None) -> Path:
-    """Write one HTML page that shows a run: figures, curves, every view before and after, texture and light.
-
-    The page holds its pictures, style and script itself, and its own policy forbids it to load anything. Pieces
-    that the folder lacks are left out, with a note on the page.
-
-    Args:
-        run: a finished run folder.
-        out: the file to write; `report.html` in the run folder when missing.
+def write_report_of_hand(run: Path, out: Path | None = None) -> Path:
+    """Write the page of one hand's run.
 
     Raises:
         InputError: this is no run folder.
     """
-    out = run / REPORT_FILE if out is None else out
-    page = report_page(read_contents(run))
+    return write_page(run / REPORT_FILE if out is None else out, report_page(read_contents(run)))
+
+
+def write_page(out: Path, page: str) -> Path:
+    """Write a page, whole or not at all."""
     with whole_file(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return out
@@ -48,6 +53,8 @@ def report_page(contents: RunContents) -> str:
         "loss": ("Loss", loss_charts(contents.records)),
         "instants": ("By instant", by_instant(contents, figures)),
         "cameras": ("By camera", by_camera(figures)),
+        "held-out": ("Held-out cameras", held_out(contents)),
+        "weights": ("Weights of the cameras", camera_weights(contents)),
         "views": ("Views", _views(cards, view_map(contents, figures))),
         "texture": ("Texture", appearance.texture(contents)),
         "light": ("Light", appearance.light(contents)),
@@ -56,11 +63,16 @@ def report_page(contents: RunContents) -> str:
     }
     sections = {"summary": sections.pop("summary"), "warnings": ("Warnings", _warnings(contents)), **sections}
     title = str(contents.configuration.get("sequence", contents.run.name))
+    return filled_page(title, _facts(contents), sections)
+
+
+def filled_page(title: str, facts: Sequence[str], sections: Mapping[str, tuple[str, str]]) -> str:
+    """The page with a title, facts in a line and `{id: (heading, HTML)}`; empty sections are left out."""
     return Template(_data("report.html")).substitute(
         title=escape(title),
         style=_data("report.css"),
         script=_data("report.js"),
-        facts=_facts(contents),
+        facts="".join(f"<li>{escape(fact)}</li>" for fact in facts),
         contents="".join(
             f'<li><a href="#{name}">{heading}</a></li>' for name, (heading, body) in sections.items() if body
         ),
@@ -79,7 +91,7 @@ def _views(cards: str, links: str) -> str:
     return f"{links}{legend()}{controls}{cards}"
 
 
-def _facts(contents: RunContents) -> str:
+def _facts(contents: RunContents) -> list[str]:
     """What was run, in a line."""
     configuration, metrics = contents.configuration, contents.metrics
     counted = [
@@ -96,7 +108,7 @@ def _facts(contents: RunContents) -> str:
     facts += [f"seed {metrics['seed']}"] if metrics.get("seed") is not None else []
     facts += [f"handrefine {metrics['version']}"] if metrics.get("version") else []
     facts.append(f"report of {time.strftime('%Y-%m-%d %H:%M')}")
-    return "".join(f"<li>{escape(fact)}</li>" for fact in facts)
+    return facts
 
 
 def _warnings(contents: RunContents) -> str:
