@@ -69,7 +69,7 @@ def _share_of_patch(disagree: Region, contour: Region, supported: Region) -> Flo
     """For every pixel of a patch, which share of the contour along the patch is supported; 0 without a contour."""
     count, patch = cv2.connectedComponents(disagree.astype(np.uint8), connectivity=4)
     # The mask's outermost row lies in the patch, or next to it.
-    grown = cv2.dilate(patch.astype(np.float32), _SQUARE).astype(int)
+    grown = np.asarray(cv2.dilate(patch.astype(np.float32), _SQUARE)).astype(int)
     pieces = np.bincount(grown[contour], minlength=count)
     share = np.bincount(grown[supported], minlength=count) / np.maximum(pieces, 1)
     return share[patch]
@@ -85,6 +85,7 @@ def _share_nearby(contour: Region, supported: Region, radius_px: float) -> Float
     _, nearest = cv2.distanceTransformWithLabels(
         (~contour).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
     )
-    of_label = np.zeros(int(nearest.max()) + 1, np.float32)
+    nearest = np.asarray(nearest).astype(int)
+    of_label = np.zeros(nearest.max() + 1, np.float32)
     of_label[nearest[contour]] = share[contour]
     return of_label[nearest]

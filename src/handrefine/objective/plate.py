@@ -63,8 +63,8 @@ def labels_by_plate(picture: Pixels, plate: Plate) -> Int8[np.ndarray, "height w
     different = max(DIFFERENT_LEVELS, DIFFERENT_SIGMAS * plate.noise_levels)
     grade = np.where(difference > different, 2, np.where(difference > same, 1, 0)).astype(np.uint8)
     grade[(grade == 2) & _like_shadow(picture, plate.rgb, different)] = 1
-    smooth = cv2.medianBlur(grade, MAJORITY_PX)
-    label = np.choose(smooth, [NOT_HAND, UNKNOWN, HAND]).astype(np.int8)
+    smooth = np.asarray(cv2.medianBlur(grade, MAJORITY_PX))
+    label = np.array([NOT_HAND, UNKNOWN, HAND], np.int8)[smooth.astype(int)]
     label[~plate.known] = UNKNOWN
     return label
 

@@ -30,6 +30,8 @@ SAMPLES = 20000
 #: Seeds that must survive, as a share of all.
 FEWEST_SEEDS = 0.2
 _GAUSSIANS, _NUMBERS = 5, 65
+#: OpenCV asks for a rectangle that it looks at in another mode only.
+_NO_RECTANGLE = (0, 0, 1, 1)
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 Region = Bool[np.ndarray, "height width"]
@@ -94,12 +96,9 @@ def fit_colour_models(
     around = [surroundings(hands, *p.shape[:2]) for p, hands in zip(pictures, hands_px, strict=True)]
     seeds = np.concatenate([p[a.bones] for p, a in zip(pictures, around, strict=True)])
     background = np.concatenate([p[a.background] for p, a in zip(pictures, around, strict=True)])
-    kept = seeds
-    for _ in range(2):
-        if len(kept) < max(_GAUSSIANS, FEWEST_SEEDS * len(seeds)) or len(background) < _GAUSSIANS:
-            return None
-        models = _learned(kept, background)
-        kept = seeds[_log_density(models.skin, seeds) > _log_density(models.other, seeds)]
+    models = _first_models(seeds, background)
+    if models is None:
+        return None
     for _ in range(rounds):
         skin, other = [], []
         for picture, a in zip(pictures, around, strict=True):
@@ -110,6 +109,16 @@ def fit_colour_models(
             return None
         models = _learned(np.concatenate(skin), np.concatenate(other))
     return models
+
+
+def _first_models(seeds: Colours, background: Colours) -> ColourModels | None:
+    """Learned from seeds, without those that the background explains better."""
+    fewest = max(_GAUSSIANS, FEWEST_SEEDS * len(seeds))
+    if len(background) < _GAUSSIANS or len(seeds) < fewest:
+        return None
+    models = _learned(seeds, background)
+    kept = seeds[_log_density(models.skin, seeds) > _log_density(models.other, seeds)]
+    return _learned(kept, background) if len(kept) >= fewest else None
 
 
 def segment(picture: Pixels, models: ColourModels, length_px: float) -> Labels:
@@ -133,10 +142,10 @@ def segment(picture: Pixels, models: ColourModels, length_px: float) -> Labels:
 def is_plausible(label: Labels, joints_px: Joints, other_joints_px: Joints | None = None) -> bool:
     """Whether the labels show a hand where the joints are.
 
-    They do not where less than 0.3 of the known pixels within the joints' hull are HAND: a spread hand fills about
-    half of it, and an annotation may be off. Nor do they where more than half of a ring around the hand is, which
-    should be background mostly: it lies 0.15 to 0.25 of the hand's length outside of the hull, without forearms and
-    the other hand.
+    They do not where less than 0.3 of the known pixels within the joints' hull are HAND: a spread hand fills half,
+    and an annotation may be off. Nor do they where more than half of a ring around the hand is, which should be
+    background mostly: it lies 0.15 to 0.25 of the hand's length outside of the hull, without forearms and the
+    other hand.
     """
     height, width = label.shape
     hull = regions.convex_hull(joints_px, height, width)
@@ -174,7 +183,7 @@ def _learned(skin: Colours, other: Colours) -> ColourModels:
     sides = np.repeat(np.array([cv2.GC_FGD, cv2.GC_BGD], np.uint8), [len(skin), len(other)])[None]
     models = ColourModels(np.zeros((1, _NUMBERS)), np.zeros((1, _NUMBERS)))
     cv2.setRNGSeed(0)
-    cv2.grabCut(row, sides, None, models.other, models.skin, 1, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(row, sides, _NO_RECTANGLE, models.other, models.skin, 1, cv2.GC_INIT_WITH_MASK)
     return models
 
 
@@ -183,7 +192,7 @@ def _cut(picture: Pixels, models: ColourModels, *, log_odds: float = 0.0) -> Reg
     skin, other = models.skin.copy(), models.other.copy()
     skin[0, :_GAUSSIANS] *= np.exp(log_odds)
     sides = np.full(picture.shape[:2], cv2.GC_PR_BGD, np.uint8)
-    cv2.grabCut(np.ascontiguousarray(picture), sides, None, other, skin, 1, cv2.GC_EVAL_FREEZE_MODEL)
+    cv2.grabCut(np.ascontiguousarray(picture), sides, _NO_RECTANGLE, other, skin, 1, cv2.GC_EVAL_FREEZE_MODEL)
     return sides == cv2.GC_PR_FGD
 
 
