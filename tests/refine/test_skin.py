@@ -1,6 +1,8 @@
 """Where skin is taken from, by configuration, on a painted video of two cameras."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -47,13 +49,14 @@ def painted_video(
 ) -> tuple[HandSequence, torch.Tensor]:
     """The hand's wrist is at these columns at successive instants; the same in both cameras."""
     keys = [(k, name) for k in range(len(places)) for name in CAMERAS]
+    given = {} if mask is None else {(k, name): partial(mask, places[k]) for k, name in keys}
     sequence = HandSequence(
         name="painted",
         cameras={name: camera(name) for name in CAMERAS},
         frames=tuple(range(len(places))),
         images={key: reader(places[key[0]], seed) for seed, key in enumerate(keys)},
         annotations={},
-        masks={} if mask is None else {(k, name): (lambda k=k: mask(places[k])) for k, name in keys},
+        masks=given,
     )
     flat = np.stack([np.concatenate([joints_px(x) / 1000, np.zeros((21, 1))], axis=1) for x in places])
     return sequence, torch.tensor(flat)
@@ -128,7 +131,7 @@ def test_joints_that_no_camera_sees_do_no_harm():
 
 
 @pytest.mark.parametrize(("source", "message"), [("plate", "several instants"), ("masks", "there are none")])
-def test_a_source_that_cannot_serve_is_refused(source: str, message: str):
+def test_a_source_that_cannot_serve_is_refused(source: Literal["plate", "masks"], message: str):
     sequence, joints = painted_video((100.0,))
     with pytest.raises(InputError, match=message) as error:
         SkinSource(sequence, [0], [joints], LabelConfig(source=source))

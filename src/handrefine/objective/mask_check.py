@@ -72,7 +72,7 @@ def _share_of_patch(disagree: Region, contour: Region, supported: Region) -> Flo
     grown = np.asarray(cv2.dilate(patch.astype(np.float32), _SQUARE)).astype(int)
     pieces = np.bincount(grown[contour], minlength=count)
     share = np.bincount(grown[supported], minlength=count) / np.maximum(pieces, 1)
-    return share[patch]
+    return share[np.asarray(patch).astype(int)]
 
 
 def _share_nearby(contour: Region, supported: Region, radius_px: float) -> Float[np.ndarray, "height width"]:

@@ -32,8 +32,8 @@ CONTEXT = 0.6
 #: Instants from which a camera's colours and its background are learned, at most.
 COLOUR_INSTANTS, PLATE_INSTANTS = 6, 25
 
-Labels = Int8[np.ndarray, "height width"]
-Pixels = UInt8[np.ndarray, "height width 3"]
+Labels = Int8[np.ndarray, "_ _"]
+Pixels = UInt8[np.ndarray, "_ _ 3"]
 
 
 class SkinSource:
@@ -81,7 +81,7 @@ class SkinSource:
             return None
         return _resized(segmented, (window.y1_px - window.y0_px, window.x1_px - window.x0_px), cv2.INTER_NEAREST)
 
-    def _given(self, k: int, name: str, window: Window, mask: Bool[np.ndarray, "height width"]) -> Labels:
+    def _given(self, k: int, name: str, window: Window, mask: Bool[np.ndarray, "_ _"]) -> Labels:
         """A given mask, checked where there is something to check it by."""
         label = np.where(mask, HAND, NOT_HAND).astype(np.int8)
         if self._config.check_masks and not self._over_black:
