@@ -107,8 +107,14 @@ class ObjectiveConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class LabelConfig:
+    source: Literal["auto", "masks", "segment", "plate", "none"] = "auto"
+    """What tells skin from the rest. masks: those given. segment: colours (GrabCut), learned where the annotation
+    puts the hands. plate: the camera's empty background, from the instants at which the hand is elsewhere.
+    none: nothing does. auto: masks where there are any, else segment. Over black, the image itself tells."""
+    check_masks: bool = True
+    """Leave unknown where colours and edges of the image contradict a given mask; unneeded for exact masks."""
     background: Literal["auto", "black", "unknown"] = "auto"
-    """What lies behind the hand. auto: black where the images say so, else what masks say, else unknown."""
+    """What lies behind the hand. auto: black where the images say so, else unknown."""
     forearm: bool = True
     """Leave what lies beyond the wrist unknown; switch it off where images show a hand cut at the wrist."""
     forearm_margin: float = 0.0
@@ -118,7 +124,7 @@ class LabelConfig:
     mask_margin_px: NonNegativeInt = 0
     """Half-width of the band around a mask's contour that is unknown, for rough masks."""
     near_px: NonNegativeInt = 25
-    """Without masks: pixels further than this from the projected start are unknown."""
+    """Where nothing tells skin from background: pixels further than this from the projected start are unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

@@ -20,6 +20,7 @@ from handrefine.objective.labels import (
     is_black_background,
     make_labels,
 )
+from handrefine.refine.skin import SkinSource
 from handrefine.refine.windows import Window, window_around
 from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera, HandSequence
@@ -91,6 +92,8 @@ def observe(
     found: list[tuple[tuple[int, str], Window, _ViewData]] = []
     chosen = config.labels.background
     black = _images_are_over_black(sequence, frame_indices, start) if chosen == "auto" else chosen == "black"
+    hands = [start.joints_world, *([] if other_joints_world is None else [other_joints_world])]
+    skin = SkinSource(sequence, frame_indices, hands, config.labels, over_black=black)
     for k, frame in enumerate(frame_indices):
         for name, camera in sequence.cameras.items():
             if (frame, name) not in sequence.images:
@@ -100,7 +103,10 @@ def observe(
                 log.info("camera %s does not see the hand in frame %d", name, sequence.frames[frame])
                 continue
             other = None if other_joints_world is None else other_joints_world[k]
-            data = _view_data(sequence, (frame, name), window, start.joints_world[k], other, config.labels, black)
+            shown = skin.labels(k, name, window)
+            data = _view_data(
+                sequence, (frame, name), window, start.joints_world[k], other, config.labels, black, shown
+            )
             found.append(((k, name), window, data))
     if not found:
         raise InputError(
@@ -120,8 +126,12 @@ def _view_data(
     other_joints_world: Tensor | None,
     config: LabelConfig,
     black: bool,
+    skin: np.ndarray | None,
 ) -> _ViewData:
-    """black: the whole background is, so that black along the image's border is no undistortion's remainder."""
+    """black: the whole background is, so that black along the image's border is no undistortion's remainder.
+
+    skin: what `SkinSource` says of the window.
+    """
     full_image = sequence.images[key]()
     camera = sequence.cameras[key[1]]
     corner = np.array([window.x0_px, window.y0_px])
@@ -133,12 +143,13 @@ def _view_data(
     if other_joints_world is not None and bool(torch.isfinite(other_joints_world).all()):
         other_px = in_crop(other_joints_world)
     image = window.cut(full_image)
+    excluded = np.zeros(image.shape[:2], bool) if black else window.cut(black_border(full_image))
     labels = make_labels(
         image,
         in_crop(joints_world),
-        mask=window.cut(sequence.masks[key]()) if key in sequence.masks else None,
+        mask=None if skin is None else skin == HAND,
         other_joints_px=other_px,
-        excluded=None if black else window.cut(black_border(full_image)),
+        excluded=excluded if skin is None else excluded | (skin == UNKNOWN),
         settings=replace(_label_settings(config), background="black" if black else "unknown"),
     )
     return _shrink(image, labels, window)
