@@ -134,7 +134,7 @@ def test_the_ridge_decides_where_pixels_are_few_and_leaves_many_alone():
         def loss() -> torch.Tensor:
             optimiser.zero_grad()
             data = (transforms.transform(rgb, camera) - image).square().mean()
-            total = data + transforms.ridge(counts.float(), strength_px)
+            total = data + transforms.ridge(counts.sum().float(), strength_px)
             total.backward()
             return total
 
@@ -156,7 +156,7 @@ def test_the_ridge_decides_where_pixels_are_few_and_leaves_many_alone():
 def test_the_ridge_has_the_gradient_of_finite_differences():
     """gradcheck in float64 with its default tolerances (1e-5, 1e-3)."""
     transforms = randomised(3).double()
-    pixels = torch.tensor([10.0, 200.0, 3.0]).double()
+    pixels = torch.tensor(213.0).double()
 
     def ridge(free: torch.Tensor) -> torch.Tensor:
         return torch.func.functional_call(RidgeOnly(transforms), {"colour.free": free}, (pixels,))

@@ -46,19 +46,17 @@ class ColourTransforms(nn.Module):
             offset = offset * coverage[:, None]
         return torch.einsum("pij,pj->pi", per_pixel[..., :3], rgb) + offset
 
-    def ridge(self, pixels: Float[Tensor, " camera"], strength_px: float) -> Float[Tensor, ""]:
+    def ridge(self, n_pixels: Float[Tensor, ""], strength_px: float) -> Float[Tensor, ""]:
         """`sum over cameras of (n0 / N) |T_c - identity|^2 / s`: what few pixels decide stays at identity.
 
-        n0 is `strength_px`, N the number of hand pixels of all cameras, and s = 0.1 a usual size of a transform's
-        entries. In the mean over N pixels a camera that shows n of them pulls with n / N of its residual, so that
+        n0 is `strength_px`, N the number of pixels that the data term averages over, and s = 0.1 a usual size of
+        a transform's entries. In the mean over N pixels a camera that shows n of them pulls with n / N of its residual, so that
         this is worth n0 pixels whatever the resolution: nothing to a camera with many more, everything to one with
         many fewer. It falls on the transforms after the gauge, and the mean over the cameras stays the identity.
-
-        pixels: how many hand pixels each camera shows.
         """
         deviation = self.free - self.free.mean(dim=0, keepdim=True)
         squared = deviation.square().sum(dim=(1, 2)) / USUAL_DEVIATION
-        return strength_px * squared.sum() / pixels.sum().clamp(min=1.0)
+        return strength_px * squared.sum() / n_pixels.clamp(min=1.0)
 
 
 def luminance(rgb: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from handrefine.config import Config, StageConfig
+from handrefine.evaluate.camera_trust import CameraTrust
 from handrefine.hand.model import HandGeometry
 from handrefine.progress import Progress, Record, SilentProgress
 from handrefine.refine.job import Job, prepare
@@ -50,6 +51,7 @@ class Refinement:
         colour_transforms: one [M | b] for every camera of `job.observations.camera_names`.
         stage_textures: the (first) texture as it was at the end of every stage, by the stage's name.
         records: the log, one entry an iteration.
+        camera_trusts: how far each camera of the sequence was believed in the end.
     """
 
     job: Job
@@ -63,6 +65,7 @@ class Refinement:
     records: list[Record]
     seconds: float
     stage_textures: dict[str, Float[np.ndarray, "height width 3"]]
+    camera_trusts: list[CameraTrust]
 
     def annotation(self) -> HandAnnotation:
         """The sequence's annotation of this hand with the refined instants replaced."""
@@ -132,18 +135,24 @@ def refine(
             levels = min(settings.texture_levels, job.model.texture.n_levels)
             stage_textures[stage] = job.model.texture(levels)[0].cpu().numpy()
 
-    optimise(
+    trusts = optimise(
         job,
         progress=SilentProgress() if progress is None else progress,
         record=keep,
         monitor=monitor,
         on_stage_end=keep_texture,
     )
-    return _result(job, records, stage_textures, started)
+    return _result(job, records, stage_textures, trusts, started)
 
 
 @torch.no_grad()
-def _result(job: Job, records: list[Record], stage_textures: dict[str, np.ndarray], started: float) -> Refinement:
+def _result(
+    job: Job,
+    records: list[Record],
+    stage_textures: dict[str, np.ndarray],
+    trusts: list[CameraTrust],
+    started: float,
+) -> Refinement:
     model = job.model
     after_state = _state(job, model.pose)
     return Refinement(
@@ -158,6 +167,7 @@ def _result(job: Job, records: list[Record], stage_textures: dict[str, np.ndarra
         records=records,
         seconds=time.perf_counter() - started,
         stage_textures=stage_textures,
+        camera_trusts=trusts,
     )
 
 
