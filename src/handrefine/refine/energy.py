@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -21,12 +21,13 @@ from handrefine.refine.observations import Observations
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """The picture that the model predicts, background included, and what it should be; luminance for grey cameras."""
+    """The picture that the model predicts, background included, and what it should be; grey for grey cameras."""
 
     picture: Float[Tensor, "pixel 3"]
     target: Float[Tensor, "pixel 3"]
 
 
+@runtime_checkable  # so that shape checks while testing can handle it
 class CameraWeighting(Protocol):
     """Weights of the cameras in the order that `Observations.camera_of_pixel` counts."""
 

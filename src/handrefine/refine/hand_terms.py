@@ -1,4 +1,4 @@
-"""The terms of the objective that ask no picture: what hands can do, and what the annotation says of hidden fingers."""
+"""The terms of the objective that ask no picture: what hands can do, and the annotation of hidden fingers."""
 
 import torch
 from jaxtyping import Float

@@ -16,8 +16,8 @@ from handrefine.refine.observations import Observations
 class Sight:
     """hidden: how little is seen of what each finger joint moves, see `hidden_share`.
 
-    visible_share: visible area of each camera of `Observations.camera_names`, averaged over its views, as a share of
-        the camera that sees most; NaN for a camera without views.
+    visible_share: visible area of each camera of `Observations.camera_names`, averaged over its views, as a share
+        of the camera that sees most; NaN for a camera without views.
     """
 
     hidden: Float[Tensor, "frame 15"]
