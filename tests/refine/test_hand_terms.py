@@ -8,7 +8,7 @@ from made_observations import observations
 from handrefine.config import ObjectiveConfig
 from handrefine.hand.anatomy import pose_prior
 from handrefine.hand.model import HandGeometry, load_hand_model
-from handrefine.refine.hand_terms import HandTerms
+from handrefine.refine.hand_terms import HandTerms, PenetrationTerm
 from handrefine.refine.sight import look
 from handrefine.refine.variables import PoseVariables
 from handrefine.render.base import View, ViewSet
@@ -35,8 +35,8 @@ def test_the_same_pose_costs_the_same_in_both_conventions():
     from_mean, from_flat = pose_of(bent), pose_of(bent.copy(), flat_hand_mean=True)
     from_flat.base_articulation += hand.hands_mean
     terms = HandTerms(ALL, hand)
-    a, b = (terms(pose, geometry(pose), torch.zeros(2, 15)) for pose in (from_mean, from_flat))
-    assert sorted(a) == ["limits", "penetration", "pose", "tie"]
+    a, b = (terms(pose, torch.zeros(2, 15)) for pose in (from_mean, from_flat))
+    assert sorted(a) == ["limits", "pose", "tie"]
     for name in a:
         assert a[name].item() == pytest.approx(b[name].item(), rel=1e-4, abs=1e-6)
 
@@ -46,11 +46,11 @@ def test_weights_scale_terms_and_nought_leaves_them_out():
     hand, hidden = load_hand_model("right"), torch.ones(1, 15)
     with torch.no_grad():
         pose.articulation += 0.1
-    whole = HandTerms(ALL, hand)(pose, geometry(pose), hidden)
+    whole = HandTerms(ALL, hand)(pose, hidden)
     half = HandTerms(ObjectiveConfig(lambda_limits=0, lambda_pose=0.5, lambda_tie=0, lambda_penetration=0), hand)
-    assert half(pose, geometry(pose), hidden)["pose"].item() == pytest.approx(0.5 * whole["pose"].item())
-    assert list(half(pose, geometry(pose), hidden)) == ["pose"]
-    seen = HandTerms(ObjectiveConfig(lambda_tie=1, tie_seen=0.25), hand)(pose, geometry(pose), torch.zeros(1, 15))
+    assert half(pose, hidden)["pose"].item() == pytest.approx(0.5 * whole["pose"].item())
+    assert list(half(pose, hidden)) == ["pose"]
+    seen = HandTerms(ObjectiveConfig(lambda_tie=1, tie_seen=0.25), hand)(pose, torch.zeros(1, 15))
     assert seen["tie"].item() == pytest.approx(0.25 * whole["tie"].item())
 
 
@@ -58,10 +58,11 @@ def test_the_other_hand_is_not_passed_through():
     hand, pose = load_hand_model("right"), pose_of(np.zeros((1, 48)))
     own = geometry(pose)
     inside = own.joints_world.detach() + torch.tensor([0.0, 0.004, 0.004])
-    alone, beside = HandTerms(ALL, hand), HandTerms(ALL, hand, inside)
-    hidden = torch.zeros(1, 15)
-    assert alone(pose, own, hidden)["penetration"].item() == 0.0
-    term = beside(pose, own, hidden)["penetration"]
+    assert PenetrationTerm(ALL, [hand])([own])["penetration"].item() == 0.0
+    assert PenetrationTerm(ObjectiveConfig(lambda_penetration=0), [hand], inside)([own]) == {}
+    both = PenetrationTerm(ALL, [hand, hand])([own, HandGeometry(own.verts_world, inside)])["penetration"]
+    term = PenetrationTerm(ALL, [hand], inside)([own])["penetration"]
+    assert both.item() == pytest.approx(term.item())
     term.backward()
     assert term.item() > 100
     assert pose.translation.grad is not None

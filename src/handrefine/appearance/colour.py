@@ -52,8 +52,8 @@ class ColourTransforms(nn.Module):
         n0 is `strength_px`, N the number of pixels that the data term averages over, and s = 0.1 a usual size of
         a transform's entries. In the mean over N pixels a camera that shows n of them pulls with n / N of its
         residual, so that this is worth n0 pixels whatever the resolution: nothing to a camera with many more,
-        everything to one with many fewer. It falls on the transforms after the gauge, and the mean over the cameras
-        stays the identity.
+        everything to one with many fewer. It falls on the transforms after the gauge, so that the mean over the
+        cameras stays the identity.
         """
         deviation = self.free - self.free.mean(dim=0, keepdim=True)
         squared = deviation.square().sum(dim=(1, 2)) / USUAL_DEVIATION

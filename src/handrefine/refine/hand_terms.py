@@ -1,5 +1,7 @@
 """The terms of the objective that ask no picture: what hands can do, and the annotation of hidden fingers."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -15,26 +17,13 @@ from handrefine.refine.variables import PoseVariables
 
 
 class HandTerms:
-    """Joint limits, usual poses, the tie of hidden joints, and penetration of one hand, each by its weight.
+    """Joint limits, usual poses, and the tie of hidden joints of one hand, each by its weight."""
 
-    Args:
-        other_joints_world: another hand's joints, which stay where they are; NaN where it is not known.
-    """
-
-    def __init__(
-        self,
-        config: ObjectiveConfig,
-        hand: HandModel,
-        other_joints_world: Float[Tensor, "frame 21 3"] | None = None,
-    ) -> None:
+    def __init__(self, config: ObjectiveConfig, hand: HandModel) -> None:
         self._config, self._hand = config, hand
         self._prior = learned_or_anatomical_prior(hand)
-        self._radii = bone_radii(hand)
-        self._other = None if other_joints_world is None else other_joints_world.to(self._radii)
 
-    def __call__(
-        self, pose: PoseVariables, geometry: HandGeometry, hidden: Float[Tensor, "frame 15"]
-    ) -> dict[str, Tensor]:
+    def __call__(self, pose: PoseVariables, hidden: Float[Tensor, "frame 15"]) -> dict[str, Tensor]:
         """Every term whose weight is not zero, weighted.
 
         hidden: see `Sight`.
@@ -50,7 +39,33 @@ class HandTerms:
         if config.lambda_tie > 0:
             weight = config.tie_seen + (1 - config.tie_seen) * hidden
             terms["tie"] = annotation_tie(pose.articulation, weight)
-        if config.lambda_penetration > 0:
-            joints = [geometry.joints_world] if self._other is None else [geometry.joints_world, self._other]
-            terms["penetration"] = penetration(joints, [self._radii] * len(joints))
         return {name: getattr(config, f"lambda_{name}") * term for name, term in terms.items()}
+
+
+class PenetrationTerm:
+    """Penetration of hands by themselves and each other, weighted.
+
+    Args:
+        hands: the models of the hands that move.
+        still_joints_world: joints of a hand besides that stays where it is; NaN where it is not known. Its bones
+            are as thick as the first hand's.
+    """
+
+    def __init__(
+        self,
+        config: ObjectiveConfig,
+        hands: Sequence[HandModel],
+        still_joints_world: Float[Tensor, "frame 21 3"] | None = None,
+    ) -> None:
+        self._weight = config.lambda_penetration
+        self._radii = [bone_radii(hand) for hand in hands]
+        self._still: list[Tensor] = []
+        if still_joints_world is not None:
+            self._still, self._radii = [still_joints_world.to(self._radii[0])], [*self._radii, self._radii[0]]
+
+    def __call__(self, geometries: Sequence[HandGeometry]) -> dict[str, Tensor]:
+        """One geometry a hand, in the order of `hands`; nothing where the weight is zero."""
+        if self._weight == 0:
+            return {}
+        joints = [geometry.joints_world for geometry in geometries]
+        return {"penetration": self._weight * penetration([*joints, *self._still], self._radii)}

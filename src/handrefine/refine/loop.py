@@ -14,7 +14,7 @@ from handrefine.hand.model import HandGeometry
 from handrefine.progress import Progress, Record
 from handrefine.refine.batches import batches
 from handrefine.refine.energy import Energy
-from handrefine.refine.hand_terms import HandTerms
+from handrefine.refine.hand_terms import HandTerms, PenetrationTerm
 from handrefine.refine.job import Job
 from handrefine.refine.optimisers import StageOptimiser
 from handrefine.refine.sight import look
@@ -43,7 +43,8 @@ def optimise(
     """
     model, config = job.model, job.config
     cameras = CameraWeights(config.trust, job.observations.camera_names, job.runtime.device)
-    of_hand = HandTerms(config.objective, job.hand, job.other_joints_world)
+    of_hand = HandTerms(config.objective, job.hand)
+    penetration = PenetrationTerm(config.objective, [job.hand], job.other_joints_world)
     iteration, started = 0, time.perf_counter()
     for name, stage in stages_of(config.schedule):
         progress.stage(name, stage.iterations)
@@ -61,7 +62,8 @@ def optimise(
                 batch.renderer, batch.observations, texture_levels=stage.texture_levels, seed=seed
             )
             terms = energy(prediction, model.pose.articulation_aa())
-            terms |= of_hand(model.pose, prediction.geometry, sight.hidden)
+            terms |= of_hand(model.pose, sight.hidden)
+            terms |= penetration([prediction.geometry])
             terms |= _colour_ridge(job, energy.counted_pixels(prediction))
             optimiser.zero_grad()
             loss = torch.stack(list(terms.values())).sum()
