@@ -28,7 +28,9 @@ from tyro.conf import arg
 from handrefine.errors import InputError
 
 _STRICT = ConfigDict(extra="forbid")
-Variable = Literal["rotation", "translation", "articulation", "shape", "texture", "environment", "colour"]
+Variable = Literal[
+    "rotation", "translation", "articulation", "shape", "texture", "environment", "colour", "calibration"
+]
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -103,6 +105,30 @@ class ObjectiveConfig:
     """Value scale of the bilateral filter, in radians."""
     prior_a: PositiveFloat = 0.5
     """Temporal scale of the bilateral filter."""
+    lambda_limits: NonNegativeFloat = 1e-3
+    """Weight of joint angles beyond anatomical limits (a model with limits only: the open hand)."""
+    lambda_pose: NonNegativeFloat = 1e-4
+    """Weight of a Gaussian over poses: MANO's learned pose space, else usual angles of a hand's joints."""
+    lambda_tie: NonNegativeFloat = 0.01
+    """Weight of the tie to the annotation at joints of which no camera sees the surface."""
+    tie_seen: Annotated[float, Ge(0), Le(1)] = 0.0
+    """The tie's share at joints that are well seen."""
+    lambda_penetration: NonNegativeFloat = 1e-5
+    """Weight of fingers and hands that pass through each other, per square millimetre of depth."""
+    colour_ridge_px: NonNegativeFloat = 100.0
+    """Holds a colour transform at the identity as firmly as so many of the hand's pixels would."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class TrustConfig:
+    """Which cameras are believed."""
+
+    weigh: bool = True
+    """Give less weight to a camera that disagrees with the others or sees little of the hand."""
+    every: PositiveInt = 10
+    """Iterations between two measurements of the weights."""
+    warn_below: NonNegativeFloat = 0.5
+    """The run warns of a camera whose weight ends below this."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -145,6 +171,8 @@ class RatesConfig:
     """Spherical harmonics coefficients."""
     colour: NonNegativeFloat = 0.001
     """Colour transforms."""
+    calibration: NonNegativeFloat = 0.0002
+    """Rotations of the cameras, radians; for stages that name `calibration` among their variables."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -242,6 +270,7 @@ class Config:
     texture: TextureConfig = field(default_factory=TextureConfig)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
+    trust: TrustConfig = field(default_factory=TrustConfig)
     rates: RatesConfig = field(default_factory=RatesConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

@@ -116,3 +116,58 @@ def test_a_constant_colour_is_fitted_near_the_identity():
     assert torch.isfinite(fit).all()
     assert torch.allclose(apply_transform(fit, source), target, atol=1e-6)
     assert (fit - torch.eye(3, 4)).abs().max() < 0.1
+
+
+def test_the_ridge_decides_where_pixels_are_few_and_leaves_many_alone():
+    """Gains are off by 0.1, -0.1, 0.3 and -0.3; the first two cameras show 5000 pixels each, the others 20."""
+    counts = torch.tensor([5000, 5000, 20, 20])
+    camera = torch.arange(4).repeat_interleave(counts)
+    generator = torch.Generator().manual_seed(0)
+    rgb = 0.2 + 0.5 * torch.rand(len(camera), 3, generator=generator)
+    gain = torch.tensor([1.1, 0.9, 1.3, 0.7])
+    image = rgb * gain[camera][:, None]
+
+    def fitted(strength_px: float) -> torch.Tensor:
+        transforms = ColourTransforms(4)
+        optimiser = torch.optim.LBFGS(transforms.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+
+        def loss() -> torch.Tensor:
+            optimiser.zero_grad()
+            data = (transforms.transform(rgb, camera) - image).square().mean()
+            total = data + transforms.ridge(counts.sum().float(), strength_px)
+            total.backward()
+            return total
+
+        optimiser.step(loss)
+        return transforms.matrices().detach()
+
+    grey = rgb.mean(dim=0)
+
+    def gains(matrices: torch.Tensor) -> list[float]:
+        return ((matrices[:, :, :3] @ grey + matrices[:, :, 3]) / grey - 1).mean(dim=1).tolist()
+
+    free, held = fitted(0.0), fitted(20.0)
+    assert gains(free) == pytest.approx([0.1, -0.1, 0.3, -0.3], abs=0.01)
+    assert gains(held)[:2] == pytest.approx([0.1, -0.1], abs=0.02)
+    assert max(abs(gain) for gain in gains(held)[2:]) < 0.1
+    assert torch.allclose(held.mean(dim=0), torch.eye(3, 4), atol=1e-6)
+
+
+def test_the_ridge_has_the_gradient_of_finite_differences():
+    """gradcheck in float64 with its default tolerances (1e-5, 1e-3)."""
+    transforms = randomised(3).double()
+    pixels = torch.tensor(213.0).double()
+
+    def ridge(free: torch.Tensor) -> torch.Tensor:
+        return torch.func.functional_call(RidgeOnly(transforms), {"colour.free": free}, (pixels,))
+
+    assert torch.autograd.gradcheck(ridge, torch.randn(3, 3, 4, dtype=torch.float64, requires_grad=True))
+
+
+class RidgeOnly(torch.nn.Module):
+    def __init__(self, colour: ColourTransforms) -> None:
+        super().__init__()
+        self.colour = colour
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.colour.ridge(pixels, 50.0)

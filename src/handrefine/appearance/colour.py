@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 #: Rec. 709 luminance of linear RGB.
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
+#: Size of a transform's entries beside the identity at which the ridge pulls like a pixel of residual.
+USUAL_DEVIATION = 0.1
 
 
 class ColourTransforms(nn.Module):
@@ -43,6 +45,19 @@ class ColourTransforms(nn.Module):
         if coverage is not None:
             offset = offset * coverage[:, None]
         return torch.einsum("pij,pj->pi", per_pixel[..., :3], rgb) + offset
+
+    def ridge(self, n_pixels: Float[Tensor, ""], strength_px: float) -> Float[Tensor, ""]:
+        """`sum over cameras of (n0 / N) |T_c - identity|^2 / s`: what few pixels decide stays at identity.
+
+        n0 is `strength_px`, N the number of pixels that the data term averages over, and s = 0.1 a usual size of
+        a transform's entries. In the mean over N pixels a camera that shows n of them pulls with n / N of its
+        residual, so that this is worth n0 pixels whatever the resolution: nothing to a camera with many more,
+        everything to one with many fewer. It falls on the transforms after the gauge, so that the mean over the
+        cameras stays the identity.
+        """
+        deviation = self.free - self.free.mean(dim=0, keepdim=True)
+        squared = deviation.square().sum(dim=(1, 2)) / USUAL_DEVIATION
+        return strength_px * squared.sum() / n_pixels.clamp(min=1.0)
 
 
 def luminance(rgb: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:

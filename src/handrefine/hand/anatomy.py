@@ -4,8 +4,9 @@ Joints alone leave much of a pose open: no joint moves when a finger's last bone
 decide what the joints do not, and say no to what a hand cannot do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -18,6 +19,8 @@ FINGER_STD = ((0.8, 0.25, 0.1), (0.8, 0.06, 0.06), (0.6, 0.06, 0.06))
 #: The thumb's axes differ from model to model, so that only its twist is told from its other rotations.
 THUMB_STD = ((0.5, 0.5, 0.3), (0.5, 0.3, 0.15), (0.6, 0.2, 0.1))
 LIMIT_STD = 0.05
+#: Radians; the last components of a learned pose space hardly vary, and must not become walls.
+LEAST_STD = 0.05
 SHAPE_STD = 1.0
 #: Beyond this many standard deviations a shape is no longer that of a person; the bound is steep, not hard.
 SHAPE_BOUND, SHAPE_BOUND_STD = 2.5, 0.2
@@ -70,6 +73,21 @@ def pose_prior(model: HandModel) -> PosePrior:
     unlimited = torch.full_like(mean, torch.inf)
     lower, upper = (-unlimited, unlimited) if limits is None else (mean.new_tensor(x) - mean for x in limits)
     return PosePrior(whitening.reshape(45, 45), lower, upper)
+
+
+def learned_or_anatomical_prior(model: HandModel) -> PosePrior:
+    """The prior in a model's learned pose space where it has one (MANO's principal components), else `pose_prior`.
+
+    A pose p relative to the mean is `sum_k c_k v_k` with v_k the rows of V, hence `c = V^-T p`; divided by their
+    standard deviations, the c_k are independent and of unit variance among the poses that the model learned from.
+    """
+    prior = pose_prior(model)
+    if model.pose_space is None:
+        return prior
+    components, std = model.pose_space
+    to_coefficients = np.linalg.pinv(components.T)
+    whitening = to_coefficients / np.maximum(std, LEAST_STD)[:, None]
+    return replace(prior, whitening=prior.whitening.new_tensor(whitening))
 
 
 def _unit(vector: Float[Tensor, "3"]) -> Float[Tensor, "3"]:

@@ -28,6 +28,9 @@ JOINT_ORDER: tuple[int, ...] = (
     *(k for tip, root in enumerate(_MANO_ROOT.values()) for k in (root, root + 1, root + 2, 16 + tip)),
 )
 
+#: Arrays of ours that smplx does not know.
+NOT_SMPLX = ("vt", "ft", "tips", "joint_limits", "component_std")
+
 
 @dataclass(frozen=True, eq=False)
 class HandGeometry:
@@ -49,6 +52,10 @@ class HandModel(torch.nn.Module):
         hands_mean: the mean pose of the 15 joints, axis-angle, added where `flat_hand_mean` is False.
         pca_components: 45 x 45; each row is one principal component of the joint angles.
         joint_limits: smallest and largest axis-angle values relative to the flat hand; None where unknown.
+        pose_space: principal components of the pose relative to the mean, one a row, and their standard
+            deviations; None where none was learned.
+        influence: skinning weights of the 16 joints on every vertex.
+        parents: of the 16 joints; the root's means nothing.
     """
 
     hands_mean: Float[Tensor, "45"]
@@ -61,6 +68,10 @@ class HandModel(torch.nn.Module):
         self.topology = MeshTopology(len(arrays.v_template), arrays.f, arrays.vt, arrays.ft)
         self.tips: tuple[int, ...] = tuple(int(v) for v in arrays.tips)
         self.joint_limits = arrays.joint_limits
+        std = arrays.component_std
+        self.pose_space = None if std is None else (arrays.hands_components, std)
+        self.influence: Float[np.ndarray, "vertex 16"] = arrays.weights
+        self.parents: tuple[int, ...] = tuple(int(k) for k in arrays.kintree_table[0])
         self._mano = _smplx_mano(arrays)
         self.pca_components = arrays.hands_components
         self.register_buffer("hands_mean", torch.tensor(arrays.hands_mean, dtype=torch.float32))
@@ -184,7 +195,7 @@ def _smplx_mano(arrays: ModelArrays) -> Any:
 
     `is_rhand` only chooses a file name in smplx: the arrays decide which hand it is.
     """
-    names = [field.name for field in fields(arrays) if field.name not in ("vt", "ft", "tips", "joint_limits")]
+    names = [field.name for field in fields(arrays) if field.name not in NOT_SMPLX]
     with contextlib.redirect_stdout(io.StringIO()):  # smplx prints that MANO has ten shape coefficients
         return smplx.MANO(
             "",

@@ -27,6 +27,8 @@ class ModelArrays:
     vt, ft: texture coordinates (v = 0 at the bottom) and the triangles over them.
     tips: the vertices that stand for the tips of thumb, index, middle, ring and pinky.
     joint_limits: smallest and largest value of the 45 pose numbers, relative to the flat hand; None where unknown.
+    component_std: standard deviations of the coefficients of `hands_components` among the poses that the model
+        was learned from (MANO's `hands_coeffs`); None for a model without a learned pose space.
     """
 
     v_template: Float[np.ndarray, "vertex 3"]
@@ -42,6 +44,7 @@ class ModelArrays:
     ft: Int[np.ndarray, "face 3"]
     tips: Int[np.ndarray, "5"]
     joint_limits: Float[np.ndarray, "2 45"] | None = None
+    component_std: Float[np.ndarray, "45"] | None = None
 
 
 def load_model_arrays(path: Path) -> ModelArrays:
@@ -102,6 +105,10 @@ def _checked(raw: Mapping[str, object], path: Path) -> ModelArrays:
     limits = None
     if "joint_limits_lower" in raw and "joint_limits_upper" in raw:
         limits = np.stack([_array(raw, f"joint_limits_{k}", (45,), path, sizes) for k in ("lower", "upper")])
+    component_std = None
+    if "hands_coeffs" in raw:
+        coefficients = _array(raw, "hands_coeffs", ("P", 45), path, {}, at_least=2)
+        component_std = coefficients.std(axis=0)
     return ModelArrays(
         v_template=v_template,
         shapedirs=_array(raw, "shapedirs", ("V", 3, "S"), path, sizes, at_least=10)[..., :10],
@@ -116,6 +123,7 @@ def _checked(raw: Mapping[str, object], path: Path) -> ModelArrays:
         ft=ft,
         tips=tips,
         joint_limits=limits,
+        component_std=component_std,
     )
 
 

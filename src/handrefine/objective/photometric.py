@@ -50,5 +50,11 @@ def mean_residual(
     background behind such a pixel is the image itself (see `LabelImage`), so that r is proportional to coverage
     already; a sum would then reward a hand for shrinking, and the quotient does not. 0 where nothing counts.
     """
-    counted = torch.where(background_known, weight, weight * coverage)
-    return (residual * weight).sum() / counted.sum().clamp(min=1e-6)
+    return (residual * weight).sum() / counted_pixels(weight, coverage, background_known).clamp(min=1e-6)
+
+
+def counted_pixels(
+    weight: Float[Tensor, " pixel"], coverage: Float[Tensor, " pixel"], background_known: Bool[Tensor, " pixel"]
+) -> Float[Tensor, ""]:
+    """The lower sum of `mean_residual`: how many pixels the data term averages over."""
+    return torch.where(background_known, weight, weight * coverage).sum()

@@ -1,7 +1,9 @@
 """The objective of one iteration: data, silhouette, edge and prior terms, weighted."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -10,11 +12,27 @@ from torch import Tensor
 from handrefine.appearance.colour import luminance
 from handrefine.config import ObjectiveConfig
 from handrefine.objective.edges import edge_weights
-from handrefine.objective.photometric import mean_residual, residual_norm
+from handrefine.objective.photometric import counted_pixels, mean_residual, residual_norm
 from handrefine.objective.silhouette import silhouette_loss
 from handrefine.objective.temporal import temporal_prior
 from handrefine.refine.model import Prediction
 from handrefine.refine.observations import Observations
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """The picture that the model predicts, background included, and what it should be; grey for grey cameras."""
+
+    picture: Float[Tensor, "pixel 3"]
+    target: Float[Tensor, "pixel 3"]
+
+
+@runtime_checkable  # so that shape checks while testing can handle it
+class CameraWeighting(Protocol):
+    """Weights of the cameras in the order that `Observations.camera_of_pixel` counts."""
+
+    colour: Float[Tensor, " camera"]
+    silhouette: Float[Tensor, " camera"]
 
 
 class Energy:
@@ -25,9 +43,17 @@ class Energy:
 
     Args:
         frames: the dataset's frame numbers of the refined instants: the prior's clock.
+        cameras: the cameras' weights at every call, by which the weights of their pixels are multiplied.
     """
 
-    def __init__(self, config: ObjectiveConfig, observations: Observations, frames: Sequence[int]) -> None:
+    def __init__(
+        self,
+        config: ObjectiveConfig,
+        observations: Observations,
+        frames: Sequence[int],
+        cameras: CameraWeighting,
+    ) -> None:
+        self.cameras = cameras
         self.config = config
         self.observations = observations
         self.frames = frames
@@ -39,17 +65,19 @@ class Energy:
     def __call__(self, prediction: Prediction, articulation_aa: Float[Tensor, "frame 45"]) -> dict[str, Tensor]:
         """Every term, weighted; they add up to the loss."""
         config, seen = self.config, self.observations
-        picture = prediction.hand_rgb + (1 - prediction.coverage)[:, None] * seen.background
+        picture = self._picture(prediction)
         residual = residual_norm(
             self._as_seen(picture), self._target, config.residual, huber_delta=config.huber_delta
         )
+        colour_weight = seen.colour_weight * self.cameras.colour[seen.camera_of_pixel]
         mean = partial(mean_residual, coverage=prediction.coverage, background_known=seen.background_known)
-        terms = {"data": mean(residual, seen.colour_weight)}
+        terms = {"data": mean(residual, colour_weight)}
         if config.lambda_silhouette > 0 and self._has_silhouette:
-            terms["silhouette"] = silhouette_loss(prediction.coverage, seen.hand_share, seen.silhouette_weight)
+            weight = seen.silhouette_weight * self.cameras.silhouette[seen.camera_of_pixel]
+            terms["silhouette"] = silhouette_loss(prediction.coverage, seen.hand_share, weight)
         if config.lambda_edge > 0:
             on_edge = edge_weights(seen.views.split(picture.detach()), self._images)
-            terms["edge"] = mean(residual, seen.colour_weight * on_edge)
+            terms["edge"] = mean(residual, colour_weight * on_edge)
         if config.lambda_prior > 0 and len(articulation_aa) > 1:
             terms["prior"] = temporal_prior(
                 articulation_aa,
@@ -59,6 +87,18 @@ class Energy:
                 a=config.prior_a,
             )
         return {name: getattr(config, f"lambda_{name}") * term for name, term in terms.items()}
+
+    def compared(self, prediction: Prediction) -> Compared:
+        return Compared(self._as_seen(self._picture(prediction)), self._target)
+
+    def counted_pixels(self, prediction: Prediction) -> Float[Tensor, ""]:
+        """How many pixels the data term averages over."""
+        seen = self.observations
+        weight = seen.colour_weight * self.cameras.colour[seen.camera_of_pixel]
+        return counted_pixels(weight, prediction.coverage.detach(), seen.background_known)
+
+    def _picture(self, prediction: Prediction) -> Float[Tensor, "pixel 3"]:
+        return prediction.hand_rgb + (1 - prediction.coverage)[:, None] * self.observations.background
 
     def _as_seen(self, rgb: Float[Tensor, "pixel 3"]) -> Float[Tensor, "pixel 3"]:
         """Grey cameras see luminance only, here in all three channels."""

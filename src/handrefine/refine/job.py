@@ -8,8 +8,9 @@ from torch import Tensor
 
 from handrefine.appearance.colour import ColourTransforms
 from handrefine.appearance.light import SphericalLight
+from handrefine.appearance.registration import CameraRotations
 from handrefine.appearance.texture import TexturePyramid
-from handrefine.config import Config, RenderConfig
+from handrefine.config import Config, RenderConfig, stages_of
 from handrefine.errors import InputError
 from handrefine.hand.model import HandModel
 from handrefine.refine.model import HandVideoModel
@@ -79,6 +80,7 @@ def prepare(sequence: HandSequence, side: Side, config: Config) -> Job:
         SphericalLight(config.light.order),
         ColourTransforms(len(sequence.cameras)),
         config.light.map_height,
+        _camera_rotations(sequence, start, config),
     )
     with torch.no_grad():
         geometry = model.geometry()
@@ -88,6 +90,17 @@ def prepare(sequence: HandSequence, side: Side, config: Config) -> Job:
         config.render.backend, [start.hand.topology], observations.views, render_settings(config.render)
     )
     return Job(sequence, config, runtime, start, other, observations, renderer, model.to(runtime.device))
+
+
+def _camera_rotations(sequence: HandSequence, start: Start, config: Config) -> CameraRotations | None:
+    """None unless some stage refines the calibration."""
+    if not any("calibration" in stage.variables for _, stage in stages_of(config.schedule)):
+        return None
+    mano = start.parameters
+    tensors = (torch.as_tensor(v, dtype=torch.float32) for v in (mano.pose_aa, mano.shape, mano.trans_m))
+    with torch.no_grad():
+        centre_world = start.hand.joints(*tensors).mean(dim=(0, 1))
+    return CameraRotations(list(sequence.cameras.values()), centre_world.double().numpy())
 
 
 def _check(config: Config) -> None:

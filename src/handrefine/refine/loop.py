@@ -5,14 +5,20 @@ import time
 from collections.abc import Callable, Mapping
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from handrefine.config import StageConfig, stages_of
+from handrefine.evaluate.camera_trust import CameraTrust
 from handrefine.hand.model import HandGeometry
 from handrefine.progress import Progress, Record
 from handrefine.refine.batches import batches
 from handrefine.refine.energy import Energy
+from handrefine.refine.hand_terms import HandTerms, PenetrationTerm
 from handrefine.refine.job import Job
 from handrefine.refine.optimisers import StageOptimiser
+from handrefine.refine.sight import look
+from handrefine.refine.trust import CameraWeights
 
 #: Runs with different seeds never share an iteration's random numbers.
 SEEDS_PER_RUN = 100_003
@@ -29,20 +35,26 @@ def optimise(
     record: Callable[[Record], None],
     monitor: Monitor | None = None,
     on_stage_end: StageEnd | None = None,
-) -> None:
+) -> list[CameraTrust]:
     """Run the schedule's stages on the job's model, in place.
 
     Every iteration draws new random numbers from the configured seed, and hands one record (`handrefine.progress`)
-    with the monitor's figures to `record` and to `progress`.
+    with the monitor's figures to `record` and to `progress`. Returns how far each camera was believed in the end.
     """
     model, config = job.model, job.config
+    cameras = CameraWeights(config.trust, job.observations.camera_names, job.runtime.device)
+    of_hand = HandTerms(config.objective, job.hand)
+    penetration = PenetrationTerm(config.objective, [job.hand], job.other_joints_world)
     iteration, started = 0, time.perf_counter()
     for name, stage in stages_of(config.schedule):
         progress.stage(name, stage.iterations)
         optimiser = StageOptimiser(model, stage, config.rates, config.optimiser)
         looks = [
-            (batch, Energy(config.objective, batch.observations, job.frames)) for batch in batches(job, stage)
+            (batch, Energy(config.objective, batch.observations, job.frames, cameras))
+            for batch in batches(job, stage)
         ]
+        sight = look(job.hand, model.geometry().verts_world, job.observations)
+        cameras.visible_share = sight.visible_share
         for k in range(stage.iterations):
             seed = config.seed * SEEDS_PER_RUN + iteration
             batch, energy = looks[k % len(looks)]
@@ -50,10 +62,14 @@ def optimise(
                 batch.renderer, batch.observations, texture_levels=stage.texture_levels, seed=seed
             )
             terms = energy(prediction, model.pose.articulation_aa())
+            terms |= of_hand(model.pose, sight.hidden)
+            terms |= penetration([prediction.geometry])
+            terms |= _colour_ridge(job, energy.counted_pixels(prediction))
             optimiser.zero_grad()
             loss = torch.stack(list(terms.values())).sum()
             loss.backward()
             optimiser.step(_rate_factor(k, stage))
+            cameras.watch(prediction, energy.compared(prediction), batch.observations, len(looks))
             entry: Record = {
                 "stage": name,
                 "iteration": iteration,
@@ -67,6 +83,15 @@ def optimise(
             iteration += 1
         if on_stage_end is not None:
             on_stage_end(name, stage)
+    cameras.warn()
+    return cameras.trusts
+
+
+def _colour_ridge(job: Job, counted_pixels: Float[Tensor, ""]) -> dict[str, Tensor]:
+    config = job.config.objective
+    if config.colour_ridge_px == 0:
+        return {}
+    return {"ridge": config.lambda_data * job.model.colour.ridge(counted_pixels, config.colour_ridge_px)}
 
 
 def _rate_factor(k: int, stage: StageConfig) -> float:

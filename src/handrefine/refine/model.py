@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from handrefine.appearance.colour import ColourTransforms
 from handrefine.appearance.light import SphericalLight
+from handrefine.appearance.registration import CameraRotations
 from handrefine.appearance.texture import TexturePyramid
 from handrefine.config import Variable
 from handrefine.hand.model import HandGeometry, HandModel
@@ -36,6 +38,7 @@ class HandVideoModel(nn.Module):
         pose: correctives and shape.
         texture, light, colour: appearance.
         light_map_height: rows of the environment map that the renderer sees.
+        rotations: of the cameras; None where their calibration is taken as it is.
     """
 
     def __init__(
@@ -46,10 +49,12 @@ class HandVideoModel(nn.Module):
         light: SphericalLight,
         colour: ColourTransforms,
         light_map_height: int,
+        rotations: CameraRotations | None = None,
     ) -> None:
         super().__init__()
         self.hand, self.pose, self.texture, self.light, self.colour = hand, pose, texture, light, colour
         self.light_map_height = light_map_height
+        self.rotations = rotations
 
     def variables(self, name: Variable) -> Iterator[nn.Parameter]:
         """The parameters behind one of the configuration's names of variables."""
@@ -59,6 +64,8 @@ class HandVideoModel(nn.Module):
             return self.light.parameters()
         if name == "colour":
             return self.colour.parameters()
+        if name == "calibration":
+            return iter(()) if self.rotations is None else self.rotations.parameters()
         return iter([getattr(self.pose, name)])
 
     def geometry(self, pose: PoseVariables | None = None) -> HandGeometry:
@@ -82,4 +89,20 @@ class HandVideoModel(nn.Module):
         rendering = renderer.render([HandSurface(geometry.verts_world, texture)], environment, seed=seed)
         coverage = rendering.coverage[:, 0]
         hand_rgb = self.colour.transform(rendering.rgb, observations.camera_of_pixel, coverage)
+        if self.rotations is not None:
+            hand_rgb, coverage = _turned(self.rotations, hand_rgb, coverage, observations)
         return Prediction(geometry, hand_rgb, coverage)
+
+
+def _turned(
+    rotations: CameraRotations,
+    hand_rgb: Float[Tensor, "pixel 3"],
+    coverage: Float[Tensor, " pixel"],
+    observations: Observations,
+) -> tuple[Float[Tensor, "pixel 3"], Float[Tensor, " pixel"]]:
+    """The pictures as the turned cameras show them."""
+    pictures = observations.views.split(torch.cat([hand_rgb, coverage[:, None]], dim=1))
+    camera_of_view = observations.camera_of_pixel[torch.from_numpy(observations.views.offsets).to(coverage.device)]
+    cameras = [view.camera for view in observations.views.views]
+    turned = observations.views.flatten(rotations.resample(pictures, cameras, camera_of_view))
+    return turned[:, :3], turned[:, 3]

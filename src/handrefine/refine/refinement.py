@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from handrefine.config import Config, StageConfig
+from handrefine.evaluate.camera_trust import CameraTrust
 from handrefine.hand.model import HandGeometry
 from handrefine.output.run_warnings import collected_warnings
 from handrefine.progress import Progress, Record, SilentProgress
@@ -55,6 +56,7 @@ class Refinement:
         stage_textures: the (first) texture as it was at the end of every stage, by the stage's name.
         records: the log, one entry an iteration.
         warnings: every warning that came while refining, and how often.
+        camera_trusts: how far each camera of the sequence was believed in the end.
     """
 
     job: Job
@@ -68,6 +70,7 @@ class Refinement:
     records: list[Record]
     seconds: float
     stage_textures: dict[str, Float[np.ndarray, "height width 3"]]
+    camera_trusts: list[CameraTrust]
     warnings: dict[str, int] = field(default_factory=dict)
 
     def annotation(self) -> HandAnnotation:
@@ -151,18 +154,24 @@ def refine(
             levels = min(settings.texture_levels, job.model.texture.n_levels)
             stage_textures[stage] = job.model.texture(levels)[0].cpu().numpy()
 
-    optimise(
+    trusts = optimise(
         job,
         progress=SilentProgress() if progress is None else progress,
         record=keep,
         monitor=monitor,
         on_stage_end=keep_texture,
     )
-    return _result(job, records, stage_textures, started)
+    return _result(job, records, stage_textures, trusts, started)
 
 
 @torch.no_grad()
-def _result(job: Job, records: list[Record], stage_textures: dict[str, np.ndarray], started: float) -> Refinement:
+def _result(
+    job: Job,
+    records: list[Record],
+    stage_textures: dict[str, np.ndarray],
+    trusts: list[CameraTrust],
+    started: float,
+) -> Refinement:
     model = job.model
     after_state = _state(job, model.pose)
     return Refinement(
@@ -177,6 +186,7 @@ def _result(job: Job, records: list[Record], stage_textures: dict[str, np.ndarra
         records=records,
         seconds=time.perf_counter() - started,
         stage_textures=stage_textures,
+        camera_trusts=trusts,
     )
 
 

@@ -74,6 +74,7 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     write_colour_transforms(
         folder.path("colour.json"), job.observations.camera_names, refinement.colour_transforms
     )
+    folder.write_json("cameras.json", _camera_entries(refinement))
     if refinement.records:
         loss_curves(refinement.records, folder.path("loss.png"))
     _write_views(refinement, folder)
@@ -99,6 +100,23 @@ def _write_textures(refinement: Refinement, folder: RunFolder) -> None:
     if len(refinement.textures) > 1:
         for frame, texture in zip(refinement.job.frames, refinement.textures, strict=True):
             write_texture(folder.path(f"textures/{frame}.png"), texture)
+
+
+def _camera_entries(refinement: Refinement) -> list[dict[str, object]]:
+    """How far each camera was believed, and by how much its calibration was turned where that was refined."""
+    rotations = refinement.job.model.rotations
+    turned = None if rotations is None else 1e3 * rotations.rotations_cam().detach().cpu().numpy()
+    return [
+        {
+            "camera": trust.camera,
+            "weight": trust.weight,
+            "agreement": trust.agreement,
+            "visible_share": trust.visible_share,
+            "reason": trust.reason,
+            **({} if turned is None else {"rotation_cam_mrad": turned[k]}),
+        }
+        for k, trust in enumerate(refinement.camera_trusts)
+    ]
 
 
 def run_annotation(refinement: Refinement) -> RunAnnotation:

@@ -24,6 +24,13 @@ def visible_area_mm2(
     lens. A triangle is visible as a whole or not at all: when it faces the camera, its centroid projects into the
     image, and nothing of the hand stands between the two. The inside seen through the open wrist does not count.
     """
+    return _MM2_PER_M2 * visible_triangle_area(verts_world, faces, cameras).sum(axis=1)
+
+
+def visible_triangle_area(
+    verts_world: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"], cameras: Sequence[Camera]
+) -> Float[np.ndarray, "camera face"]:
+    """The terms of that sum one by one, in m^2: area times cosine, 0 for what a camera does not see."""
     corners = verts_world[faces].astype(np.float64)
     doubled = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     area_m2 = np.linalg.norm(doubled, axis=1) / 2
@@ -37,7 +44,7 @@ def visible_area_mm2(
     origins = np.broadcast_to(centroids + _OFFSET_M * normals, to_camera.shape)
     free = np.zeros_like(candidate)
     free[candidate] = ~_blocked(_mesh_scene(verts_world, faces), origins[candidate], to_camera[candidate])
-    return _MM2_PER_M2 * np.where(free, area_m2 * cos, 0.0).sum(axis=1)
+    return np.where(free, area_m2 * cos, 0.0)
 
 
 def _in_image(points_world: Float[np.ndarray, "face 3"], camera: Camera) -> Bool[np.ndarray, " face"]:

@@ -1,0 +1,71 @@
+"""The terms of the objective that ask no picture: what hands can do, and the annotation of hidden fingers."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from handrefine.config import ObjectiveConfig
+from handrefine.hand.anatomy import learned_or_anatomical_prior
+from handrefine.hand.capsules import bone_radii
+from handrefine.hand.model import HandGeometry, HandModel
+from handrefine.objective.penetration import penetration
+from handrefine.objective.plausibility import joint_limit_loss, usual_pose_loss
+from handrefine.objective.tie import annotation_tie
+from handrefine.refine.variables import PoseVariables
+
+
+class HandTerms:
+    """Joint limits, usual poses, and the tie of hidden joints of one hand, each by its weight."""
+
+    def __init__(self, config: ObjectiveConfig, hand: HandModel) -> None:
+        self._config, self._hand = config, hand
+        self._prior = learned_or_anatomical_prior(hand)
+
+    def __call__(self, pose: PoseVariables, hidden: Float[Tensor, "frame 15"]) -> dict[str, Tensor]:
+        """Every term whose weight is not zero, weighted.
+
+        hidden: see `Sight`.
+        """
+        config, prior = self._config, self._prior
+        # The prior counts from the mean pose.
+        relative = pose.articulation_aa() - (self._hand.hands_mean if pose.flat_hand_mean else 0.0)
+        terms: dict[str, Tensor] = {}
+        if config.lambda_limits > 0 and torch.isfinite(prior.lower).any():
+            terms["limits"] = joint_limit_loss(relative, prior.lower, prior.upper)
+        if config.lambda_pose > 0:
+            terms["pose"] = usual_pose_loss(relative, prior.whitening)
+        if config.lambda_tie > 0:
+            weight = config.tie_seen + (1 - config.tie_seen) * hidden
+            terms["tie"] = annotation_tie(pose.articulation, weight)
+        return {name: getattr(config, f"lambda_{name}") * term for name, term in terms.items()}
+
+
+class PenetrationTerm:
+    """Penetration of hands by themselves and each other, weighted.
+
+    Args:
+        hands: the models of the hands that move.
+        still_joints_world: joints of a hand besides that stays where it is; NaN where it is not known. Its bones
+            are as thick as the first hand's.
+    """
+
+    def __init__(
+        self,
+        config: ObjectiveConfig,
+        hands: Sequence[HandModel],
+        still_joints_world: Float[Tensor, "frame 21 3"] | None = None,
+    ) -> None:
+        self._weight = config.lambda_penetration
+        self._radii = [bone_radii(hand) for hand in hands]
+        self._still: list[Tensor] = []
+        if still_joints_world is not None:
+            self._still, self._radii = [still_joints_world.to(self._radii[0])], [*self._radii, self._radii[0]]
+
+    def __call__(self, geometries: Sequence[HandGeometry]) -> dict[str, Tensor]:
+        """One geometry a hand, in the order of `hands`; nothing where the weight is zero."""
+        if self._weight == 0:
+            return {}
+        joints = [geometry.joints_world for geometry in geometries]
+        return {"penetration": self._weight * penetration([*joints, *self._still], self._radii)}

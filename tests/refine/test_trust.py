@@ -1,0 +1,150 @@
+"""Camera weights in a refinement: measured from predictions, put into the terms, and worth it."""
+
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from made_observations import NAMES, SIZE, observations
+from rich.console import Console
+
+from handrefine.commands.demo import error_monitor
+from handrefine.commands.synthesize import synthesize
+from handrefine.config import Config, ObjectiveConfig, TrustConfig, config_from_mapping
+from handrefine.data.interhand26m import read_interhand26m
+from handrefine.data.synthetic import SyntheticSettings, load_truth
+from handrefine.evaluate.camera_trust import CameraTrust
+from handrefine.hand.model import HandGeometry
+from handrefine.refine.energy import Compared, Energy
+from handrefine.refine.model import Prediction
+from handrefine.refine.observations import Observations
+from handrefine.refine.refinement import refine
+from handrefine.refine.save import save_run
+from handrefine.refine.trust import CameraWeights
+
+
+def prediction(rgb: torch.Tensor) -> Prediction:
+    nothing = HandGeometry(torch.zeros(1, 3, 3), torch.zeros(1, 21, 3))
+    return Prediction(nothing, rgb, (rgb.sum(dim=1) > 0).float())
+
+
+def wrong(seen: Observations, camera: str, fault: str) -> Prediction:
+    """The truth in all cameras but one."""
+    pictures = seen.target.clone().reshape(4, SIZE, SIZE, 3)
+    k = NAMES.index(camera)
+    pictures[k] = pictures[k].roll(5, dims=1) if fault == "shift" else pictures[k].flip(-1)
+    return prediction(pictures.reshape(-1, 3))
+
+
+def measured(fault: str, **settings) -> CameraWeights:
+    seen = observations()
+    weights = CameraWeights(TrustConfig(every=3, **settings), NAMES, torch.device("cpu"))
+    guess = wrong(seen, "c", fault)
+    for _ in range(3):
+        weights.watch(guess, Compared(guess.hand_rgb, seen.target), seen, 1)
+    return weights
+
+
+def test_weights_are_one_until_they_are_measured():
+    seen = observations()
+    weights = CameraWeights(TrustConfig(every=3), NAMES, torch.device("cpu"))
+    guess = wrong(seen, "c", "shift")
+    for _ in range(2):
+        weights.watch(guess, Compared(guess.hand_rgb, seen.target), seen, 1)
+    assert weights.colour.tolist() == [1.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "silhouette"),
+    [("shift", "geometry disagrees", False), ("swap", "colour disagrees", True)],
+)
+def test_a_wrong_camera_loses_its_weight(fault, reason, silhouette, caplog):
+    weights = measured(fault)
+    assert weights.colour[2] < 0.3
+    assert weights.colour[[0, 1, 3]].tolist() == [1.0] * 3
+    assert (weights.silhouette[2] == 1.0).item() == silhouette
+    assert weights.trusts[2].reason == reason
+    with caplog.at_level(logging.WARNING, logger="handrefine"):
+        weights.warn()
+    assert [reason in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_switched_off_it_tells_and_changes_nothing():
+    weights = measured("shift", weigh=False)
+    assert weights.colour.tolist() == weights.silhouette.tolist() == [1.0] * 4
+    assert weights.trusts[2].reason == "geometry disagrees"
+
+
+def test_a_camera_without_weight_has_no_say_in_any_term():
+    seen = observations()
+    weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
+    weights.colour = weights.silhouette = torch.tensor([1.0, 1.0, 0.0, 1.0])
+    energy = Energy(ObjectiveConfig(lambda_edge=1.0), seen, [0], weights)
+    right = energy(prediction(seen.target), torch.zeros(1, 45))
+    without = energy(wrong(seen, "c", "shift"), torch.zeros(1, 45))
+    assert sorted(right) == ["data", "edge", "silhouette"]
+    assert {name: value.item() for name, value in right.items()} == dict.fromkeys(right, 0.0)
+    assert without["data"].item() == without["silhouette"].item() == without["edge"].item() == 0.0
+    weights.colour = weights.silhouette = torch.ones(4)
+    assert all(term.item() > 0 for term in energy(wrong(seen, "c", "shift"), torch.zeros(1, 45)).values())
+
+
+def test_grey_cameras_compare_luminance_only():
+    """A change of hue that keeps luminance costs nothing; a change of luminance does."""
+    seen = observations(grey=True)
+    energy = Energy(ObjectiveConfig(), seen, [0], CameraWeights(TrustConfig(), NAMES, torch.device("cpu")))
+    hand = seen.hand_share[:, None]
+    hue = torch.tensor([0.1, -0.1 * 0.2126 / 0.7152, 0.0])
+    exact, hued, brighter = (
+        energy(prediction(seen.target + hand * change), torch.zeros(1, 45))["data"].item()
+        for change in (torch.zeros(3), hue, torch.full((3,), 0.05))
+    )
+    assert exact < 1e-6
+    assert hued < 1e-6
+    assert brighter == pytest.approx(0.05 * seen.hand_share.mean().item(), rel=1e-3)
+
+
+FEW = {
+    "texture": {"size": 64},
+    "render": {"depth": 2},
+    "schedule": {"environment": {"iterations": 5}, "texture": {"iterations": 5}, "joint": {"iterations": 25}},
+    "trust": {"every": 5},
+}
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("video") / "data"
+    settings = SyntheticSettings(cameras=5, instants=1, size=64, texture_size=128)
+    synthesize(folder, "right", settings, 6.0, Config(), console=Console(quiet=True))
+    return folder
+
+
+def with_fault(folder: Path, *, weigh: bool, out: Path | None = None) -> tuple[float, list[CameraTrust]]:
+    """The final error in mm where one camera's principal point is off by 8 px (a ninth of the image)."""
+    sequence, truth = read_interhand26m(folder), load_truth(folder / "truth.npz")
+    name = list(sequence.cameras)[2]
+    moved = replace(sequence.cameras[name], cx=sequence.cameras[name].cx + 8.0)
+    config = config_from_mapping(FEW | {"trust": {"every": 5, "weigh": weigh}})
+    records = []
+    faulty = replace(sequence, cameras={**sequence.cameras, name: moved})
+    refinement = refine(faulty, truth.side, config, record=records.append, monitor=error_monitor(truth))
+    if out is not None:
+        save_run(refinement, out)
+    return float(records[-1]["vertex_error_mm"]), refinement.camera_trusts
+
+
+@pytest.mark.slow
+def test_one_camera_with_a_wrong_calibration_is_found_and_does_less_harm(video, tmp_path):
+    believed, _ = with_fault(video, weigh=False)
+    weighed, trusts = with_fault(video, weigh=True, out=tmp_path / "run")
+    assert weighed < 0.7 * believed
+    assert trusts[2].weight < 0.5
+    assert trusts[2].reason == "geometry disagrees"
+    assert min(t.weight for k, t in enumerate(trusts) if k != 2) > 0.5
+    written = json.loads((tmp_path / "run" / "cameras.json").read_text())
+    assert [entry["camera"] for entry in written] == [t.camera for t in trusts]
+    assert sorted(written[2]) == ["agreement", "camera", "reason", "visible_share", "weight"]
+    assert written[2]["reason"] == "geometry disagrees"
