@@ -222,7 +222,7 @@ class Config:
 
     seed: int = 0
     """Seed of every random number."""
-    instants: Literal["joint", "independent"] = "joint"
+    instants: Annotated[Literal["joint", "independent"], arg(name="instants-are")] = "joint"
     """joint: one shape and one texture for the video (DMVR). independent: every instant on its own (SMVR)."""
     hand: HandConfig = field(default_factory=HandConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
