@@ -34,11 +34,22 @@ def mask_agreement(
     convex hull of the other hand's joints, dilated by 15 px.
     """
     height, width = mask.shape
+    judged = judged_region(joints_px, other_joints_px, height, width)
+    within_hull = mask & regions.convex_hull(joints_px, height, width) & judged
+    return MaskAgreement(_share(covered & judged, mask), _share(within_hull, covered))
+
+
+def judged_region(
+    joints_px: Float[np.ndarray, "21 2"],
+    other_joints_px: Float[np.ndarray, "21 2"] | None,
+    height: int,
+    width: int,
+) -> Bool[np.ndarray, "{height} {width}"]:
+    """Pixels that count: not beyond the wrist, and not within 15 px of the hull of the other hand's joints."""
     judged = ~regions.beyond_wrist(joints_px, height, width)
     if other_joints_px is not None:
         judged &= ~regions.dilated(regions.convex_hull(other_joints_px, height, width), OTHER_HAND_PX)
-    within_hull = mask & regions.convex_hull(joints_px, height, width) & judged
-    return MaskAgreement(_share(covered & judged, mask), _share(within_hull, covered))
+    return judged
 
 
 def mean_agreement(views: Iterable[MaskAgreement]) -> MaskAgreement:
