@@ -16,6 +16,8 @@ from torch import Tensor
 from handrefine.errors import InputError
 
 Side = Literal["right", "left"]
+#: What a command may be asked for.
+Hands = Literal["right", "left", "both"]
 
 #: Order of the 21 joints everywhere inside handrefine: the wrist, then every finger from its root to its tip.
 JOINT_NAMES: tuple[str, ...] = (
@@ -23,6 +25,11 @@ JOINT_NAMES: tuple[str, ...] = (
     *(f"{finger}{k}" for finger in ("thumb", "index", "middle", "ring", "pinky") for k in (1, 2, 3, 4)),
 )
 WRIST, MIDDLE_KNUCKLE = JOINT_NAMES.index("wrist"), JOINT_NAMES.index("middle1")
+
+
+def sides_of(hands: Hands) -> tuple[Side, ...]:
+    """The hands meant, the right one first."""
+    return ("right", "left") if hands == "both" else (hands,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -12,11 +12,12 @@ from handrefine.progress import Progress, Record
 from handrefine.refine.batches import batches
 from handrefine.refine.energy import Energy
 from handrefine.refine.job import Job
+from handrefine.refine.model import Prediction
 from handrefine.refine.optimisers import StageOptimiser
 
 #: Runs with different seeds never share an iteration's random numbers.
 SEEDS_PER_RUN = 100_003
-#: Extra figures of a geometry for the log, e.g. its error where a caller knows the truth.
+#: Extra figures of a hand's geometry for the log, e.g. its error where a caller knows the truth.
 Monitor = Callable[[HandGeometry], Mapping[str, float]]
 #: Told of every stage that has run, by its name, while the model still holds that stage's values.
 StageEnd = Callable[[str, StageConfig], None]
@@ -27,13 +28,13 @@ def optimise(
     *,
     progress: Progress,
     record: Callable[[Record], None],
-    monitor: Monitor | None = None,
+    monitors: Sequence[Monitor | None] = (),
     on_stage_end: StageEnd | None = None,
 ) -> None:
     """Run the schedule's stages on the job's model, in place.
 
     Every iteration draws new random numbers from the configured seed, and hands one record (`handrefine.progress`)
-    with the monitor's figures to `record` and to `progress`.
+    with the monitors' figures (one for every hand) to `record` and to `progress`.
     """
     model, config = job.model, job.config
     iteration, started = 0, time.perf_counter()
@@ -49,7 +50,7 @@ def optimise(
             prediction = model.predict(
                 batch.renderer, batch.observations, texture_levels=stage.texture_levels, seed=seed
             )
-            terms = energy(prediction, model.pose.articulation_aa())
+            terms = energy(prediction, [hand.pose.articulation_aa() for hand in model.hands])
             optimiser.zero_grad()
             loss = torch.stack(list(terms.values())).sum()
             loss.backward()
@@ -60,13 +61,27 @@ def optimise(
                 "loss": loss.item(),
                 "terms": {term: value.item() for term, value in terms.items()},
                 "seconds": time.perf_counter() - started,
-                **(monitor(prediction.geometry) if monitor is not None else {}),
+                **_monitored(job, prediction, monitors),
             }
             record(entry)
             progress.update(entry)
             iteration += 1
         if on_stage_end is not None:
             on_stage_end(name, stage)
+
+
+def _monitored(job: Job, prediction: Prediction, monitors: Sequence[Monitor | None]) -> Record:
+    """The monitors' figures; of two hands their means, and each hand's own under its side."""
+    figures = {
+        hand.side: dict(monitor(geometry))
+        for hand, geometry, monitor in zip(job.hands, prediction.geometries, monitors, strict=False)
+        if monitor is not None
+    }
+    if len(figures) < 2:
+        return dict(next(iter(figures.values()), {}))
+    names = set.intersection(*map(set, figures.values()))
+    means = {name: sum(of[name] for of in figures.values()) / len(figures) for name in sorted(names)}
+    return means | {"hands": figures}
 
 
 def _rate_factor(k: int, stage: StageConfig) -> float:
