@@ -74,14 +74,14 @@ class Laboratory:
         truth = make_truth(self._hand, self._hand.default_skin(), settings)
         # The truth's light and depth are the video's own, whatever a method assumes of them.
         config = Config(seed=settings.seed, light=LightConfig(), render=self._render)
-        pictures = photographs(self._hand, truth, settings, config, runtime.device)
+        pictures = photographs([self._hand], [truth], settings, config, runtime.device)
         annotation = imperfect_annotation(self._hand, truth, error_mm, settings.seed)
         return Video(settings, truth, pictures, annotation)
 
 
 def figures(refinement: Refinement, truth: SyntheticTruth) -> Sample:
     """Errors before and after; the reprojection error is taken over all cameras of the video, used or not."""
-    rows = refinement.job.start.frame_indices
+    rows = refinement.start.frame_indices
     true = HandGeometry(
         torch.as_tensor(truth.verts_world[rows]).double(), torch.as_tensor(truth.joints_world[rows]).double()
     )

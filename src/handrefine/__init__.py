@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from handrefine.hand.fit import fit_to_joints as fit_to_joints
     from handrefine.hand.model import load_hand_model as load_hand_model
     from handrefine.refine.cameras import cameras_that_see_most as cameras_that_see_most
+    from handrefine.refine.holdout import measure_holdout as measure_holdout
     from handrefine.refine.measure import metrics_without_truth as metrics_without_truth
     from handrefine.refine.refinement import refine as refine
+    from handrefine.refine.refinement import refine_hands as refine_hands
     from handrefine.refine.save import save_run as save_run
 
 __version__ = version("handrefine")
@@ -36,7 +38,9 @@ _HOME = {
     "metrics_without_truth": "refine.measure",
     "read_dataset": "data.registry",
     "read_interhand26m": "data.interhand26m",
+    "measure_holdout": "refine.holdout",
     "refine": "refine.refinement",
+    "refine_hands": "refine.refinement",
     "save_run": "refine.save",
     "write_interhand26m_annotation": "data.interhand26m_writer",
 }

@@ -12,7 +12,7 @@ from rich.console import Console
 from tyro.conf import Positional, arg
 
 from handrefine.config import Config
-from handrefine.sequence import Side
+from handrefine.sequence import Hands, sides_of
 
 if TYPE_CHECKING:
     from handrefine.data.synthetic import SyntheticSettings
@@ -44,8 +44,8 @@ class _Video(_Configured):
     """Width and height of the images in pixels."""
     error_mm: float = 10.0
     """Mean vertex error of the dataset's annotation in mm, exact."""
-    hand: Side = "right"
-    """Which hand."""
+    hand: Hands = "right"
+    """Which hand, or both: palm to palm, each hiding and shadowing parts of the other."""
     truth_kind: Literal["matched", "mismatched"] = "matched"
     """mismatched: glossy skin with a relief, a lamp, clutter, noise, colour casts, JPEG, an abrupt move."""
 
@@ -89,7 +89,7 @@ class Synthesize(_Video):
 
 @dataclass(frozen=True, kw_only=True)
 class Refine(_Configured):
-    """Refine one hand's annotation in a dataset's folder."""
+    """Refine the annotation of one hand or of both in a dataset's folder."""
 
     data: Path
     """The dataset's folder, in the layout of InterHand2.6M, DexYCB, HanCo or HO-3D."""
@@ -99,10 +99,12 @@ class Refine(_Configured):
     """Layout of the dataset: interhand26m, dexycb, hanco, ho3d, or an installed reader's; auto finds out."""
     sequence: str | None = None
     """Name of the sequence, or the end of it, e.g. 20200709_141754; needed where the folder holds several."""
-    hand: Side = "right"
-    """Which hand."""
+    hand: Hands = "right"
+    """Which hand, or both in one optimisation."""
     cameras: str | None = None
     """Comma-separated names of cameras, or auto:N for the N that see most of the hand; all when missing."""
+    holdout: str | None = None
+    """Comma-separated names of cameras that are kept from the fit, and on which its result is judged."""
     overwrite: bool = False
     """Replace the folder of an earlier run, once the new one is complete."""
 
@@ -117,6 +119,7 @@ class Refine(_Configured):
             format=self.format,
             name=self.sequence,
             cameras=self.cameras,
+            holdout=self.holdout,
             overwrite=self.overwrite,
             console=console,
         )
@@ -149,17 +152,16 @@ class Fit(_Configured):
     """Layout of the dataset: interhand26m, dexycb, hanco, ho3d, or an installed reader's; auto finds out."""
     sequence: str | None = None
     """Name of the sequence, or the end of it, e.g. 20200709_141754; needed where the folder holds several."""
-    hand: Literal["right", "left", "both"] = "right"
+    hand: Hands = "right"
     """Which hand, or both."""
 
     def __call__(self, console: Console) -> None:
         from handrefine.commands.fit import fit_folder
 
-        sides: tuple[Side, ...] = ("right", "left") if self.hand == "both" else (self.hand,)
         fit_folder(
             self.data,
             self.out,
-            sides,
+            sides_of(self.hand),
             self.settings.hand,
             format=self.format,
             name=self.sequence,

@@ -43,6 +43,16 @@ class HandConfig:
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
+class HandsConfig:
+    """What two hands of one person have in common (`--hand both`)."""
+
+    shared_shape: bool = False
+    """One shape for both, the left hand's mirrored: fewer unknowns where one of them is seen badly."""
+    shared_texture: bool = False
+    """One texture for both, in the right hand's atlas."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
 class RenderConfig:
     backend: Annotated[Literal["wavefront", "reference", "redner"], arg(aliases=("--backend",))] = "wavefront"
     """wavefront: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
@@ -261,9 +271,10 @@ class Config:
 
     seed: int = 0
     """Seed of every random number."""
-    instants: Literal["joint", "independent"] = "joint"
+    instants: Annotated[Literal["joint", "independent"], arg(name="instants-are")] = "joint"
     """joint: one shape and one texture for the video (DMVR). independent: every instant on its own (SMVR)."""
     hand: HandConfig = field(default_factory=HandConfig)
+    hands: HandsConfig = field(default_factory=HandsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)
     crop: CropConfig = field(default_factory=CropConfig)
     light: LightConfig = field(default_factory=LightConfig)

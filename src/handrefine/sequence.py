@@ -17,6 +17,8 @@ from torch import Tensor
 from handrefine.errors import InputError
 
 Side = Literal["right", "left"]
+#: What a command may be asked for.
+Hands = Literal["right", "left", "both"]
 
 #: Order of the 21 joints everywhere inside handrefine: the wrist, then every finger from its root to its tip.
 JOINT_NAMES: tuple[str, ...] = (
@@ -28,6 +30,11 @@ WRIST, MIDDLE_KNUCKLE = JOINT_NAMES.index("wrist"), JOINT_NAMES.index("middle1")
 BONES: tuple[tuple[int, int], ...] = tuple(
     (WRIST if k == 0 else first + k - 1, first + k) for first in range(1, 21, 4) for k in range(4)
 )
+
+
+def sides_of(hands: Hands) -> tuple[Side, ...]:
+    """The hands meant, the right one first."""
+    return ("right", "left") if hands == "both" else (hands,)
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,26 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from handrefine.appearance.colour import ColourTransforms
-from handrefine.appearance.light import SphericalLight
 from handrefine.appearance.texture import TexturePyramid
 from handrefine.hand.model import load_hand_model
 from handrefine.refine.metric import Motion, VertexMetric, measure_metric
-from handrefine.refine.model import HandVideoModel
+from handrefine.refine.model import VideoHand
 from handrefine.refine.variables import PoseVariables
 from handrefine.sequence import ManoParameters
 
 FRAMES = 3
 
 
-def model(*, alone: bool) -> HandVideoModel:
+def model(*, alone: bool) -> VideoHand:
     rng = np.random.default_rng(2)
     pose = rng.normal(0, 0.2, (FRAMES, 48))
     start = ManoParameters(pose, rng.normal(0, 0.3, (FRAMES, 10)), rng.normal(0, 0.1, (FRAMES, 3)))
     variables = PoseVariables(start, shape_per_instant=alone)
-    return HandVideoModel(
-        load_hand_model("right"), variables, TexturePyramid(8), SphericalLight(), ColourTransforms(1), 4
-    )
+    return VideoHand(load_hand_model("right"), variables, TexturePyramid(8))
 
 
 def change(*, alone: bool) -> Motion:
@@ -35,7 +31,7 @@ def change(*, alone: bool) -> Motion:
 @pytest.mark.parametrize("alone", [False, True])
 def test_the_metric_tells_the_motion_of_the_vertices(alone: bool) -> None:
     hand, moved = model(alone=alone), change(alone=alone)
-    told = measure_metric(hand).motion_m(moved)
+    told = measure_metric([hand]).motion_m(moved)
     with torch.no_grad():
         before = hand.geometry().verts_world
         parts = moved.own.float().split([3, 3, 45, *([10] if alone else [])], dim=1)
@@ -49,7 +45,7 @@ def test_the_metric_tells_the_motion_of_the_vertices(alone: bool) -> None:
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_solving_undoes_the_metric(alone: bool) -> None:
-    metric, wanted = measure_metric(model(alone=alone)), change(alone=alone)
+    metric, wanted = measure_metric([model(alone=alone)]), change(alone=alone)
     damping = Motion(torch.full_like(wanted.own, 1e-4), torch.full_like(wanted.shared, 1e-4))
     own = torch.einsum("fij,fj->fi", metric.blocks, wanted.own) + damping.own * wanted.own
     own = own + torch.einsum("fij,j->fi", metric.coupling, wanted.shared)
@@ -61,7 +57,7 @@ def test_solving_undoes_the_metric(alone: bool) -> None:
 
 
 def test_an_instant_of_its_own_does_not_feel_the_others() -> None:
-    metric, gradient = measure_metric(model(alone=True)), change(alone=True)
+    metric, gradient = measure_metric([model(alone=True)]), change(alone=True)
     damping = Motion(torch.full_like(gradient.own, 1e-6), gradient.shared)
     first = VertexMetric(metric.blocks[:1], metric.coupling[:1], metric.shared)
     together, by_itself = (

@@ -27,7 +27,7 @@ def studio(hand: RestHand, *, ambient: float, lamp_radiance: float, specular: fl
 
     texture = np.full((4, 4, 3), 0.5, np.float32)
     settings = PhotoSettings(specular=specular, spp=32, depth=3)
-    made = PhotoStudio(hand.topology, texture, torch.full((4, 8, 3), ambient), lamp(lamp_radiance), settings)
+    made = PhotoStudio([hand.topology], [texture], torch.full((4, 8, 3), ambient), lamp(lamp_radiance), settings)
     made.move(hand.verts)
     return made
 

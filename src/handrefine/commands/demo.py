@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from handrefine.commands.both_hands import BOTH, run_both
 from handrefine.commands.evaluate import evaluate_run
 from handrefine.commands.refine import run, run_progress
 from handrefine.commands.synthesize import TRUTH_FILE, synthesize
@@ -16,12 +17,12 @@ from handrefine.hand.model import HandGeometry
 from handrefine.output.report import REPORT_FILE
 from handrefine.output.run_folder import RunFolder
 from handrefine.refine.loop import Monitor
-from handrefine.sequence import Side
+from handrefine.sequence import Hands, Side
 
 
 def demo(
     out: Path,
-    side: Side,
+    hands: Hands,
     settings: SyntheticSettings,
     error_mm: float,
     config: Config,
@@ -33,19 +34,19 @@ def demo(
     with RunFolder.create(out, overwrite=overwrite) as folder:
         data, result = folder.path("data"), folder.path("run")
         console.print("[bold]1[/] a synthetic video of the open hand, its annotation perturbed")
-        truth = synthesize(data, side, settings, error_mm, config, console=console)
+        truths = synthesize(data, hands, settings, error_mm, config, console=console)
         console.print("[bold]2[/] refining it (the error shown is against the truth, which refining never sees)")
-        run(
-            read_interhand26m(data),
-            side,
-            config,
-            result,
-            progress=run_progress(config, console),
-            monitor=error_monitor(truth),
-        )
+        monitors: dict[Side, Monitor] = {truth.side: error_monitor(truth) for truth in truths}
+        sequence, progress = read_interhand26m(data), run_progress(config, console)
+        if hands == "both":
+            run_both(sequence, config, result, progress=progress, monitors=monitors)
+        else:
+            run(sequence, hands, config, result, progress=progress, monitor=monitors[hands])
         console.print("[bold]3[/] evaluation against the truth")
         evaluate_run(result, data / TRUTH_FILE, console=console)
-    console.print(f"run folder: {out / 'run'}   (open {out / 'run' / REPORT_FILE} in a browser)")
+    folders = [out / "run" / side for side in BOTH] if hands == "both" else [out / "run"]
+    pages = " and ".join(str(of / REPORT_FILE) for of in folders)
+    console.print(f"run folder: {out / 'run'}   (open {pages} in a browser)")
 
 
 def error_monitor(truth: SyntheticTruth) -> Monitor:

@@ -9,29 +9,37 @@ import torch
 from rich.console import Console
 
 from handrefine.colour import srgb_to_linear
+from handrefine.commands.both_hands import BOTH, complete_metrics
 from handrefine.data.synthetic import SyntheticTruth, load_truth
 from handrefine.errors import InputError
 from handrefine.evaluate.metrics import reprojection_px
 from handrefine.hand.model import HandGeometry
 from handrefine.output.annotation_file import HandState, RunAnnotation, read_annotation_npz
+from handrefine.output.both_hands import runs_of_hands
 from handrefine.output.files import write_json
 from handrefine.output.report import report_of_finished_run
 from handrefine.output.table import before_after_table
 from handrefine.refine.measure import geometry_metrics, texture_psnr
+from handrefine.sequence import Side
 
 #: Texels of `texture_seen.png` are black or white.
 SEEN = 0.5
 
 
 def evaluate_run(run: Path, truth_file: Path, *, console: Console) -> dict[str, object]:
-    """Fill in what `metrics.json` lacks without a truth, and show the table.
+    """Fill in what `metrics.json` lacks without a truth, and show the table; of a run of both hands, hand by hand.
 
     Raises:
         InputError: the run or the truth is missing or broken, or they are of different videos.
     """
+    if len(runs_of_hands(run)) == len(BOTH):
+        by_hand: dict[Side, dict[str, object]] = {
+            side: evaluate_run(run / side, truth_file, console=console) for side in BOTH
+        }
+        return complete_metrics(run, by_hand)
     metrics = json.loads(_read(run / "metrics.json"))
     annotation = read_annotation_npz(run / "annotation.npz")
-    truth = load_truth(truth_file)
+    truth = load_truth(truth_file, annotation.side)
     metrics |= truth_metrics(annotation, truth, truth_file)
     metrics["per_instant"] = instant_metrics(annotation, truth, truth_file)
     metrics["per_view"] = view_metrics(annotation, truth, truth_file, metrics.get("per_view") or [])

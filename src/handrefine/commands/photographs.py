@@ -1,6 +1,6 @@
-"""The pictures of a synthetic video: hand, light and cameras of a truth, brought before a renderer."""
+"""The pictures of a synthetic video: hands, light and cameras of a truth, brought before a renderer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -34,19 +34,19 @@ class Photographs:
 
 
 def photographs(
-    hand: HandModel,
-    truth: SyntheticTruth,
+    hands: Sequence[HandModel],
+    truths: Sequence[SyntheticTruth],
     settings: SyntheticSettings,
     config: Config,
     device: torch.device,
 ) -> Photographs:
-    """Take every picture of a true video. Mitsuba must have been started.
+    """Take every picture of a true video of one or two hands. Mitsuba must have been started.
 
     matched: by our own renderer in the truth's light, over black. mismatched: see `handrefine.data.mismatch`.
     """
     if settings.kind == "mismatched":
-        return _mismatched(hand, truth, settings, config.light.map_height)
-    return _matched(hand, truth, config, device)
+        return _mismatched(hands, truths, settings, config.light.map_height)
+    return _matched(hands, truths, config, device)
 
 
 def sequence_in_memory(
@@ -68,41 +68,56 @@ def sequence_in_memory(
     )
 
 
-def _matched(hand: HandModel, truth: SyntheticTruth, config: Config, device: torch.device) -> Photographs:
+def _matched(
+    hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], config: Config, device: torch.device
+) -> Photographs:
+    truth = truths[0]  # cameras, instants and light are common
     keys = _keys(truth)
     views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
     settings = replace(render_settings(config.render), spp=PHOTO_SPP, shading="radiance")
-    renderer = create_renderer(config.render.backend, [hand.topology], views, settings)
-    surface = HandSurface(
-        torch.as_tensor(truth.verts_world).float().to(device),
-        torch.as_tensor(truth.texture).float().to(device)[None],
-    )
+    renderer = create_renderer(config.render.backend, [hand.topology for hand in hands], views, settings)
+    surfaces = [
+        HandSurface(
+            torch.as_tensor(of.verts_world).float().to(device),
+            torch.as_tensor(of.texture).float().to(device)[None],
+        )
+        for of in truths
+    ]
     with torch.no_grad():
         light = _environment(truth, config.light.map_height).to(device)
-        picture = renderer.render([surface], light, seed=config.seed)
+        picture = renderer.render(surfaces, light, seed=config.seed)
     images = [image.cpu().numpy() for image in views.split(picture.rgb)]
-    covered = [coverage.cpu().numpy() >= COVERED for coverage in views.split(picture.coverage[:, 0])]
+    covered = [coverage.cpu().numpy() >= COVERED for coverage in views.split(picture.coverage.sum(dim=1))]
     return Photographs(dict(zip(keys, images, strict=True)), dict(zip(keys, covered, strict=True)))
 
 
 def _mismatched(
-    hand: HandModel, truth: SyntheticTruth, settings: SyntheticSettings, map_height: int
+    hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], settings: SyntheticSettings, map_height: int
 ) -> Photographs:
     from handrefine.render.mitsuba.photo import PhotoSettings, PhotoStudio
 
-    mismatch = settings.mismatch
+    mismatch, truth = settings.mismatch, truths[0]
     surface_rng, lamp_rng, camera_rng, noise_rng = (
         np.random.default_rng(s) for s in np.random.SeedSequence([settings.seed, 1]).spawn(4)
     )
-    topology, verts_world = fine_surface(truth.verts_world, hand.topology, mismatch.relief_mm, surface_rng)
+    surfaces = [
+        fine_surface(of.verts_world, hand.topology, mismatch.relief_mm, surface_rng)
+        for hand, of in zip(hands, truths, strict=True)
+    ]
     lamp = bright_lamp(truth.light, truth.verts_world.mean(axis=(0, 1)), lamp_rng)
     skin = PhotoSettings(roughness=mismatch.roughness, specular=mismatch.specular, spp=PHOTO_SPP)
-    studio = PhotoStudio(topology, truth.texture, _environment(truth, map_height), lamp, skin)
+    studio = PhotoStudio(
+        [topology for topology, _ in surfaces],
+        [of.texture for of in truths],
+        _environment(truth, map_height),
+        lamp,
+        skin,
+    )
     faults = {name: camera_fault(c.width, c.height, mismatch, camera_rng) for name, c in truth.cameras.items()}
     images, masks = {}, {}
     for index, (k, name) in enumerate(_keys(truth)):
         if index % len(truth.cameras) == 0:
-            studio.move(torch.as_tensor(verts_world[k]).float())
+            studio.move(*(torch.as_tensor(verts_world[k]).float() for _, verts_world in surfaces))
         rgb, coverage = studio.photograph(truth.cameras[name], seed=index)
         images[k, name] = as_taken(rgb, coverage, faults[name], mismatch, noise_rng)
         masks[k, name] = coverage >= COVERED

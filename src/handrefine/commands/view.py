@@ -63,7 +63,7 @@ def _pictures(folder: Path, annotation: RunAnnotation) -> dict[tuple[int, str], 
 
 
 def _true_vertices(annotation: RunAnnotation, path: Path) -> np.ndarray:
-    truth = load_truth(path)
+    truth = load_truth(path, annotation.side)
     missing = [frame for frame in annotation.frames if frame not in truth.frames]
     found, expected = truth.verts_world.shape[1], annotation.after.verts_world.shape[1]
     if missing or truth.side != annotation.side or found != expected:

@@ -76,16 +76,18 @@ def finger_gesture(
 
 
 def global_motion(
-    side: Side, time: Float[np.ndarray, " frame"], rng: np.random.Generator
+    side: Side, time: Float[np.ndarray, " frame"], rng: np.random.Generator, *, turn: float | None = None
 ) -> tuple[Float[np.ndarray, "frame 3"], Float[np.ndarray, "frame 3"]]:
     """Global rotation (axis-angle) and translation in metres of a hand held up, its fingers towards +y.
 
     The hand turns by some 0.3 rad and moves by a few centimetres.
+
+    Args:
+        turn: rotation about +y in radians; random when missing. At 0 a right palm faces -x and a left palm +x.
     """
     fingers_up = np.array([0.0, 0.0, -math.pi / 2 if side == "right" else math.pi / 2])
-    base = _compose(
-        rng.normal(0, 0.2, 3), _compose(np.array([0.0, rng.uniform(-math.pi, math.pi), 0.0]), fingers_up)
-    )
+    tilt, any_turn = rng.normal(0, 0.2, 3), rng.uniform(-math.pi, math.pi)
+    base = _compose(tilt, _compose(np.array([0.0, any_turn if turn is None else turn, 0.0]), fingers_up))
     phase, speed = rng.uniform(0, 2 * math.pi, (2, 3)), rng.uniform(0.25, 0.6, (2, 3))
     swing = np.sin(phase[0] + speed[0] * time[:, None]) * rng.uniform(0.1, 0.25, 3)
     trans_m = rng.normal(0, 0.15, 3) + np.sin(phase[1] + speed[1] * time[:, None]) * rng.uniform(0.004, 0.015, 3)

@@ -2,8 +2,8 @@
 
 import os
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from handrefine.data.gesture import finger_gesture, frame_numbers, gesture_time, global_motion, with_abrupt_move
 from handrefine.data.mismatch import MismatchSettings, uneven_light
+from handrefine.data.pair import meeting
 from handrefine.data.studio import cameras_around, key_light, skin_variation
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology
@@ -22,6 +23,8 @@ from handrefine.sequence import Camera, HandAnnotation, ManoParameters, Side
 TruthKind = Literal["matched", "mismatched"]
 #: Longest gap between frames, in steps of three.
 _LARGEST_GAP = {"matched": 4, "mismatched": 12}
+#: Before the names of a second hand's arrays in a truth file.
+SECOND = "second_"
 
 
 @runtime_checkable  # so that shape checks while testing can handle it
@@ -104,46 +107,93 @@ def make_truth(
         hand: hand model, right or left.
         skin: reflectance to start from in the model's atlas, linear RGB, row 0 at the top.
     """
-    gesture_rng, shape_rng, camera_rng, light_rng, skin_rng, mismatch_rng = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(6)
+    return make_truths([hand], [skin], settings)[0]
+
+
+def make_truths(
+    hands: Sequence[HandLayer], skins: Sequence[Float[np.ndarray, "_ _ 3"]], settings: SyntheticSettings
+) -> tuple[SyntheticTruth, ...]:
+    """The same for one or two hands of one person; instants, cameras and light are common to both.
+
+    Both have the same betas, hence the mirrored shape where the models mirror each other, a gesture each, and a
+    variation of the skin each. Their palms face one another, the second hand as near to the first as it gets
+    without touching it (see `handrefine.data.pair`), so that each hides and shadows parts of the other.
+    """
+    gesture_rng, shape_rng, camera_rng, light_rng, skin_rng, mismatch_rng, second_rng, second_skin_rng = (
+        np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(8)
     )
     frames = frame_numbers(settings.instants, gesture_rng, largest_gap=_LARGEST_GAP[settings.kind])
     time = gesture_time(frames)
     if settings.kind == "mismatched":
         time = with_abrupt_move(time, mismatch_rng)
-    rest = _posed(hand, np.zeros((1, 48)), np.zeros((1, 10)), np.zeros((1, 3)), flat_hand_mean=True)
-    fingers = finger_gesture(rest[1][0], hand.side, time, gesture_rng)
-    rotation, trans_m = global_motion(hand.side, time, gesture_rng)
-    shape = np.tile(np.clip(shape_rng.normal(0, 0.7, 10), -2, 2), (len(frames), 1))
-    pose_aa = np.concatenate([rotation, fingers - hand.hands_mean.detach().cpu().numpy()], axis=1)
-    verts_world, joints_world = _posed(hand, pose_aa, shape, trans_m, flat_hand_mean=False)
-    texture = skin_variation(skin, settings.texture_size, skin_rng)
-    light = key_light(verts_world, hand.topology, texture, light_rng)
-    return SyntheticTruth(
-        side=hand.side,
-        cameras=cameras_around(verts_world, settings.cameras, settings.size, camera_rng),
-        frames=frames,
-        mano=ManoParameters(pose_aa, shape, trans_m, flat_hand_mean=False),
-        verts_world=verts_world,
-        joints_world=joints_world,
-        texture=texture,
-        light=uneven_light(light, mismatch_rng) if settings.kind == "mismatched" else light,
+    betas = np.clip(shape_rng.normal(0, 0.7, 10), -2, 2)
+    turn = None if len(hands) == 1 else second_rng.uniform(-np.pi, np.pi)
+    moving = [
+        _moving_hand(hand, betas, time, rng, turn)
+        for hand, rng in zip(hands, (gesture_rng, second_rng), strict=False)
+    ]
+    if turn is not None:
+        moving[1] = moving[1].shifted(meeting(moving[0].verts_world, moving[1].verts_world, turn, second_rng))
+    textures = [
+        skin_variation(skin, settings.texture_size, rng)
+        for skin, rng in zip(skins, (skin_rng, second_skin_rng), strict=False)
+    ]
+    light = key_light(moving[0].verts_world, hands[0].topology, textures[0], light_rng)
+    if settings.kind == "mismatched":
+        light = uneven_light(light, mismatch_rng)
+    verts_world = np.concatenate([moved.verts_world for moved in moving], axis=1)
+    cameras = cameras_around(verts_world, settings.cameras, settings.size, camera_rng)
+    return tuple(
+        SyntheticTruth(
+            side=hand.side,
+            cameras=cameras,
+            frames=frames,
+            mano=moved.mano,
+            verts_world=moved.verts_world,
+            joints_world=moved.joints_world,
+            texture=texture,
+            light=light,
+        )
+        for hand, moved, texture in zip(hands, moving, textures, strict=True)
     )
 
 
-def save_truth(path: Path, truth: SyntheticTruth) -> None:
-    """Write the truth as one `.npz` without pickled objects; complete under its name, or not at all."""
+@dataclass(frozen=True, eq=False)
+class _MovingHand:
+    mano: ManoParameters
+    verts_world: Float[np.ndarray, "frame vertex 3"]
+    joints_world: Float[np.ndarray, "frame 21 3"]
+
+    def shifted(self, by_m: Float[np.ndarray, "3"]) -> "_MovingHand":
+        mano = replace(self.mano, trans_m=self.mano.trans_m + by_m)
+        return _MovingHand(mano, self.verts_world + by_m, self.joints_world + by_m)
+
+
+def _moving_hand(
+    hand: HandLayer,
+    betas: Float[np.ndarray, "10"],
+    time: Float[np.ndarray, " frame"],
+    rng: np.random.Generator,
+    turn: float | None,
+) -> _MovingHand:
+    rest = _posed(hand, np.zeros((1, 48)), np.zeros((1, 10)), np.zeros((1, 3)), flat_hand_mean=True)
+    fingers = finger_gesture(rest[1][0], hand.side, time, rng)
+    rotation, trans_m = global_motion(hand.side, time, rng, turn=turn)
+    pose_aa = np.concatenate([rotation, fingers - hand.hands_mean.detach().cpu().numpy()], axis=1)
+    shape = np.tile(betas, (len(time), 1))
+    verts_world, joints_world = _posed(hand, pose_aa, shape, trans_m, flat_hand_mean=False)
+    return _MovingHand(ManoParameters(pose_aa, shape, trans_m, flat_hand_mean=False), verts_world, joints_world)
+
+
+def save_truth(path: Path, truth: SyntheticTruth, second: SyntheticTruth | None = None) -> None:
+    """Write the truth as one `.npz` without pickled objects; complete under its name, or not at all.
+
+    A second hand's own arrays stand beside the first hand's under names that begin with `second_`.
+    """
     cameras = list(truth.cameras.values())
     arrays: dict[str, Any] = {
-        "side": np.array(truth.side),
+        **_hand_arrays(truth),
         "frames": np.array(truth.frames),
-        "pose_aa": truth.mano.pose_aa,
-        "shape": truth.mano.shape,
-        "trans_m": truth.mano.trans_m,
-        "flat_hand_mean": np.array(truth.mano.flat_hand_mean),
-        "verts_world": truth.verts_world,
-        "joints_world": truth.joints_world,
-        "texture": truth.texture,
         "light": truth.light,
         "camera_names": np.array(list(truth.cameras)),
         "camera_sizes_px": np.array([[c.width, c.height] for c in cameras]),
@@ -151,6 +201,8 @@ def save_truth(path: Path, truth: SyntheticTruth) -> None:
         "camera_R_cam_world": np.array([c.R_cam_world for c in cameras]),
         "camera_t_cam_world": np.array([c.t_cam_world for c in cameras]),
     }
+    if second is not None:
+        arrays |= {f"{SECOND}{name}": values for name, values in _hand_arrays(second).items()}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -162,12 +214,14 @@ def save_truth(path: Path, truth: SyntheticTruth) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def load_truth(path: Path) -> SyntheticTruth:
-    """Raises:
-    InputError: the file is missing or no truth file, lacks an array, or holds one that is not finite or does
-        not fit the others.
+def load_truth(path: Path, side: Side | None = None) -> SyntheticTruth:
+    """The truth of one hand: of the given side where the file holds it, else of the first.
+
+    Raises:
+        InputError: the file is missing or no truth file, lacks an array, or holds one that is not finite or does
+            not fit the others.
     """
-    arrays = _read_arrays(Path(path))
+    arrays = _read_arrays(Path(path), side)
     sizes, intrinsics = arrays["camera_sizes_px"], arrays["camera_intrinsics_px"].tolist()
     R, t = arrays["camera_R_cam_world"], arrays["camera_t_cam_world"]
     names = [str(name) for name in arrays["camera_names"]]
@@ -208,7 +262,21 @@ _ARRAYS: Mapping[str, tuple[int | str | None, ...]] = {
 }
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+def _hand_arrays(truth: SyntheticTruth) -> dict[str, np.ndarray]:
+    """What belongs to one hand alone."""
+    return {
+        "side": np.array(truth.side),
+        "pose_aa": truth.mano.pose_aa,
+        "shape": truth.mano.shape,
+        "trans_m": truth.mano.trans_m,
+        "flat_hand_mean": np.array(truth.mano.flat_hand_mean),
+        "verts_world": truth.verts_world,
+        "joints_world": truth.joints_world,
+        "texture": truth.texture,
+    }
+
+
+def _read_arrays(path: Path, side: Side | None) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
@@ -216,6 +284,8 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         raise InputError("there is no truth file", where=path) from None
     except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
         raise InputError("a truth file cannot be read", where=path, found=error) from error
+    if side is not None and str(arrays.get(f"{SECOND}side")) == side:
+        arrays |= {name.removeprefix(SECOND): v for name, v in arrays.items() if name.startswith(SECOND)}
     known: dict[str | int | None, int] = {}
     for name, shape in _ARRAYS.items():
         if name not in arrays:

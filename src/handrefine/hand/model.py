@@ -173,6 +173,19 @@ def load_hand_model(side: Side, model_file: Path | None = None, *, fix_left_shap
     return HandModel(arrays, side, path.name, open_hand=False)
 
 
+def mirrors(left: HandModel, right: HandModel) -> bool:
+    """Whether equal betas give mirrored hands: the shape directions mirror each other in x, to a hundredth.
+
+    True for the open hands. Of the official MANO files it holds only once the left one's first directions have
+    been turned (`fix_left_shape`); the templates of MANO mirror each other to a fraction of a millimetre.
+    """
+    of_left, of_right = left._mano.shapedirs, right._mano.shapedirs
+    if of_left.shape != of_right.shape:
+        return False
+    mirrored = of_left * of_left.new_tensor([-1.0, 1.0, 1.0])[:, None]
+    return bool((mirrored - of_right).norm() <= 0.01 * of_right.norm())
+
+
 def _side_of(arrays: ModelArrays) -> Side:
     """MANO's right hand reaches towards -x from its wrist, its left hand towards +x."""
     joints = arrays.J_regressor @ arrays.v_template

@@ -103,21 +103,42 @@ def make_labels(
 
     if mask is not None:
         label = _labels_of_mask(mask, joints_px, other_joints_px, away_px, chosen)
-    elif chosen.background == "black":
-        label = _labels_over_black(image, chosen.mask_margin_px)
     else:
-        label = np.full((height, width), UNKNOWN, np.int8)
+        label = label_without_mask(image, chosen)
     label[unexplained] = UNKNOWN
+    near = away_px <= chosen.near_px * px_scale
+    return label_image(image, label, unexplained, near, chosen, has_mask=mask is not None)
 
+
+def label_without_mask(image: Image, settings: LabelSettings) -> Int8[np.ndarray, "height width"]:
+    """What the image alone says: everything over black, nothing else."""
+    if settings.background == "black":
+        return _labels_over_black(image, settings.mask_margin_px)
+    return np.full(image.shape[:2], UNKNOWN, np.int8)
+
+
+def label_image(
+    image: Image,
+    label: Int8[np.ndarray, "height width"],
+    unexplained: Region,
+    near: Region,
+    settings: LabelSettings,
+    *,
+    has_mask: bool,
+) -> LabelImage:
+    """What the labels mean for the colours.
+
+    unexplained: what the model cannot explain.
+    near: where colours count when neither mask nor background is known.
+    """
     black = np.zeros_like(image)
-    if chosen.background == "black":
+    if settings.background == "black":
         comparable, target, background = ~unexplained, image, black
-    elif mask is not None:
+    elif has_mask:
         comparable, background = label != UNKNOWN, black
         target = np.where((label == NOT_HAND)[..., None], black, image)
     else:
-        comparable = (away_px <= chosen.near_px * px_scale) & ~unexplained
-        target, background = image, image
+        comparable, target, background = near & ~unexplained, image, image
     return LabelImage(label, comparable & ~saturated(image), target, background, background is black)
 
 
@@ -142,16 +163,19 @@ def saturated(image: Image) -> Region:
 
 
 def is_black_background(
-    image: Image, joints_px: Float[np.ndarray, "21 2"], *, px_scale: int | float = 1.0, near_px: int | float = 25
+    image: Image, *joints_px: Float[np.ndarray, "21 2"], px_scale: int | float = 1.0, near_px: int | float = 25
 ) -> bool:
-    """Whether nearly everything (99 %) outside the hull of the hand's joints, grown by `near_px`, is black.
+    """Whether nearly everything (99 %) outside the hulls of the hands' joints, grown by `near_px`, is black.
 
-    What lies beyond the wrist is not asked: there may be a forearm. False where the view is too tight to tell. Ask
+    What lies beyond a wrist is not asked: there may be a forearm. False where the view is too tight to tell. Ask
     it of all views of a video and believe the majority.
     """
     height, width = image.shape[:2]
-    away = regions.distance_px(regions.convex_hull(joints_px, height, width)) > near_px * px_scale
-    outside = image.max(axis=2)[away & ~regions.beyond_wrist(joints_px, height, width)]
+    asked = np.ones((height, width), bool)
+    for joints in joints_px:
+        asked &= regions.distance_px(regions.convex_hull(joints, height, width)) > near_px * px_scale
+        asked &= ~regions.beyond_wrist(joints, height, width)
+    outside = image.max(axis=2)[asked]
     return outside.size >= 64 and float((outside <= BACKGROUND_BLACK).mean()) >= 0.99
 
 
@@ -165,13 +189,13 @@ def _labels_of_mask(
     """A rough skin mask as labels of one hand: its skin elsewhere and its evident gaps are unknown."""
     height, width = mask.shape
     length = regions.hand_length_px(joints_px)
-    label = _banded(mask, settings.mask_margin_px)
+    label = banded(mask, settings.mask_margin_px)
     label[mask & (away_px > settings.reach * length)] = UNKNOWN
     if other_joints_px is not None:
         own = regions.distance_px(regions.bones(joints_px, height, width))
         other = regions.distance_px(regions.bones(other_joints_px, height, width))
         label[mask & (other < own)] = UNKNOWN
-    missed = _joints_outside(mask, joints_px, settings.missing * length)
+    missed = joints_outside(mask, joints_px, settings.missing * length)
     if missed.any():
         gap = regions.bones(joints_px, height, width, of_joints=missed)
         label[~mask & regions.dilated(gap, settings.missing * length)] = UNKNOWN
@@ -182,12 +206,12 @@ def _labels_over_black(image: Image, margin_px: int | float) -> Int8[np.ndarray,
     """Light is hand and black is not. The outermost lit pixels may be covered by any share: a hand that had to
     cover them whole would grow by half a pixel, so they are unknown here, and their brightness says the rest."""
     lit = image.max(axis=2) > BACKGROUND_BLACK
-    label = _banded(lit, margin_px)
+    label = banded(lit, margin_px)
     label[lit & (regions.distance_px(~lit) < 1.5)] = UNKNOWN
     return label
 
 
-def _joints_outside(mask: Region, joints_px: np.ndarray, further_than_px: int | float) -> Bool[np.ndarray, "21"]:
+def joints_outside(mask: Region, joints_px: np.ndarray, further_than_px: int | float) -> Bool[np.ndarray, "21"]:
     """Joints within the image and further from the mask than an imperfect annotation explains."""
     height, width = mask.shape
     away_px = regions.distance_px(mask)
@@ -198,7 +222,7 @@ def _joints_outside(mask: Region, joints_px: np.ndarray, further_than_px: int | 
     return outside
 
 
-def _banded(mask: Region, margin_px: int | float) -> Int8[np.ndarray, "height width"]:
+def banded(mask: Region, margin_px: int | float) -> Int8[np.ndarray, "height width"]:
     """HAND inside, NOT_HAND outside, UNKNOWN within `margin_px` on either side of the contour (0: no band)."""
     label = mask.astype(np.int8)
     if margin_px > 0:

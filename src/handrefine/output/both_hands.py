@@ -3,16 +3,14 @@
 from pathlib import Path
 
 from handrefine.errors import InputError
-from handrefine.sequence import Side
-
-SIDES: tuple[Side, ...] = ("right", "left")
+from handrefine.sequence import Side, sides_of
 
 
 def runs_of_hands(folder: Path) -> dict[Side, Path]:
     """The run folders of the hands within a run of both; none where the folder is the run of one hand."""
     if (folder / "annotation.npz").is_file():
         return {}
-    return {side: folder / side for side in SIDES if (folder / side / "annotation.npz").is_file()}
+    return {side: folder / side for side in sides_of("both") if (folder / side / "annotation.npz").is_file()}
 
 
 def refuse_both_hands(folder: Path) -> None:

@@ -67,6 +67,12 @@ class RunFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def inside(self, name: str) -> "RunFolder":
+        """A subfolder that is laid out like a run folder and is committed with this one. Close it after use."""
+        inner = RunFolder(self.target / name, self.partial / name, overwrite=False)
+        inner.path(MARKER).write_text("This folder was written by handrefine.\n", encoding="utf-8")
+        return inner
+
     def append_log(self, record: Mapping[str, object]) -> None:
         """Add one line to `log.jsonl`; it can be read at once by whoever follows the run."""
         if self._log is None:
@@ -88,7 +94,7 @@ class RunFolder:
         """
         if self._committed:
             return self.target
-        self._close_log()
+        self.close()
         old = _aside(self.target)
         try:
             if self._overwrite and self.target.exists():
@@ -115,11 +121,12 @@ class RunFolder:
         if kind is None:
             self.commit()
             return
-        self._close_log()
+        self.close()
         if not self._committed:
             log.error("the run did not finish; what it wrote so far is in %s", self.partial)
 
-    def _close_log(self) -> None:
+    def close(self) -> None:
+        """Close the log."""
         if self._log is not None:
             self._log.close()
             self._log = None

@@ -34,6 +34,13 @@ MEASURES: dict[str, Measure] = {
     "mask_recall": Measure("mask recall", "%", 1, "higher", "no mask", 100.0, "absolute"),
     "texture_psnr_db": Measure("texture PSNR", "dB", 1, "higher", "no truth", 1.0, "absolute"),
 }
+#: What held-out cameras tell.
+HOLDOUT_MEASURES: dict[str, Measure] = {
+    "mask_precision": MEASURES["mask_precision"],
+    "mask_recall": MEASURES["mask_recall"],
+    "contour_distance_px": Measure("contour distance", "px", 2, "lower", "no mask"),
+    "photometric_error": Measure("photometric error", "%", 2, "lower", "too few pixels", 100.0),
+}
 
 
 def before_after_table(metrics: Metrics, title: str | None = None) -> Table:
@@ -55,6 +62,35 @@ def before_after_table(metrics: Metrics, title: str | None = None) -> Table:
                 measure.name, _text(before, measure), _text(after, measure), _change(before, after, measure)
             )
     return table
+
+
+def holdout_table(report: Metrics) -> Table:
+    """A row for every held-out camera and one for their means: each figure before and after.
+
+    Args:
+        report: the contents of `holdout.json`.
+    """
+    table = Table(title="held-out cameras, before \u2192 after")
+    table.add_column("camera")
+    for measure in HOLDOUT_MEASURES.values():
+        table.add_column(measure.name, justify="right")
+    cameras, mean = report.get("cameras"), report.get("mean")
+    rows = [(str(row["camera"]), row) for row in cameras] if isinstance(cameras, list) else []
+    for name, row in [*rows, ("mean", mean)]:
+        if isinstance(row, Mapping):
+            table.add_row(name, *(_before_after(row.get(key), m) for key, m in HOLDOUT_MEASURES.items()))
+    return table
+
+
+def _before_after(value: object, measure: Measure) -> str:
+    before, after = (
+        (_number(value.get(moment)) for moment in ("before", "after"))
+        if isinstance(value, Mapping)
+        else (None, None)
+    )
+    if before is None or after is None:
+        return _text(None, measure)
+    return f"{before * measure.scale:.{measure.digits}f} \u2192 {_text(after, measure)}"
 
 
 def _number(value: object) -> float | None:

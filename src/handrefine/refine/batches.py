@@ -72,7 +72,16 @@ def with_views(observations: Observations, indices: Sequence[int]) -> Observatio
     index = torch.from_numpy(pixels).to(observations.image.device)
     maps = {name: getattr(observations, name)[index] for name in (*_COLOURS, *_SHARES, *_OF_VIEW)}
     keys, windows = (tuple(of[k] for k in indices) for of in (observations.keys, observations.windows))
-    return replace(observations, views=views, keys=keys, windows=windows, **maps)
+    hands, owner = observations.hand_of_view, observations.owner
+    return replace(
+        observations,
+        views=views,
+        keys=keys,
+        windows=windows,
+        hand_of_view=None if hands is None else tuple(hands[k] for k in indices),
+        owner=None if owner is None else owner[index],
+        **maps,
+    )
 
 
 def shrunk(observations: Observations, factor: float) -> Observations:
@@ -86,21 +95,25 @@ def shrunk(observations: Observations, factor: float) -> Observations:
     views = ViewSet(tuple(View(v.frame, w.camera) for v, w in zip(observations.views.views, windows, strict=True)))
 
     def resized(name: str) -> Tensor:
-        values: Tensor = getattr(observations, name)
+        return resized_map(getattr(observations, name), all_or_nothing=name in _ALL_OR_NOTHING)
+
+    def resized_map(values: Tensor, *, all_or_nothing: bool) -> Tensor:
         pictures = [
             _area_mean(picture.float().cpu().numpy(), view.camera.width, view.camera.height)
             for picture, view in zip(observations.views.split(values), views.views, strict=True)
         ]
         flat = torch.cat([torch.from_numpy(p).flatten(0, 1) for p in pictures])
-        if name in _ALL_OR_NOTHING:
-            flat = flat > 0.99
-        return flat.to(values)
+        return (flat > 0.99 if all_or_nothing else flat).to(values)
 
     view_of_pixel = views.view_of_pixel(observations.image.device)
     first_pixel = torch.from_numpy(observations.views.offsets).to(observations.image.device)
     of_view = {name: getattr(observations, name)[first_pixel][view_of_pixel] for name in _OF_VIEW}
     maps = {name: resized(name) for name in (*_COLOURS, *_SHARES)}
-    return replace(observations, views=views, windows=tuple(windows), **of_view, **maps)
+    owner = observations.owner
+    if owner is not None:
+        wholly = [resized_map(owner == hand, all_or_nothing=True) for hand in (0, 1)]
+        owner = torch.where(wholly[0], 0, torch.where(wholly[1], 1, -1))
+    return replace(observations, views=views, windows=tuple(windows), owner=owner, **of_view, **maps)
 
 
 def _area_mean(picture: np.ndarray, width: int, height: int) -> np.ndarray:

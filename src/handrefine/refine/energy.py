@@ -42,7 +42,7 @@ class Energy:
     ours: it compares coverage with what labels say of each pixel, where they say anything.
 
     Args:
-        frames: the dataset's frame numbers of the refined instants: the prior's clock.
+        frames: the dataset's frame numbers of the refined instants of every hand: the prior's clock.
         cameras: the cameras' weights at every call, by which the weights of their pixels are multiplied.
     """
 
@@ -50,7 +50,7 @@ class Energy:
         self,
         config: ObjectiveConfig,
         observations: Observations,
-        frames: Sequence[int],
+        frames: Sequence[Sequence[int]],
         cameras: CameraWeighting,
     ) -> None:
         self.cameras = cameras
@@ -62,8 +62,10 @@ class Energy:
         self._target = self._as_seen(observations.target)
         self._images = observations.views.split(observations.target)
 
-    def __call__(self, prediction: Prediction, articulation_aa: Float[Tensor, "frame 45"]) -> dict[str, Tensor]:
-        """Every term, weighted; they add up to the loss."""
+    def __call__(
+        self, prediction: Prediction, articulations_aa: Sequence[Float[Tensor, "_ 45"]]
+    ) -> dict[str, Tensor]:
+        """Every term, weighted; they add up to the loss. articulations_aa: of every hand."""
         config, seen = self.config, self.observations
         picture = self._picture(prediction)
         residual = residual_norm(
@@ -74,18 +76,12 @@ class Energy:
         terms = {"data": mean(residual, colour_weight)}
         if config.lambda_silhouette > 0 and self._has_silhouette:
             weight = seen.silhouette_weight * self.cameras.silhouette[seen.camera_of_pixel]
-            terms["silhouette"] = silhouette_loss(prediction.coverage, seen.hand_share, weight)
+            terms["silhouette"] = silhouette_loss(self._silhouette(prediction), seen.hand_share, weight)
         if config.lambda_edge > 0:
             on_edge = edge_weights(seen.views.split(picture.detach()), self._images)
             terms["edge"] = mean(residual, colour_weight * on_edge)
-        if config.lambda_prior > 0 and len(articulation_aa) > 1:
-            terms["prior"] = temporal_prior(
-                articulation_aa,
-                self.frames,
-                window=config.prior_window,
-                sigma=config.prior_sigma,
-                a=config.prior_a,
-            )
+        if config.lambda_prior > 0 and any(len(frames) > 1 for frames in self.frames):
+            terms["prior"] = self._prior(articulations_aa)
         return {name: getattr(config, f"lambda_{name}") * term for name, term in terms.items()}
 
     def compared(self, prediction: Prediction) -> Compared:
@@ -99,6 +95,26 @@ class Energy:
 
     def _picture(self, prediction: Prediction) -> Float[Tensor, "pixel 3"]:
         return prediction.hand_rgb + (1 - prediction.coverage)[:, None] * self.observations.background
+
+    def _silhouette(self, prediction: Prediction) -> Float[Tensor, " pixel"]:
+        """What labels speak of: the coverage of the hand that owns a pixel, or of both where none is known to."""
+        owner = self.observations.owner
+        if owner is None:
+            return prediction.coverage
+        of_owner = prediction.by_hand.gather(1, owner.clamp(min=0)[:, None])[:, 0]
+        return torch.where(owner >= 0, of_owner, prediction.coverage)
+
+    def _prior(self, articulations_aa: Sequence[Float[Tensor, "_ 45"]]) -> Float[Tensor, ""]:
+        """The mean over the hands that move."""
+        config = self.config
+        priors = [
+            temporal_prior(
+                articulation_aa, frames, window=config.prior_window, sigma=config.prior_sigma, a=config.prior_a
+            )
+            for articulation_aa, frames in zip(articulations_aa, self.frames, strict=True)
+            if len(frames) > 1
+        ]
+        return torch.stack(priors).mean()
 
     def _as_seen(self, rgb: Float[Tensor, "pixel 3"]) -> Float[Tensor, "pixel 3"]:
         """Grey cameras see luminance only, here in all three channels."""

@@ -13,24 +13,33 @@ from handrefine.hand.model import HandGeometry, HandModel
 from handrefine.objective.penetration import penetration
 from handrefine.objective.plausibility import joint_limit_loss, usual_pose_loss
 from handrefine.objective.tie import annotation_tie
+from handrefine.refine.model import VideoHand
 from handrefine.refine.variables import PoseVariables
 
 
 class HandTerms:
-    """Joint limits, usual poses, and the tie of hidden joints of one hand, each by its weight."""
+    """Joint limits, usual poses, and the tie of hidden joints, each by its weight and the mean over the hands."""
 
-    def __init__(self, config: ObjectiveConfig, hand: HandModel) -> None:
-        self._config, self._hand = config, hand
-        self._prior = learned_or_anatomical_prior(hand)
+    def __init__(self, config: ObjectiveConfig, hands: Sequence[HandModel]) -> None:
+        self._config, self._hands = config, tuple(hands)
+        self._priors = [learned_or_anatomical_prior(hand) for hand in hands]
 
-    def __call__(self, pose: PoseVariables, hidden: Float[Tensor, "frame 15"]) -> dict[str, Tensor]:
+    def __call__(self, hands: Sequence[VideoHand], hidden: Sequence[Float[Tensor, "_ 15"]]) -> dict[str, Tensor]:
         """Every term whose weight is not zero, weighted.
 
-        hidden: see `Sight`.
+        hidden: of every hand at its own instants, see `Sight`.
         """
-        config, prior = self._config, self._prior
+        of_hands = [self._of_hand(k, hand.pose, hidden[k]) for k, hand in enumerate(hands)]
+        names = dict.fromkeys(name for terms in of_hands for name in terms)
+        return {
+            name: torch.stack([terms[name] for terms in of_hands if name in terms]).sum() / len(of_hands)
+            for name in names
+        }
+
+    def _of_hand(self, k: int, pose: PoseVariables, hidden: Float[Tensor, "frame 15"]) -> dict[str, Tensor]:
+        config, prior = self._config, self._priors[k]
         # The prior counts from the mean pose.
-        relative = pose.articulation_aa() - (self._hand.hands_mean if pose.flat_hand_mean else 0.0)
+        relative = pose.articulation_aa() - (self._hands[k].hands_mean if pose.flat_hand_mean else 0.0)
         terms: dict[str, Tensor] = {}
         if config.lambda_limits > 0 and torch.isfinite(prior.lower).any():
             terms["limits"] = joint_limit_loss(relative, prior.lower, prior.upper)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -16,13 +16,14 @@ from handrefine.refine.batches import batches
 from handrefine.refine.energy import Energy
 from handrefine.refine.hand_terms import HandTerms, PenetrationTerm
 from handrefine.refine.job import Job
+from handrefine.refine.model import Prediction
 from handrefine.refine.optimisers import StageOptimiser
 from handrefine.refine.sight import look
 from handrefine.refine.trust import CameraWeights
 
 #: Runs with different seeds never share an iteration's random numbers.
 SEEDS_PER_RUN = 100_003
-#: Extra figures of a geometry for the log, e.g. its error where a caller knows the truth.
+#: Extra figures of a hand's geometry for the log, e.g. its error where a caller knows the truth.
 Monitor = Callable[[HandGeometry], Mapping[str, float]]
 #: Told of every stage that has run, by its name, while the model still holds that stage's values.
 StageEnd = Callable[[str, StageConfig], None]
@@ -33,18 +34,19 @@ def optimise(
     *,
     progress: Progress,
     record: Callable[[Record], None],
-    monitor: Monitor | None = None,
+    monitors: Sequence[Monitor | None] = (),
     on_stage_end: StageEnd | None = None,
 ) -> list[CameraTrust]:
     """Run the schedule's stages on the job's model, in place.
 
     Every iteration draws new random numbers from the configured seed, and hands one record (`handrefine.progress`)
-    with the monitor's figures to `record` and to `progress`. Returns how far each camera was believed in the end.
+    with the monitors' figures (one for every hand) to `record` and to `progress`. Returns how far each camera was
+    believed in the end.
     """
     model, config = job.model, job.config
     cameras = CameraWeights(config.trust, job.observations.camera_names, job.runtime.device)
-    of_hand = HandTerms(config.objective, job.hand)
-    penetration = PenetrationTerm(config.objective, [job.hand], job.other_joints_world)
+    of_hands = HandTerms(config.objective, job.hands)
+    penetration = PenetrationTerm(config.objective, job.hands, job.unmodelled_joints_world)
     iteration, started = 0, time.perf_counter()
     for name, stage in stages_of(config.schedule):
         progress.stage(name, stage.iterations)
@@ -53,7 +55,7 @@ def optimise(
             (batch, Energy(config.objective, batch.observations, job.frames, cameras))
             for batch in batches(job, stage)
         ]
-        sight = look(job.hand, model.geometry().verts_world, job.observations)
+        sight = look(model, job.observations)
         cameras.visible_share = sight.visible_share
         for k in range(stage.iterations):
             seed = config.seed * SEEDS_PER_RUN + iteration
@@ -61,9 +63,9 @@ def optimise(
             prediction = model.predict(
                 batch.renderer, batch.observations, texture_levels=stage.texture_levels, seed=seed
             )
-            terms = energy(prediction, model.pose.articulation_aa())
-            terms |= of_hand(model.pose, sight.hidden)
-            terms |= penetration([prediction.geometry])
+            terms = energy(prediction, [hand.pose.articulation_aa() for hand in model.hands])
+            terms |= of_hands(model.hands, sight.hidden)
+            terms |= penetration(model.over_video(prediction.geometries))
             terms |= _colour_ridge(job, energy.counted_pixels(prediction))
             optimiser.zero_grad()
             loss = torch.stack(list(terms.values())).sum()
@@ -76,7 +78,7 @@ def optimise(
                 "loss": loss.item(),
                 "terms": {term: value.item() for term, value in terms.items()},
                 "seconds": time.perf_counter() - started,
-                **(monitor(prediction.geometry) if monitor is not None else {}),
+                **_monitored(job, prediction, monitors),
             }
             record(entry)
             progress.update(entry)
@@ -92,6 +94,20 @@ def _colour_ridge(job: Job, counted_pixels: Float[Tensor, ""]) -> dict[str, Tens
     if config.colour_ridge_px == 0:
         return {}
     return {"ridge": config.lambda_data * job.model.colour.ridge(counted_pixels, config.colour_ridge_px)}
+
+
+def _monitored(job: Job, prediction: Prediction, monitors: Sequence[Monitor | None]) -> Record:
+    """The monitors' figures; of two hands their means, and each hand's own under its side."""
+    figures = {
+        hand.side: dict(monitor(geometry))
+        for hand, geometry, monitor in zip(job.hands, prediction.geometries, monitors, strict=False)
+        if monitor is not None
+    }
+    if len(figures) < 2:
+        return dict(next(iter(figures.values()), {}))
+    names = set.intersection(*map(set, figures.values()))
+    means = {name: sum(of[name] for of in figures.values()) / len(figures) for name in sorted(names)}
+    return means | {"hands": figures}
 
 
 def _rate_factor(k: int, stage: StageConfig) -> float:

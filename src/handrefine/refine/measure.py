@@ -1,7 +1,8 @@
 """The figures of `metrics.json`: what a run gained, by its masks and, where it is known, by the truth."""
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 import handrefine
@@ -9,6 +10,7 @@ from handrefine.evaluate.masks import MaskAgreement, mask_agreement, mean_agreem
 from handrefine.evaluate.metrics import mean_distance_mm, reprojection_px, texture_psnr_db
 from handrefine.hand.model import HandGeometry
 from handrefine.refine.refinement import Refinement, State
+from handrefine.refine.windows import Window
 from handrefine.sequence import Camera
 
 #: A pixel belongs to the rendered hand from this coverage on.
@@ -29,7 +31,7 @@ def metrics_without_truth(refinement: Refinement) -> dict[str, object]:
         "mask_precision": {"before": before.precision, "after": after.precision},
         "mask_recall": {"before": before.recall, "after": after.recall},
         "texture_psnr_db": unknown,
-        "joint_fit_residual_mm": job.start.joint_residual_mm,
+        "joint_fit_residual_mm": refinement.start.joint_residual_mm,
         "seconds": refinement.seconds,
         "iterations": len(refinement.records),
         "seed": job.config.seed,
@@ -37,12 +39,12 @@ def metrics_without_truth(refinement: Refinement) -> dict[str, object]:
         "variant": job.runtime.variant,
         "per_view": [
             {
-                "frame": job.frames[frame],
+                "frame": refinement.frames[frame],
                 "camera": camera,
                 "mask_precision": {"before": of_before.precision, "after": of_after.precision},
                 "mask_recall": {"before": of_before.recall, "after": of_after.recall},
             }
-            for (frame, camera), of_before, of_after in zip(job.observations.keys, *agreements, strict=True)
+            for (frame, camera), of_before, of_after in zip(refinement.observations.keys, *agreements, strict=True)
         ],
     }
 
@@ -75,26 +77,36 @@ def texture_psnr(
 
 def _agreements(refinement: Refinement, state: State) -> list[MaskAgreement]:
     """One for every view; None twice where it has no mask."""
-    job = refinement.job
-    return [
-        _view_agreement(refinement, state, index)
-        if (job.start.frame_indices[frame], name) in job.sequence.masks
-        else MaskAgreement(None, None)
-        for index, (frame, name) in enumerate(job.observations.keys)
-    ]
+    sequence = refinement.job.sequence
+    coverages = refinement.observations.views.split(state.covered)
+    agreements = []
+    for (frame, name), window, coverage in zip(
+        refinement.observations.keys, refinement.observations.windows, coverages, strict=True
+    ):
+        key = refinement.start.frame_indices[frame], name
+        camera = sequence.cameras[name]
+        if key not in sequence.masks:
+            agreements.append(MaskAgreement(None, None))
+            continue
+        covered = covered_in_full(coverage, window, camera)
+        joints_px = camera.project(state.geometry.joints_world[frame]).cpu().numpy()
+        other_px = joints_of_other_px(refinement, frame, camera)
+        agreements.append(mask_agreement(covered, sequence.masks[key](), joints_px, other_px))
+    return agreements
 
 
-def _view_agreement(refinement: Refinement, state: State, index: int) -> MaskAgreement:
-    job = refinement.job
-    frame, name = job.observations.keys[index]
-    camera, window = job.sequence.cameras[name], job.observations.windows[index]
-    mask = job.sequence.masks[job.start.frame_indices[frame], name]()
-    coverage = job.observations.views.split(state.prediction.coverage)[index].cpu().numpy()
-    covered = torch.zeros(camera.height, camera.width, dtype=torch.bool).numpy()
-    window.cut(covered)[:] = window.enlarge(coverage) > COVERED
-    other = job.other_joints_world
-    other_px = None
-    if other is not None and bool(torch.isfinite(other[frame]).all()):
-        other_px = camera.project(other[frame]).numpy()
-    joints_px = camera.project(state.geometry.joints_world[frame]).cpu().numpy()
-    return mask_agreement(covered, mask, joints_px, other_px)
+def covered_in_full(
+    coverage: Float[Tensor, "height width"], window: Window, camera: Camera
+) -> Bool[np.ndarray, "full_height full_width"]:
+    """The pixels of the full image that belong to a hand rendered in its window."""
+    covered = np.zeros((camera.height, camera.width), dtype=bool)
+    window.cut(covered)[:] = window.enlarge(coverage.cpu().numpy()) > COVERED
+    return covered
+
+
+def joints_of_other_px(refinement: Refinement, frame: int, camera: Camera) -> Float[np.ndarray, "21 2"] | None:
+    """Where the annotation puts the hand that is not this one, at one of this hand's instants."""
+    other = refinement.other_joints_world
+    if other is None or not bool(torch.isfinite(other[frame]).all()):
+        return None
+    return camera.project(other[frame]).numpy()

@@ -1,12 +1,13 @@
 """How far the vertices move when pose and shape change a little: the natural length of an optimiser's step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handrefine.refine.model import HandVideoModel
+from handrefine.refine.model import VideoHand
 
 #: Columns of an instant's variables: rotation, translation, articulation, and the betas where they are its own.
 SLICES = {
@@ -71,19 +72,29 @@ class VertexMetric:
         return Motion(own - torch.einsum("fij,j->fi", coupling, shared), shared)
 
 
+def measure_metric(hands: Sequence[VideoHand]) -> VertexMetric:
+    """The metric of one hand, or of hands that share a shape, as they are posed.
+
+    In double precision, by differences of the hand models alone. The instants of several hands follow one another.
+    """
+    frames = sum(len(hand.pose.translation) for hand in hands)
+    parts = [_gram(hand, frames) for hand in hands]
+    own = parts[0].shape[1] if hands[0].pose.shape.ndim == 2 else N_POSE
+    gram = torch.cat(parts)
+    return VertexMetric(gram[:, :own, :own], gram[:, :own, own:], gram[:, own:, own:].sum(dim=0))
+
+
 @torch.no_grad()
-def measure_metric(model: HandVideoModel) -> VertexMetric:
-    """The metric at the model's pose, in double precision, by differences of the hand model alone."""
-    here = model.geometry().verts_world
+def _gram(hand: VideoHand, frames: int) -> Float[Tensor, "frame variable variable"]:
+    """`J^T J` of one hand at every instant, divided by what the metric averages over."""
+    here = hand.geometry().verts_world
     columns = []
     for name, columns_of_name in SLICES.items():
-        parameter = getattr(model.pose, name)
+        parameter = getattr(hand.pose, name)
         for k in range(columns_of_name.stop - columns_of_name.start):
             parameter[..., k] += DIFFERENCE
-            columns.append(((model.geometry().verts_world - here) / DIFFERENCE).flatten(1))
+            columns.append(((hand.geometry().verts_world - here) / DIFFERENCE).flatten(1))
             parameter[..., k] -= DIFFERENCE
     jacobian = torch.stack(columns, dim=2).double()
-    frames, vertices = here.shape[:2]
-    own = jacobian.shape[2] if model.pose.shape.ndim == 2 else N_POSE
-    gram = jacobian.mT @ jacobian / (vertices * (frames if own == N_POSE else 1))
-    return VertexMetric(gram[:, :own, :own], gram[:, :own, own:], gram[:, own:, own:].sum(dim=0))
+    alone = hand.pose.shape.ndim == 2
+    return jacobian.mT @ jacobian / (here.shape[1] * (1 if alone else frames))

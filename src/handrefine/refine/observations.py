@@ -1,7 +1,9 @@
-"""What the video says, pixel by pixel, cropped to the hand and resampled to the rendering's resolution."""
+"""What the video says, pixel by pixel, cropped to the hands and resampled to the rendering's resolution."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -20,6 +22,7 @@ from handrefine.objective.labels import (
     is_black_background,
     make_labels,
 )
+from handrefine.objective.two_hands import label_two_hands
 from handrefine.refine.skin import SkinSource
 from handrefine.refine.windows import Window, window_around
 from handrefine.render.base import View, ViewSet
@@ -42,6 +45,8 @@ class Observations:
         background_known: False where the background is the image itself.
         hand_share: share of the pixel that labels call hand; silhouette_weight: 1 where they say so, else 0.
         grey_pixel: pixels of grey cameras.
+        hand_of_view: which of two hands every view's window surrounds; None where there is one hand.
+        owner: which of two hands a pixel certainly shows, -1 where neither; None where there is one hand.
     """
 
     views: ViewSet
@@ -57,6 +62,8 @@ class Observations:
     silhouette_weight: Float[Tensor, " pixel"]
     grey_pixel: Bool[Tensor, " pixel"]
     camera_of_pixel: Int[Tensor, " pixel"]
+    hand_of_view: tuple[int, ...] | None = None
+    owner: Int[Tensor, " pixel"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,44 +77,54 @@ class _ViewData:
     background_known: np.ndarray
     hand_share: np.ndarray
     silhouette_weight: np.ndarray
+    owner: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """One view: instant and camera, the hand that its window surrounds, and what is there."""
+
+    key: tuple[int, str]
+    hand: int
+    window: Window
+    data: _ViewData
 
 
 def observe(
     sequence: HandSequence,
     frame_indices: list[int],
-    start: HandGeometry,
+    hands: Sequence[HandGeometry],
     other_joints_world: Float[Tensor, "frame 21 3"] | None,
     config: Config,
     device: torch.device,
 ) -> Observations:
-    """Crop, label and resample every image that shows the hand.
+    """Crop, label and resample every image, once for every hand that it shows.
 
     Args:
-        frame_indices: instants of the sequence that are refined; `start` and `other_joints_world` follow them.
-        other_joints_world: the other hand's joints; NaN where they are not known.
+        frame_indices: instants of the sequence that are refined; `hands` and `other_joints_world` follow them.
+        hands: the hands that are refined, as they are annotated; NaN where one is missing.
+        other_joints_world: joints of a hand that is there, but is not refined; NaN where there is none.
 
     Raises:
-        InputError: the hand is in no image at all, or an image is broken.
+        InputError: the hands are in no image at all, or an image is broken.
     """
-    found: list[tuple[tuple[int, str], Window, _ViewData]] = []
+    found: list[_Found] = []
     chosen = config.labels.background
-    black = _images_are_over_black(sequence, frame_indices, start) if chosen == "auto" else chosen == "black"
-    hands = [start.joints_world, *([] if other_joints_world is None else [other_joints_world])]
-    skin = SkinSource(sequence, frame_indices, hands, config.labels, over_black=black)
+    black = _images_are_over_black(sequence, frame_indices, hands) if chosen == "auto" else chosen == "black"
+    skins = _skin_sources(sequence, frame_indices, hands, other_joints_world, config.labels, black)
     for k, frame in enumerate(frame_indices):
-        for name, camera in sequence.cameras.items():
-            if (frame, name) not in sequence.images:
+        joints_world = [hand.joints_world[k] for hand in hands if _is_known(hand.joints_world[k])]
+        for index, (name, camera) in product(range(len(hands)), sequence.cameras.items()):
+            if (frame, name) not in sequence.images or not _is_known(hands[index].joints_world[k]):
                 continue
-            window = window_around(start.verts_world[k], camera, config.crop)
+            window = window_around(hands[index].verts_world[k], camera, config.crop)
             if window is None:
                 log.info("camera %s does not see the hand in frame %d", name, sequence.frames[frame])
                 continue
             other = None if other_joints_world is None else other_joints_world[k]
-            shown = skin.labels(k, name, window)
-            data = _view_data(
-                sequence, (frame, name), window, start.joints_world[k], other, config.labels, black, shown
-            )
-            found.append(((k, name), window, data))
+            skin = skins[index].labels(k, name, window)
+            data = _view_data(sequence, (frame, name), window, joints_world, other, config.labels, black, skin)
+            found.append(_Found((k, name), index, window, data))
     if not found:
         raise InputError(
             "no camera sees the annotated hand",
@@ -115,21 +132,45 @@ def observe(
             found="its projection lies outside every image",
             fix="check that annotation and cameras belong together",
         )
-    return _flatten(found, tuple(sequence.cameras), sequence, device)
+    return _flatten(found, sequence, device, two_hands=len(hands) == 2)
+
+
+def _skin_sources(
+    sequence: HandSequence,
+    frame_indices: list[int],
+    hands: Sequence[HandGeometry],
+    other_joints_world: Float[Tensor, "frame 21 3"] | None,
+    config: LabelConfig,
+    black: bool,
+) -> list[SkinSource]:
+    """One for every refined hand, whose windows it labels."""
+    joints = [hand.joints_world for hand in hands]
+    others = [] if other_joints_world is None else [other_joints_world]
+    return [
+        SkinSource(
+            sequence, frame_indices, [own, *(j for j in joints if j is not own), *others], config, over_black=black
+        )
+        for own in joints
+    ]
+
+
+def _is_known(joints_world: Tensor) -> bool:
+    return bool(torch.isfinite(joints_world).all())
 
 
 def _view_data(
     sequence: HandSequence,
     key: tuple[int, str],
     window: Window,
-    joints_world: Tensor,
+    joints_world: list[Tensor],
     other_joints_world: Tensor | None,
     config: LabelConfig,
     black: bool,
     skin: np.ndarray | None,
 ) -> _ViewData:
-    """black: the whole background is, so that black along the image's border is no undistortion's remainder.
+    """joints_world: of the refined hands that are there.
 
+    black: the whole background is, so that black along the image's border is no undistortion's remainder.
     skin: what `SkinSource` says of the window.
     """
     full_image = sequence.images[key]()
@@ -139,20 +180,28 @@ def _view_data(
     def in_crop(points_world: Tensor) -> np.ndarray:
         return camera.project(points_world).detach().cpu().numpy() - corner
 
-    other_px = None
-    if other_joints_world is not None and bool(torch.isfinite(other_joints_world).all()):
-        other_px = in_crop(other_joints_world)
     image = window.cut(full_image)
+    mask = None if skin is None else skin == HAND
     excluded = np.zeros(image.shape[:2], bool) if black else window.cut(black_border(full_image))
+    if skin is not None:
+        excluded = excluded | (skin == UNKNOWN)
+    settings = replace(_label_settings(config), background="black" if black else "unknown")
+    if len(joints_world) == 2:
+        both_px = in_crop(joints_world[0]), in_crop(joints_world[1])
+        both = label_two_hands(image, both_px, mask=mask, excluded=excluded, settings=settings)
+        return _shrink(image, both.labels, both.owner, window)
+    other_px = None
+    if other_joints_world is not None and _is_known(other_joints_world):
+        other_px = in_crop(other_joints_world)
     labels = make_labels(
         image,
-        in_crop(joints_world),
-        mask=None if skin is None else skin == HAND,
+        in_crop(joints_world[0]),
+        mask=mask,
         other_joints_px=other_px,
-        excluded=excluded if skin is None else excluded | (skin == UNKNOWN),
-        settings=replace(_label_settings(config), background="black" if black else "unknown"),
+        excluded=excluded,
+        settings=settings,
     )
-    return _shrink(image, labels, window)
+    return _shrink(image, labels, np.full(image.shape[:2], -1, np.int8), window)
 
 
 def _label_settings(config: LabelConfig) -> LabelSettings:
@@ -165,8 +214,9 @@ def _label_settings(config: LabelConfig) -> LabelSettings:
     )
 
 
-def _shrink(image: np.ndarray, labels: LabelImage, window: Window) -> _ViewData:
+def _shrink(image: np.ndarray, labels: LabelImage, owner: np.ndarray, window: Window) -> _ViewData:
     """Means over the area of every window pixel; a pixel counts when nearly all of its area does."""
+    first, second = (_mostly(window.shrink(owner == hand)) > 0 for hand in (0, 1))
     return _ViewData(
         image=window.shrink(image),
         target=window.shrink(labels.target),
@@ -175,6 +225,7 @@ def _shrink(image: np.ndarray, labels: LabelImage, window: Window) -> _ViewData:
         background_known=np.full((window.camera.height, window.camera.width), labels.background_known),
         hand_share=window.shrink(labels.label == HAND),
         silhouette_weight=_mostly(window.shrink(labels.label != UNKNOWN)),
+        owner=np.where(first, 0, np.where(second, 1, -1)),
     )
 
 
@@ -182,28 +233,28 @@ def _mostly(share: np.ndarray) -> np.ndarray:
     return (share > 0.99).astype(np.float32)
 
 
-def _images_are_over_black(sequence: HandSequence, frame_indices: list[int], start: HandGeometry) -> bool:
-    """Whether the video shows a hand over black, by the majority of one instant's views."""
+def _images_are_over_black(
+    sequence: HandSequence, frame_indices: list[int], hands: Sequence[HandGeometry]
+) -> bool:
+    """Whether the video shows hands over black, by the majority of one instant's views."""
     votes = []
+    there = [hand.joints_world[0] for hand in hands if _is_known(hand.joints_world[0])]
     for name, camera in sequence.cameras.items():
         if (frame_indices[0], name) in sequence.images:
-            joints_px = camera.project(start.joints_world[0]).detach().cpu().numpy()
-            votes.append(is_black_background(sequence.images[frame_indices[0], name](), joints_px))
+            joints_px = [camera.project(joints).detach().cpu().numpy() for joints in there]
+            votes.append(is_black_background(sequence.images[frame_indices[0], name](), *joints_px))
     return sum(votes) > len(votes) / 2
 
 
 def _flatten(
-    found: list[tuple[tuple[int, str], Window, _ViewData]],
-    camera_names: tuple[str, ...],
-    sequence: HandSequence,
-    device: torch.device,
+    found: list[_Found], sequence: HandSequence, device: torch.device, *, two_hands: bool
 ) -> Observations:
-    keys = tuple(key for key, _, _ in found)
-    windows = tuple(window for _, window, _ in found)
+    keys, windows = tuple(view.key for view in found), tuple(view.window for view in found)
     views = ViewSet(tuple(View(k, w.camera) for (k, _), w in zip(keys, windows, strict=True)))
+    camera_names = tuple(sequence.cameras)
 
     def flat(name: str) -> Tensor:
-        maps = [getattr(data, name) for _, _, data in found]
+        maps = [getattr(view.data, name) for view in found]
         return torch.cat([torch.as_tensor(m).flatten(0, 1) for m in maps]).to(device)
 
     def per_view(values: list[int] | list[bool]) -> Tensor:
@@ -224,4 +275,6 @@ def _flatten(
         silhouette_weight=flat("silhouette_weight"),
         grey_pixel=per_view([camera.grey for camera in cameras]),
         camera_of_pixel=per_view([camera_names.index(name) for _, name in keys]),
+        hand_of_view=tuple(view.hand for view in found) if two_hands else None,
+        owner=flat("owner") if two_hands else None,
     )

@@ -1,14 +1,14 @@
 """How a stage's variables are moved: Adam for appearance; for geometry Adam, or descent in the vertex metric."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from handrefine.config import MetricConfig, OptimiserConfig, RatesConfig, StageConfig, Variable
 from handrefine.refine.metric import N_POSE, N_SHAPE, SLICES, Motion, VertexMetric, measure_metric
-from handrefine.refine.model import HandVideoModel
+from handrefine.refine.model import HandVideoModel, VideoHand
 
 log = logging.getLogger(__name__)
 GEOMETRY = tuple(SLICES)
@@ -28,9 +28,9 @@ class StageOptimiser:
         self._texture = list(model.variables("texture")) if "texture" in stage.variables else []
         names: list[Variable] = list(stage.variables)
         geometry = [name for name in names if name in GEOMETRY]
-        self._descent: MetricDescent | None = None
+        self._descents: list[MetricDescent] = []
         if config.geometry == "metric" and geometry:
-            self._descent = MetricDescent(model, geometry, config.metric)
+            self._descents = [MetricDescent(hands, geometry, config.metric) for hands in _by_shape(model)]
             names = [name for name in names if name not in GEOMETRY]
         groups = [
             {"params": list(model.variables(name)), "lr": 0.0, "rate": getattr(rates, name)} for name in names
@@ -49,8 +49,15 @@ class StageOptimiser:
             for group in self._adam.param_groups:
                 group["lr"] = group["rate"] * factor
             self._adam.step()
-        if self._descent is not None:
-            self._descent.step(factor)
+        for descent in self._descents:
+            descent.step(factor)
+
+
+def _by_shape(model: HandVideoModel) -> list[tuple[VideoHand, ...]]:
+    """The hands, together where they have one shape."""
+    if len({id(hand.pose.shape) for hand in model.hands}) == 1:
+        return [model.hands]
+    return [(hand,) for hand in model.hands]
 
 
 class MetricDescent:
@@ -59,10 +66,13 @@ class MetricDescent:
     m is the gradient averaged over iterations and G the vertex metric, so that a step means the same for a wrist
     and for a fingertip, which Adam's scaling parameter by parameter cannot know. D damps what hardly moves the
     vertices: variable i by `(damping_mm / spread_i)^2`, where the spread is how far off an annotation may be.
+
+    Args:
+        hands: one hand, or hands that share a shape, whose instants count like those of one hand.
     """
 
-    def __init__(self, model: HandVideoModel, names: Iterable[str], config: MetricConfig) -> None:
-        self._model, self._names, self._config = model, tuple(names), config
+    def __init__(self, hands: Sequence[VideoHand], names: Iterable[str], config: MetricConfig) -> None:
+        self._hands, self._names, self._config = hands, tuple(names), config
         self._steps = 0
         self._average: Motion | None = None
         self._metric: VertexMetric | None = None
@@ -71,7 +81,7 @@ class MetricDescent:
     @torch.no_grad()
     def step(self, factor: float) -> None:
         if self._metric is None or self._steps % self._config.refresh == 0:
-            self._metric = measure_metric(self._model)
+            self._metric = measure_metric(self._hands)
         self._steps += 1
         gradient = self._gradient()
         if self._average is None:
@@ -87,28 +97,38 @@ class MetricDescent:
         self._move(direction.scaled(torch.where(motion_m > 0, -step_m / motion_m.clamp(min=1e-30), 0.0)))
 
     def _gradient(self) -> Motion:
-        pose = self._model.pose
-
         def of(parameter: nn.Parameter) -> Tensor:
-            return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).double()
 
-        own, shape = [of(getattr(pose, name)) for name in SLICES if name != "shape"], of(pose.shape)
+        own = torch.cat(
+            [
+                torch.cat([of(getattr(hand.pose, name)) for name in SLICES if name != "shape"], dim=1)
+                for hand in self._hands
+            ]
+        )
+        shape = of(self._hands[0].pose.shape)
         if shape.ndim == 2:
-            return Motion(torch.cat([*own, shape], dim=1).double(), shape.new_zeros(0).double())
-        return Motion(torch.cat(own, dim=1).double(), shape.double())
+            return Motion(torch.cat([own, shape], dim=1), shape.new_zeros(0))
+        return Motion(own, shape)
 
     def _move(self, change: Motion) -> None:
-        pose = self._model.pose
-        for name in self._names:
-            parameter = getattr(pose, name)
-            shared = name == "shape" and parameter.ndim == 1
-            parameter += (change.shared if shared else change.own[:, SLICES[name]]).to(parameter.dtype)
+        first_row = 0
+        for hand in self._hands:
+            rows = slice(first_row, first_row + len(hand.pose.translation))
+            for name in self._names:
+                parameter = getattr(hand.pose, name)
+                if name != "shape" or parameter.ndim == 2:
+                    parameter += change.own[rows, SLICES[name]].to(parameter.dtype)
+            first_row = rows.stop
+        shape = self._hands[0].pose.shape
+        if "shape" in self._names and shape.ndim == 1:
+            shape += change.shared.to(shape.dtype)
 
     def _make_damping(self) -> Motion:
         """Variables that are not optimised are held by an enormous damping."""
-        pose, frames = self._model.pose, len(self._model.pose.translation)
-        alone = pose.shape.ndim == 2
-        like = {"dtype": torch.float64, "device": pose.translation.device}
+        shape, frames = self._hands[0].pose.shape, sum(len(hand.pose.translation) for hand in self._hands)
+        alone = shape.ndim == 2
+        like = {"dtype": torch.float64, "device": shape.device}
         own = torch.full((frames, N_POSE + N_SHAPE * alone), 1e12, **like)
         shared = torch.full((0 if alone else N_SHAPE,), 1e12, **like)
         for name in self._names:

@@ -1,28 +1,30 @@
-"""Refining one hand of a sequence, from the dataset's annotation to the result."""
+"""Refining one hand of a sequence or both, from the dataset's annotation to the result."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import wraps
-from typing import ParamSpec
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from torch import Tensor
 
 from handrefine.config import Config, StageConfig
+from handrefine.errors import InputError
 from handrefine.evaluate.camera_trust import CameraTrust
-from handrefine.hand.model import HandGeometry
+from handrefine.hand.model import HandGeometry, HandModel
 from handrefine.output.run_warnings import collected_warnings
 from handrefine.progress import Progress, Record, SilentProgress
+from handrefine.refine.batches import with_views
 from handrefine.refine.job import Job, prepare
 from handrefine.refine.loop import Monitor, optimise
 from handrefine.refine.model import Prediction
+from handrefine.refine.observations import Observations
+from handrefine.refine.start import Start
 from handrefine.refine.variables import PoseVariables
-from handrefine.render.base import HandSurface
+from handrefine.render.base import HandSurface, RenderSettings
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
 
-P = ParamSpec("P")
 #: Side of the coarse texture on which "seen by at least one camera" is told.
 SEEN_SIZE = 256
 #: Samples a pixel of the final pictures, which people look at.
@@ -33,26 +35,31 @@ FINAL_SEED = 2**31 - 1
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """The hand at one end of the refinement, and the pictures that it predicts in the final light and texture."""
+    """A hand at one end of the refinement, and what is predicted for the views around it.
+
+    prediction: in the final light and texture; it shows both hands where both are refined.
+    """
 
     parameters: ManoParameters
+    geometry: HandGeometry
     prediction: Prediction
-
-    @property
-    def geometry(self) -> HandGeometry:
-        return self.prediction.geometry
+    covered: Float[Tensor, " pixel"]
+    """Share of every pixel that this hand covers."""
 
 
 @dataclass(frozen=True, eq=False)
 class Refinement:
-    """The result of `refine`.
+    """The result of `refine`: one hand. Where both were refined together, each has a `Refinement` of its own.
 
     Attributes:
         job: what was refined; `job.model` holds the final values.
+        index: which of the job's hands this is.
+        observations: the views around this hand; their instants count those at which it is annotated.
+        before, after: this hand as it was annotated and as it was refined.
         textures: linear RGB reflectance, row 0 at the top; one, or one an instant where instants are independent.
         textures_seen: texels of each that at least one camera saw, on a coarser grid.
         environment: the light as a map; light_coefficients: the spherical harmonics that it was baked from.
-        colour_transforms: one [M | b] for every camera of `job.observations.camera_names`.
+        colour_transforms: one [M | b] for every camera of `observations.camera_names`.
         stage_textures: the (first) texture as it was at the end of every stage, by the stage's name.
         records: the log, one entry an iteration.
         warnings: every warning that came while refining, and how often.
@@ -60,6 +67,8 @@ class Refinement:
     """
 
     job: Job
+    index: int
+    observations: Observations
     before: State
     after: State
     textures: Float[np.ndarray, "texture_frame height width 3"]
@@ -73,11 +82,32 @@ class Refinement:
     camera_trusts: list[CameraTrust]
     warnings: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def start(self) -> Start:
+        return self.job.starts[self.index]
+
+    @property
+    def hand(self) -> HandModel:
+        return self.start.hand
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The dataset's frame numbers of the instants at which this hand was refined."""
+        return self.job.frames[self.index]
+
+    @property
+    def other_joints_world(self) -> Float[Tensor, "frame 21 3"] | None:
+        """The annotated joints of the hand that is not this one, at this hand's instants; NaN where unknown."""
+        joints = self.job.other_joints_world[self.index]
+        if joints is None:
+            return None
+        return joints[[self.job.frame_indices.index(k) for k in self.start.frame_indices]]
+
     def annotation(self) -> HandAnnotation:
         """The sequence's annotation of this hand with the refined instants replaced."""
-        job = self.job
-        count, indices = len(job.sequence.frames), job.start.frame_indices
-        old, refined = job.sequence.annotation(job.hand.side), self.after.parameters
+        sequence = self.job.sequence
+        count, indices = len(sequence.frames), self.start.frame_indices
+        old, refined = sequence.annotation(self.hand.side), self.after.parameters
 
         def filled(values: np.ndarray, before: np.ndarray | None) -> np.ndarray:
             full = np.zeros((count, *values.shape[1:])) if before is None else before.copy()
@@ -104,19 +134,6 @@ class Refinement:
         )
 
 
-def _keeping_warnings(function: Callable[P, Refinement]) -> Callable[P, Refinement]:
-    """Note what the function warned of in its result."""
-
-    @wraps(function)
-    def keeping(*args: P.args, **kwargs: P.kwargs) -> Refinement:
-        with collected_warnings() as warnings:
-            result = function(*args, **kwargs)
-        return replace(result, warnings=warnings)
-
-    return keeping
-
-
-@_keeping_warnings
 def refine(
     sequence: HandSequence,
     side: Side = "right",
@@ -129,7 +146,7 @@ def refine(
     """Refine one hand's annotation until ray-traced pictures of it match the images.
 
     Args:
-        side: which hand.
+        side: which hand. Another one is left alone, as is what it hides.
         config: all settings; the defaults are the paper's.
         progress: told of stages and iterations.
         record: gets every iteration's record, e.g. to write it to a file.
@@ -138,8 +155,42 @@ def refine(
     Raises:
         InputError: the hand is not annotated, no camera sees it, an image is broken, or no renderer can be set up.
     """
+    monitors: dict[Side, Monitor] = {} if monitor is None else {side: monitor}
+    return refine_hands(sequence, [side], config, progress=progress, record=record, monitors=monitors)[side]
+
+
+def refine_hands(
+    sequence: HandSequence,
+    sides: Sequence[Side] = ("right", "left"),
+    config: Config | None = None,
+    *,
+    progress: Progress | None = None,
+    record: Callable[[Record], None] | None = None,
+    monitors: Mapping[Side, Monitor] | None = None,
+) -> dict[Side, Refinement]:
+    """Refine both hands' annotations in one optimisation, or one hand's; arguments as of `refine`.
+
+    Both stand in one scene, in one light, and hide and shadow each other. At instants at which the dataset has one
+    of them only, that one is refined alone.
+
+    Raises:
+        InputError: as `refine`, or the hands cannot share what `config.hands` says.
+    """
+    with collected_warnings() as warnings:
+        refinements = _refine_hands(sequence, sides, config or Config(), progress, record, monitors or {})
+    return {side: replace(refinement, warnings=warnings) for side, refinement in refinements.items()}
+
+
+def _refine_hands(
+    sequence: HandSequence,
+    sides: Sequence[Side],
+    config: Config,
+    progress: Progress | None,
+    record: Callable[[Record], None] | None,
+    monitors: Mapping[Side, Monitor],
+) -> dict[Side, Refinement]:
     started = time.perf_counter()
-    job = prepare(sequence, side, Config() if config is None else config)
+    job = prepare(sequence, sides, config)
     records: list[Record] = []
 
     def keep(entry: Record) -> None:
@@ -147,39 +198,48 @@ def refine(
         if record is not None:
             record(entry)
 
-    stage_textures: dict[str, np.ndarray] = {}
+    stage_textures: list[dict[str, np.ndarray]] = [{} for _ in sides]
 
-    def keep_texture(stage: str, settings: StageConfig) -> None:
+    def keep_textures(stage: str, settings: StageConfig) -> None:
         with torch.no_grad():
-            levels = min(settings.texture_levels, job.model.texture.n_levels)
-            stage_textures[stage] = job.model.texture(levels)[0].cpu().numpy()
+            for hand, kept in zip(job.model.hands, stage_textures, strict=True):
+                kept[stage] = hand.textures(settings.texture_levels)[0].cpu().numpy()
 
     trusts = optimise(
         job,
         progress=SilentProgress() if progress is None else progress,
         record=keep,
-        monitor=monitor,
-        on_stage_end=keep_texture,
+        monitors=[monitors.get(side) for side in sides],
+        on_stage_end=keep_textures,
     )
-    return _result(job, records, stage_textures, trusts, started)
+    with torch.no_grad():
+        return {side: _result(job, k, records, stage_textures[k], trusts, started) for k, side in enumerate(sides)}
 
 
-@torch.no_grad()
+def starting_poses(job: Job) -> list[PoseVariables]:
+    """The annotations as they were, with the shape of every instant."""
+    return [PoseVariables(start.parameters, shape_per_instant=True).to(job.runtime.device) for start in job.starts]
+
+
 def _result(
     job: Job,
+    index: int,
     records: list[Record],
     stage_textures: dict[str, np.ndarray],
     trusts: list[CameraTrust],
     started: float,
 ) -> Refinement:
     model = job.model
-    after_state = _state(job, model.pose)
+    around = views_around(job, job.observations, index)
+    final = _state(job, index, around, [hand.pose for hand in model.hands])
     return Refinement(
         job=job,
-        before=_state(job, _start(job)),
-        after=after_state,
-        textures=model.texture().cpu().numpy(),
-        textures_seen=seen_texels(job, after_state.geometry),
+        index=index,
+        observations=_at_own_instants(job, index, around),
+        before=_state(job, index, around, starting_poses(job)),
+        after=final,
+        textures=model.hands[index].texture().cpu().numpy(),
+        textures_seen=seen_texels(job, index, around, final.prediction.geometries),
         environment=model.light.bake(job.config.light.map_height).cpu().numpy(),
         light_coefficients=model.light.coefficients.detach().cpu().numpy(),
         colour_transforms=model.colour.matrices().cpu().numpy(),
@@ -190,30 +250,59 @@ def _result(
     )
 
 
-def _start(job: Job) -> PoseVariables:
-    """The annotation as it was, with the shape of every instant."""
-    return PoseVariables(job.start.parameters, shape_per_instant=True).to(job.runtime.device)
+def views_around(job: Job, observations: Observations, index: int) -> Observations:
+    """The views around one of the hands.
+
+    Raises:
+        InputError: no camera sees it.
+    """
+    if observations.hand_of_view is None:
+        return observations
+    chosen = [k for k, hand in enumerate(observations.hand_of_view) if hand == index]
+    if not chosen:
+        raise InputError(f"no camera sees the annotated {job.hands[index].side} hand", where=job.sequence.name)
+    return with_views(observations, chosen)
 
 
-def _state(job: Job, pose: PoseVariables) -> State:
-    settings = replace(job.renderer_settings, spp=max(FINAL_SPP, job.config.render.spp))
+def _at_own_instants(job: Job, index: int, around: Observations) -> Observations:
+    rows = job.model.hands[index].rows.tolist()
+    return replace(around, keys=tuple((rows[k], name) for k, name in around.keys))
+
+
+def final_settings(job: Job) -> RenderSettings:
+    """For pictures that are looked at and measured."""
+    return replace(job.renderer_settings, spp=max(FINAL_SPP, job.config.render.spp))
+
+
+def _state(job: Job, index: int, around: Observations, poses: Sequence[PoseVariables]) -> State:
     prediction = job.model.predict(
-        job.new_renderer(settings),
-        job.observations,
-        texture_levels=job.model.texture.n_levels,
+        job.new_renderer(final_settings(job), around.views),
+        around,
+        texture_levels=job.model.n_levels,
         seed=FINAL_SEED,
-        pose=pose,
+        poses=poses,
     )
-    return State(pose.parameters_now(), prediction)
+    return State(
+        poses[index].parameters_now(), prediction.geometries[index], prediction, prediction.by_hand[:, index]
+    )
 
 
-def seen_texels(job: Job, geometry: HandGeometry) -> Bool[np.ndarray, "texture_frame seen_size seen_size"]:
-    """Texels of every texture that some view samples: those whose change would change a picture in albedo."""
-    renderer = job.new_renderer(replace(job.renderer_settings, shading="albedo"))
-    shape = job.model.texture.n_textures, SEEN_SIZE, SEEN_SIZE, 3
-    texture = torch.full(shape, 0.5, device=job.runtime.device, requires_grad=True)
+def seen_texels(
+    job: Job, index: int, around: Observations, geometries: Sequence[HandGeometry]
+) -> Bool[np.ndarray, "texture_frame seen_size seen_size"]:
+    """Texels of a hand's textures that some view samples: those whose change would change a picture in albedo."""
+    renderer = job.new_renderer(replace(job.renderer_settings, shading="albedo"), around.views)
+    n_textures = job.model.hands[index].texture.n_textures
+    texture = torch.full((n_textures, SEEN_SIZE, SEEN_SIZE, 3), 0.5, device=job.runtime.device, requires_grad=True)
+    rows = job.model.hands[index].rows.clamp(min=0)
+    surfaces = [
+        HandSurface(verts_world, texture if n_textures == 1 else texture[rows])
+        if k == index
+        else HandSurface(verts_world, torch.zeros_like(texture[:1]))
+        for k, verts_world in enumerate(job.model.surfaces(geometries))
+    ]
     dark = torch.zeros(2, 4, 3, device=job.runtime.device)
     with torch.enable_grad():
-        picture = renderer.render([HandSurface(geometry.verts_world.detach(), texture)], dark, seed=FINAL_SEED).rgb
+        picture = renderer.render(surfaces, dark, seed=FINAL_SEED).rgb
         (gradient,) = torch.autograd.grad(picture.sum(), texture)
     return (gradient.abs().sum(dim=-1) > 0).cpu().numpy()

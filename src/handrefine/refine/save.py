@@ -20,7 +20,7 @@ from handrefine.output.view_pictures import HAND, NOT_HAND, UNKNOWN, ViewEntry, 
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.observations import Observations
 from handrefine.refine.refinement import Refinement, State
-from handrefine.sequence import HandAnnotation, HandSequence, Side
+from handrefine.sequence import Hands, HandSequence, Side
 
 log = logging.getLogger(__name__)
 #: Rows of the picture that shows some views of the run at a glance.
@@ -35,7 +35,7 @@ def save_run(refinement: Refinement, out: Path, *, overwrite: bool = False) -> P
     """
     with RunFolder.create(out, overwrite=overwrite) as folder:
         job = refinement.job
-        folder.write_yaml("config.yaml", resolved_configuration(job.sequence, job.hand.side, job.config))
+        folder.write_yaml("config.yaml", resolved_configuration(job.sequence, refinement.hand.side, job.config))
         for record in refinement.records:
             folder.append_log(record)
         save_refinement(refinement, metrics_without_truth(refinement), folder)
@@ -43,12 +43,12 @@ def save_run(refinement: Refinement, out: Path, *, overwrite: bool = False) -> P
     return folder.target
 
 
-def resolved_configuration(sequence: HandSequence, side: Side, config: Config) -> dict[str, object]:
+def resolved_configuration(sequence: HandSequence, hands: Hands, config: Config) -> dict[str, object]:
     """What is needed to repeat a run; its `config` is a valid file for `--config`."""
     return {
         "version": handrefine.__version__,
         "sequence": sequence.name,
-        "hand": side,
+        "hand": hands,
         "cameras": list(sequence.cameras),
         "frames": list(sequence.frames),
         "config": config_to_mapping(config),
@@ -61,7 +61,7 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     folder.write_json("metrics.json", metrics)
     folder.write_json("warnings.json", refinement.warnings)
     write_annotation_npz(folder.path("annotation.npz"), run_annotation(refinement))
-    _write_back(refinement, folder)
+    write_dataset(job.sequence, {refinement.hand.side: refinement}, folder.path("dataset"))
     _write_textures(refinement, folder)
     for stage, texture in refinement.stage_textures.items():
         write_texture(folder.path(f"texture_stages/{stage}.png"), texture)
@@ -72,7 +72,7 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
         job.config.light.order,
     )
     write_colour_transforms(
-        folder.path("colour.json"), job.observations.camera_names, refinement.colour_transforms
+        folder.path("colour.json"), refinement.observations.camera_names, refinement.colour_transforms
     )
     folder.write_json("cameras.json", _camera_entries(refinement))
     if refinement.records:
@@ -80,16 +80,17 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     _write_views(refinement, folder)
 
 
-def _write_back(refinement: Refinement, folder: RunFolder) -> None:
-    """The annotation in the dataset's own format, where it has a writer."""
-    sequence, hand = refinement.job.sequence, refinement.job.hand
+def write_dataset(sequence: HandSequence, refinements: Mapping[Side, Refinement], folder: Path) -> None:
+    """The refined annotations in the dataset's own format, where it has a writer."""
     if sequence.write_back is None:
         return
-    if sequence.official_mano and hand.open_hand:
+    if sequence.official_mano and any(refinement.hand.open_hand for refinement in refinements.values()):
         log.warning("no dataset/ is written: its users expect parameters of the official MANO model")
         return
-    refined: dict[Side, HandAnnotation] = {hand.side: refinement.annotation()}
-    sequence.write_back(sequence, refined, folder.path("dataset"))
+    refined: dict[Side, HandAnnotation] = {
+        side: refinement.annotation() for side, refinement in refinements.items()
+    }
+    sequence.write_back(sequence, refined, folder)
 
 
 def _write_textures(refinement: Refinement, folder: RunFolder) -> None:
@@ -98,7 +99,7 @@ def _write_textures(refinement: Refinement, folder: RunFolder) -> None:
     seen = np.repeat(refinement.textures_seen[0, ..., None], 3, axis=-1)
     write_picture(folder.path("texture_seen.png"), seen.astype(np.uint8) * 255)
     if len(refinement.textures) > 1:
-        for frame, texture in zip(refinement.job.frames, refinement.textures, strict=True):
+        for frame, texture in zip(refinement.frames, refinement.textures, strict=True):
             write_texture(folder.path(f"textures/{frame}.png"), texture)
 
 
@@ -128,21 +129,20 @@ def run_annotation(refinement: Refinement) -> RunAnnotation:
         return HandState(of.parameters, geometry.verts_world.cpu().numpy(), geometry.joints_world.cpu().numpy())
 
     return RunAnnotation(
-        side=job.hand.side,
-        frames=job.frames,
+        side=refinement.hand.side,
+        frames=refinement.frames,
         before=state(refinement.before),
         after=state(refinement.after),
-        topology=job.hand.topology,
+        topology=refinement.hand.topology,
         cameras=tuple(job.sequence.cameras.values()),
-        views=job.observations.keys,
-        hand_model=job.hand.name,
+        views=refinement.observations.keys,
+        hand_model=refinement.hand.name,
     )
 
 
 def _write_views(refinement: Refinement, folder: RunFolder) -> None:
     """Every view's pictures, one sheet of them a view, and a few sheets at a glance."""
-    job = refinement.job
-    views = job.observations.views
+    views = refinement.observations.views
     run = folder.path(".handrefine").parent
 
     def rendered(state: State) -> list[Rendered]:
@@ -150,8 +150,8 @@ def _write_views(refinement: Refinement, folder: RunFolder) -> None:
         pictures = views.split(prediction.coverage), views.split(prediction.hand_rgb)
         return [(coverage.cpu().numpy(), rgb.cpu().numpy()) for coverage, rgb in zip(*pictures, strict=True)]
 
-    images = [image.cpu().numpy() for image in views.split(job.observations.image)]
-    labels = [label.cpu().numpy() for label in views.split(_label_shades(job.observations))]
+    images = [image.cpu().numpy() for image in views.split(refinement.observations.image)]
+    labels = [label.cpu().numpy() for label in views.split(_label_shades(refinement.observations))]
     sheets, entries = [], _view_entries(refinement)
     for entry, image, label, before, after in zip(
         entries, images, labels, rendered(refinement.before), rendered(refinement.after), strict=True
@@ -166,15 +166,16 @@ def _write_views(refinement: Refinement, folder: RunFolder) -> None:
 
 
 def _view_entries(refinement: Refinement) -> list[ViewEntry]:
-    job = refinement.job
     return [
         ViewEntry(
-            job.frames[frame],
+            refinement.frames[frame],
             camera,
             (window.x0_px, window.y0_px, window.x1_px, window.y1_px),
             (window.camera.width, window.camera.height),
         )
-        for (frame, camera), window in zip(job.observations.keys, job.observations.windows, strict=True)
+        for (frame, camera), window in zip(
+            refinement.observations.keys, refinement.observations.windows, strict=True
+        )
     ]
 
 

@@ -27,7 +27,7 @@ def write_reports_of_hands(run: Path, hands: Mapping[Side, Path]) -> Path:
     return write_page(run / REPORT_FILE, filled_page(title, facts, sections))
 
 
-def _hand(side: Side, contents: RunContents) -> str:
+def _hand(side: str, contents: RunContents) -> str:
     figures = summary(contents, view_entries(contents))
     page = escape(f"{side}/{REPORT_FILE}", quote=True)
     return f'{figures}<p><a href="{page}">Everything about the {side} hand</a></p>'

@@ -1,5 +1,6 @@
-"""Photographs of a hand that the model cannot explain: stock path tracing. Import after `start_mitsuba()`."""
+"""Photographs of hands that the model cannot explain: stock path tracing. Import after `start_mitsuba()`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -45,30 +46,33 @@ class PhotoSettings:
 
 
 class PhotoStudio:
-    """One hand in one light; not differentiable.
+    """One or two hands in one light; not differentiable.
 
-    The hand is glossy where the renderers' is diffuse, and Mitsuba's own `path` integrator traces it through the
+    Hands are glossy where the renderers' are diffuse, and Mitsuba's own `path` integrator traces it through the
     reference renderer's lens.
 
     Args:
-        texture: base colour, linear RGB, row 0 at the top.
+        topologies, textures: of every hand; base colour in linear RGB, row 0 at the top.
         environment: radiance from every direction in the layout of `handrefine.spherical`, never negative.
     """
 
     def __init__(
         self,
-        topology: MeshTopology,
-        texture: Float[np.ndarray, "height width 3"],
+        topologies: Sequence[MeshTopology],
+        textures: Sequence[Float[np.ndarray, "_ _ 3"]],
         environment: Float[torch.Tensor, "map_height map_width 3"],
         lamp: SquareLamp,
         settings: PhotoSettings,
     ) -> None:
-        self._topology, self._settings = topology, settings
-        mesh = _skin_mesh(topology, texture, settings)
+        self._topologies, self._settings = topologies, settings
+        meshes = {
+            keys.hand_id(k): _skin_mesh(k, topology, texture, settings)
+            for k, (topology, texture) in enumerate(zip(topologies, textures, strict=True))
+        }
         self._scene: Any = mi.load_dict(
             {
                 "type": "scene",
-                keys.hand_id(0): mesh,
+                **meshes,
                 keys.ENVIRONMENT_ID: {"type": "envmap", "bitmap": mi.Bitmap(np.ones((3, 2, 3), np.float32))},
                 "lamp": _lamp(lamp),
             }
@@ -77,30 +81,30 @@ class PhotoStudio:
         self._parameters[keys.ENVIRONMENT] = mi.TensorXf(envmap_from_latlong(environment).cpu().numpy())
         self._parameters.update()
         self._path: Any = mi.load_dict({"type": "path", "max_depth": settings.depth, "hide_emitters": True})
-        self._coverage: Any = FirstHit(hand_colour_code([mesh]))
+        self._coverage: Any = FirstHit(hand_colour_code(list(meshes.values())))
 
-    def move(self, verts_world: Float[torch.Tensor, "vertex 3"]) -> None:
-        """Bring the hand into another pose."""
-        corners = self._topology.split_to_vertex
-        normals = vertex_normals(verts_world, self._topology)
-        for key, values in ((keys.positions(0), verts_world), (keys.normals(0), normals)):
-            flat = np.ascontiguousarray(values.numpy()[corners], np.float32).ravel()
-            self._parameters[key] = mi.Float(flat)
+    def move(self, *verts_world: Float[torch.Tensor, "_ 3"]) -> None:
+        """Bring every hand into another pose."""
+        for k, (verts, topology) in enumerate(zip(verts_world, self._topologies, strict=True)):
+            normals = vertex_normals(verts, topology)
+            for key, values in ((keys.positions(k), verts), (keys.normals(k), normals)):
+                flat = np.ascontiguousarray(values.numpy()[topology.split_to_vertex], np.float32).ravel()
+                self._parameters[key] = mi.Float(flat)
         self._parameters.update()
 
     def photograph(
         self, camera: Camera, *, seed: int
     ) -> tuple[Float[np.ndarray, "height width 3"], Float[np.ndarray, "height width"]]:
-        """Linear RGB over black, and the share of every pixel that the hand covers."""
+        """Linear RGB over black, and the share of every pixel that hands cover."""
         sensor, opaque_seed = Pinhole(camera), dr.opaque(mi.UInt32, seed)
         rgb, code = (
             integrator.render(self._scene, sensor, seed=opaque_seed, spp=self._settings.spp).numpy()
             for integrator in (self._path, self._coverage)
         )
-        return rgb.astype(np.float32), code[..., 0].astype(np.float32)
+        return rgb.astype(np.float32), code.sum(axis=-1).astype(np.float32)
 
 
-def _skin_mesh(topology: MeshTopology, texture: np.ndarray, settings: PhotoSettings) -> mi.Mesh:
+def _skin_mesh(hand: int, topology: MeshTopology, texture: np.ndarray, settings: PhotoSettings) -> mi.Mesh:
     skin = {
         "type": "principled",
         "base_color": {
@@ -116,7 +120,7 @@ def _skin_mesh(topology: MeshTopology, texture: np.ndarray, settings: PhotoSetti
     props["mesh_bsdf"] = mi.load_dict({"type": "twosided", "brdf": skin})
     corners, faces = len(topology.split_to_vertex), len(topology.faces)
     mesh = mi.Mesh(
-        keys.hand_id(0), corners, faces, has_vertex_normals=True, has_vertex_texcoords=True, props=props
+        keys.hand_id(hand), corners, faces, has_vertex_normals=True, has_vertex_texcoords=True, props=props
     )
     parameters = mi.traverse(mesh)
     uv = topology.split_uv * [1.0, -1.0] + [0.0, 1.0]  # Mitsuba's v runs downwards
