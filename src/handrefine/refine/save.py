@@ -20,7 +20,7 @@ from handrefine.output.view_pictures import HAND, NOT_HAND, UNKNOWN, ViewEntry, 
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.observations import Observations
 from handrefine.refine.refinement import Refinement, State
-from handrefine.sequence import Hands, HandSequence, Side
+from handrefine.sequence import HandAnnotation, Hands, HandSequence, Side
 
 log = logging.getLogger(__name__)
 #: Rows of the picture that shows some views of the run at a glance.
