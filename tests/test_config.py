@@ -5,14 +5,20 @@ from pathlib import Path
 import pytest
 import yaml
 
-from handrefine.config import Config, config_from_mapping, config_to_mapping, load_config
+from handrefine.config import Config, config_from_mapping, config_to_mapping, load_config, stages_of
 from handrefine.errors import InputError
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 
-def test_the_defaults_are_the_papers() -> None:
-    config = Config()
-    stages = config.schedule.environment, config.schedule.texture, config.schedule.joint
-    assert [stage.iterations for stage in stages] == [10, 10, 80]
+
+def test_the_papers_preset_is_the_papers() -> None:
+    config = load_config(CONFIGS / "paper.yaml")
+    stages = [(name, stage.iterations) for name, stage in stages_of(config.schedule)]
+    assert stages == [("environment", 10), ("texture", 10), ("joint", 80)]
+    assert all(
+        stage.views_per_instant is None and stage.resolution == 1 for _, stage in stages_of(config.schedule)
+    )
+    assert config.optimiser.geometry == "adam"
     assert (config.rates.texture, config.rates.shape, config.rates.articulation) == (0.014, 0.003, 0.0087)
     assert (config.rates.rotation, config.rates.translation) == (0.0015, 0.0047)
     assert (config.rates.colour, config.rates.environment) == (0.001, 0.1)

@@ -107,8 +107,8 @@ class ObjectiveConfig:
     """Weight of coverage against the labels hand / not hand; 0 switches it off."""
     lambda_edge: NonNegativeFloat = 0.0
     """Extra weight of the residual on Canny edges of image and render (section 3.4)."""
-    lambda_prior: NonNegativeFloat = 1.0
-    """Weight of the temporal prior (Eq. 4)."""
+    lambda_prior: NonNegativeFloat = 0.03
+    """Weight of the temporal prior (Eq. 4); the paper's 1 is that of a sum over pixels, ours of a mean."""
     prior_window: PositiveInt = 3
     """Window of the bilateral filter, in instants."""
     prior_sigma: PositiveFloat = 0.6
@@ -248,14 +248,34 @@ class ScheduleConfig:
     """The three stages of section 3.6, in this order; ours are a coarse joint stage before the last of them, and
     one after it in which only the appearance goes on."""
 
-    environment: StageConfig = StageConfig(iterations=10, variables=("environment", "colour"), texture_levels=1)
-    texture: StageConfig = StageConfig(iterations=10, variables=("texture", "colour"), texture_levels=2)
-    coarse: StageConfig = StageConfig(
-        iterations=0, variables=ALL_VARIABLES, texture_levels=6, resolution=0.5, views_per_instant=4
+    environment: StageConfig = StageConfig(
+        iterations=10, variables=("environment", "colour"), texture_levels=1, resolution=0.5, views_per_instant=4
     )
-    joint: StageConfig = StageConfig(iterations=80, variables=ALL_VARIABLES, texture_levels=8, final_rate=0.02)
+    texture: StageConfig = StageConfig(
+        iterations=10, variables=("texture", "colour"), texture_levels=2, resolution=0.5, views_per_instant=4
+    )
+    coarse: StageConfig = StageConfig(
+        iterations=40,
+        variables=ALL_VARIABLES,
+        texture_levels=6,
+        resolution=0.5,
+        views_per_instant=4,
+        final_rate=0.3,
+    )
+    joint: StageConfig = StageConfig(
+        iterations=40,
+        variables=ALL_VARIABLES,
+        texture_levels=8,
+        views_per_instant=4,
+        initial_rate=0.3,
+        final_rate=0.02,
+    )
     finish: StageConfig = StageConfig(
-        iterations=0, variables=("texture", "environment", "colour"), texture_levels=8, final_rate=0.02
+        iterations=20,
+        variables=("texture", "environment", "colour"),
+        texture_levels=8,
+        views_per_instant=4,
+        final_rate=0.02,
     )
 
 

@@ -26,7 +26,9 @@ def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     stage = "{iterations: 1}"
     common = f"texture: {{size: 16}}\nrender: {{spp: 1, depth: 2}}\nschedule: {{environment: {stage}, "
-    common += f"texture: {stage}, joint: {{iterations: 2}}}}\n"
+    common += (
+        f"texture: {stage}, coarse: {{iterations: 0}}, joint: {{iterations: 2}}, finish: {{iterations: 0}}}}\n"
+    )
     (folder / "dmvr.yaml").write_text(common + "objective: {lambda_edge: 0.5}\n")
     (folder / "smvr.yaml").write_text(common + "objective: {lambda_prior: 0}\n")
     monkeypatch.setattr(runs, "CONFIGS", folder)
@@ -67,7 +69,8 @@ def test_selecting_runs():
 def test_an_ablation_switches_terms_off_and_nothing_else(configs: Path):
     by_row = {run.ablation: configuration(run, {}).objective for run in runs_of("table1", QUICK)}
     weights = {row: (o.lambda_prior, o.lambda_edge) for row, o in by_row.items()}
-    expected = {"all": (1, 0.5), "no temporal prior": (0, 0.5), "no edges": (1, 0), "neither": (0, 0)}
+    on = Config().objective.lambda_prior
+    expected = {"all": (on, 0.5), "no temporal prior": (0, 0.5), "no edges": (on, 0), "neither": (0, 0)}
     assert weights == expected
     smvr = next(run for run in runs_of("fig4", QUICK) if run.method == "smvr")
     assert configuration(smvr, {}).objective.lambda_prior == 0

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
+from tests.schedules import schedule
 
 from handrefine.commands.demo import demo, error_monitor
 from handrefine.commands.refine import run
@@ -22,11 +23,7 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 QUIET = Console(quiet=True)
 SMALL = {
     "texture": {"size": 64},
-    "schedule": {
-        "environment": {"iterations": 4},
-        "texture": {"iterations": 4},
-        "joint": {"iterations": 25},
-    },
+    "schedule": schedule(environment=4, texture=4, joint=25),
 }
 
 
@@ -59,9 +56,9 @@ def test_the_error_falls(video: tuple[Path, SyntheticTruth], geometry: str, reac
 def test_independent_instants_come_closer_too(video: tuple[Path, SyntheticTruth]) -> None:
     mapping = config_to_mapping(load_config(CONFIGS / "smvr.yaml"))
     differences = {name: mapping[name] for name in ("instants", "render", "objective")}
-    stages = {name: {"variables": mapping["schedule"][name]["variables"]} for name in ("texture", "joint")}
-    stages["environment"] = {"iterations": 0}
-    stages["joint"]["iterations"] = 25
+    stages = schedule(texture=4, joint=25)
+    for name in ("texture", "joint"):
+        stages[name] |= {"variables": mapping["schedule"][name]["variables"]}
     errors = errors_mm(*video, differences | {"schedule": stages})
     assert errors[0] == pytest.approx(10.0, abs=1e-3)
     assert errors[-1] < 4.0
@@ -73,9 +70,7 @@ def test_independent_instants_cannot_be_tied(video: tuple[Path, SyntheticTruth])
 
 
 def test_one_seed_gives_one_result(video: tuple[Path, SyntheticTruth]) -> None:
-    short = {
-        "schedule": {"environment": {"iterations": 1}, "texture": {"iterations": 1}, "joint": {"iterations": 6}}
-    }
+    short = {"schedule": schedule(environment=1, texture=1, joint=6)}
     first, second = errors_mm(*video, short), errors_mm(*video, short)
     other = errors_mm(*video, short | {"seed": 1})
     assert first == pytest.approx(second, rel=0.01)
@@ -84,8 +79,7 @@ def test_one_seed_gives_one_result(video: tuple[Path, SyntheticTruth]) -> None:
 
 def test_a_run_folder_is_complete_and_reads_back(video: tuple[Path, SyntheticTruth], tmp_path: Path) -> None:
     folder, truth = video
-    one = {"iterations": 1}
-    stages = {"schedule": {"environment": one, "texture": one, "joint": one}}
+    stages = {"schedule": schedule(environment=1, texture=1, joint=1)}
     config = config_from_mapping(SMALL | stages)
     sequence = read_interhand26m(folder)
     out = tmp_path / "run"

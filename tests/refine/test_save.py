@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from tests.schedules import schedule
 
 import handrefine as hr
 from handrefine.commands.refine import run
@@ -14,8 +15,7 @@ from handrefine.config import Config, config_from_mapping
 from handrefine.data.synthetic import SyntheticSettings
 from handrefine.progress import SilentProgress
 
-STAGE = {"iterations": 1}
-CONFIG = {"texture": {"size": 16}, "schedule": dict.fromkeys(("environment", "texture", "joint"), STAGE)}
+CONFIG = {"texture": {"size": 16}, "schedule": schedule(environment=1, texture=1, joint=1)}
 QUIET = Console(quiet=True)
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from made_observations import NAMES, SIZE, observations
 from rich.console import Console
+from tests.schedules import schedule
 
 from handrefine.commands.demo import error_monitor
 from handrefine.commands.synthesize import synthesize
@@ -109,7 +110,7 @@ def test_grey_cameras_compare_luminance_only():
 FEW = {
     "texture": {"size": 64},
     "render": {"depth": 2},
-    "schedule": {"environment": {"iterations": 5}, "texture": {"iterations": 5}, "joint": {"iterations": 25}},
+    "schedule": schedule(environment=5, texture=5, joint=25),
     "trust": {"every": 5},
 }
 

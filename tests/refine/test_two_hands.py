@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from tests.schedules import schedule
 
 from handrefine.commands.both_hands import run_both
 from handrefine.commands.demo import error_monitor
@@ -29,9 +30,9 @@ HELD_OUT = "04"
 
 
 def config(iterations: int, **more: object) -> Config:
-    joint, few = {"iterations": iterations}, {"iterations": min(iterations, 4)}
-    schedule = {"environment": few, "texture": few, "joint": joint}
-    return config_from_mapping({"texture": {"size": 64}, "schedule": schedule, **more})
+    few = min(iterations, 4)
+    stages = schedule(environment=few, texture=few, joint=iterations)
+    return config_from_mapping({"texture": {"size": 64}, "schedule": stages, **more})
 
 
 @pytest.fixture(scope="module")

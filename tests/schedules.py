@@ -1,0 +1,11 @@
+"""Short schedules for tests: how many iterations each stage has, and nothing of the stages left out."""
+
+STAGES = ("environment", "texture", "coarse", "joint", "finish")
+
+
+def schedule(**iterations: int) -> dict[str, dict[str, float]]:
+    """Stages that are not named do not run; the joint one starts at full rates where there is no coarse one."""
+    stages: dict[str, dict[str, float]] = {name: {"iterations": iterations.get(name, 0)} for name in STAGES}
+    if not stages["coarse"]["iterations"]:
+        stages["joint"]["initial_rate"] = 1.0
+    return stages
