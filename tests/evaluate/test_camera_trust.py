@@ -38,7 +38,7 @@ def test_cameras_that_agree_count_fully():
         ({"colour": {2: 0.8}, "refitted": {2: 0.6}, "silhouette": {2: 0.4}}, "geometry disagrees"),
         ({"colour": {2: 0.8}, "refitted": {2: 0.7}, "silhouette": {2: np.nan}}, "geometry disagrees"),
         ({"colour": {2: 0.7}}, "colour disagrees"),
-        ({"visible": {2: 0.05}}, "sees little of the hand"),
+        ({"visible": {2: 0.02}}, "sees little of the hand"),
         ({"visible": {2: np.nan}}, "sees little of the hand"),
     ],
 )

@@ -9,10 +9,10 @@ from jaxtyping import Float
 #: Excess, in robust standard deviations, up to which a camera counts fully; beyond, by the square of the ratio.
 TOLERATED = 2.0
 #: The least that counts as a standard deviation: a share of the median, and an absolute misfit.
-LEAST_SHARE = 0.25
-LEAST_SILHOUETTE, LEAST_COLOUR = 0.03, 0.05
+LEAST_SHARE = 0.5
+LEAST_SILHOUETTE, LEAST_COLOUR = 0.05, 0.05
 #: Share of the best camera's visible area below which a camera loses weight.
-LITTLE = 0.2
+LITTLE = 0.1
 #: Weight from which on no reason is told.
 BELIEVED = 0.9
 
@@ -55,11 +55,12 @@ class CameraTrust:
 def camera_trust(names: Sequence[str], evidence: CameraEvidence) -> list[CameraTrust]:
     """Weights by robust statistics over the cameras.
 
-    A camera's excess is `e = (x - median) / s` with `s = max(1.48 MAD, 0.25 median, least)` for each misfit x, the
-    least being 0.03 for silhouettes and 0.05 for colours; `(2 / e)^2` is its agreement where e > 2, else 1 (with
+    A camera's excess is `e = (x - median) / s` with `s = max(1.48 MAD, 0.5 median, least)` for each misfit x, the
+    least being 0.05: twice the median is always tolerated, since rough masks and what a model cannot show differ
+    from camera to camera. `(2 / e)^2` is its agreement where e > 2, else 1 (with
     fewer than three cameras always: two cannot tell which of them is wrong). Colours that a transform of the
     camera's own would mend speak against its colour only, those that none would mend against its calibration.
-    The agreement of the worst misfit counts, times `min(1, visible share / 0.2)`.
+    The agreement of the worst misfit counts, times `min(1, visible share / 0.1)`.
     """
     geometry = np.minimum(
         _agreement(evidence.silhouette, LEAST_SILHOUETTE), _agreement(evidence.refitted, LEAST_COLOUR)

@@ -65,11 +65,12 @@ class CameraWeights:
 
     def _renew(self) -> None:
         colour, refitted = self._moments.misfit()
+        visible = np.nan_to_num(self.visible_share * _quotient(self._comparable, self._covered))
         evidence = CameraEvidence(
             silhouette=_quotient(self._disagreeing, self._labelled),
             colour=colour.numpy(),
             refitted=refitted.numpy(),
-            visible=self.visible_share * np.nan_to_num(_quotient(self._comparable, self._covered)),
+            visible=visible / max(float(np.nanmax(visible)), 1e-12),
         )
         self.trusts = camera_trust(self._names, evidence)
         self._forget()
