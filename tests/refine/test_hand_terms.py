@@ -1,14 +1,20 @@
 """Terms that ask no picture, put together for a hand, and what the cameras see of it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from made_observations import observations
 
+from handrefine.appearance.colour import ColourTransforms
+from handrefine.appearance.light import SphericalLight
+from handrefine.appearance.texture import TexturePyramid
 from handrefine.config import ObjectiveConfig
 from handrefine.hand.anatomy import pose_prior
 from handrefine.hand.model import HandGeometry, load_hand_model
 from handrefine.refine.hand_terms import HandTerms, PenetrationTerm
+from handrefine.refine.model import HandVideoModel, VideoHand
 from handrefine.refine.sight import look
 from handrefine.refine.variables import PoseVariables
 from handrefine.render.base import View, ViewSet
@@ -24,6 +30,10 @@ def pose_of(pose_aa: np.ndarray, *, flat_hand_mean: bool = False) -> PoseVariabl
     )
 
 
+def moving(pose: PoseVariables) -> VideoHand:
+    return VideoHand(load_hand_model("right"), pose, TexturePyramid(8))
+
+
 def geometry(pose: PoseVariables) -> HandGeometry:
     hand = load_hand_model("right")
     return hand(pose.pose_aa(), pose.shapes(), pose.trans_m(), flat_hand_mean=pose.flat_hand_mean)
@@ -34,8 +44,8 @@ def test_the_same_pose_costs_the_same_in_both_conventions():
     bent = np.random.default_rng(0).normal(0, 0.4, (2, 48))
     from_mean, from_flat = pose_of(bent), pose_of(bent.copy(), flat_hand_mean=True)
     from_flat.base_articulation += hand.hands_mean
-    terms = HandTerms(ALL, hand)
-    a, b = (terms(pose, torch.zeros(2, 15)) for pose in (from_mean, from_flat))
+    terms = HandTerms(ALL, [hand])
+    a, b = (terms([moving(pose)], [torch.zeros(2, 15)]) for pose in (from_mean, from_flat))
     assert sorted(a) == ["limits", "pose", "tie"]
     for name in a:
         assert a[name].item() == pytest.approx(b[name].item(), rel=1e-4, abs=1e-6)
@@ -46,12 +56,17 @@ def test_weights_scale_terms_and_nought_leaves_them_out():
     hand, hidden = load_hand_model("right"), torch.ones(1, 15)
     with torch.no_grad():
         pose.articulation += 0.1
-    whole = HandTerms(ALL, hand)(pose, hidden)
-    half = HandTerms(ObjectiveConfig(lambda_limits=0, lambda_pose=0.5, lambda_tie=0, lambda_penetration=0), hand)
-    assert half(pose, hidden)["pose"].item() == pytest.approx(0.5 * whole["pose"].item())
-    assert list(half(pose, hidden)) == ["pose"]
-    seen = HandTerms(ObjectiveConfig(lambda_tie=1, tie_seen=0.25), hand)(pose, torch.zeros(1, 15))
+    hands = [moving(pose)]
+    whole = HandTerms(ALL, [hand])(hands, [hidden])
+    half = HandTerms(ObjectiveConfig(lambda_limits=0, lambda_pose=0.5, lambda_tie=0, lambda_penetration=0), [hand])
+    assert half(hands, [hidden])["pose"].item() == pytest.approx(0.5 * whole["pose"].item())
+    assert list(half(hands, [hidden])) == ["pose"]
+    seen = HandTerms(ObjectiveConfig(lambda_tie=1, tie_seen=0.25), [hand])(hands, [torch.zeros(1, 15)])
     assert seen["tie"].item() == pytest.approx(0.25 * whole["tie"].item())
+    twice = HandTerms(ALL, [hand, hand])(hands * 2, [hidden] * 2)
+    assert {name: term.item() for name, term in twice.items()} == pytest.approx(
+        {name: term.item() for name, term in whole.items()}
+    )
 
 
 def test_the_other_hand_is_not_passed_through():
@@ -88,7 +103,8 @@ def test_a_finger_behind_the_palm_is_hidden_until_another_camera_looks(runtime):
         views = ViewSet(tuple(View(0, camera(side)) for side in sides))
         keys = tuple((0, name) for name, _ in zip("abcd", sides, strict=False))
         seen = observations()
-        return look(hand, geometry(pose).verts_world, type(seen)(**{**vars(seen), "views": views, "keys": keys}))
+        model = HandVideoModel([moving(pose)], SphericalLight(), ColourTransforms(4), 4)
+        return look(model, replace(seen, views=views, keys=keys))
 
     fist = np.zeros((1, 48))
     axes = pose_prior(hand).whitening.reshape(15, 3, 15, 3)
@@ -98,9 +114,9 @@ def test_a_finger_behind_the_palm_is_hidden_until_another_camera_looks(runtime):
     if geometry(pose_of(fist)).joints_world[0, 8, 1] > rest.joints_world[0, 8, 1]:
         fist = -fist  # to the palm, which looks along -y
     from_back, from_both = sight(fist, 1.0), sight(fist, 1.0, -1.0)
-    assert from_back.hidden[0, 2] > 0.8
-    assert from_back.hidden[0, 3:6].max() < 0.5  # the middle finger, relaxed, lies in view
-    assert from_both.hidden[0, 2] < 0.6  # seen end-on
+    assert from_back.hidden[0][0, 2] > 0.8
+    assert from_back.hidden[0][0, 3:6].max() < 0.5  # the middle finger, relaxed, lies in view
+    assert from_both.hidden[0][0, 2] < 0.6  # seen end-on
     assert from_both.visible_share.shape == (4,)
     assert np.nanmax(from_both.visible_share) == 1.0
     assert np.isnan(from_both.visible_share[2:]).all()

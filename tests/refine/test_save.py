@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tests.schedules import schedule
+from short_schedules import schedule
 
 import handrefine as hr
 from handrefine.commands.refine import run

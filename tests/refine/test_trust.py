@@ -9,7 +9,7 @@ import pytest
 import torch
 from made_observations import NAMES, SIZE, observations
 from rich.console import Console
-from tests.schedules import schedule
+from short_schedules import schedule
 
 from handrefine.commands.demo import error_monitor
 from handrefine.commands.synthesize import synthesize
@@ -28,7 +28,8 @@ from handrefine.refine.trust import CameraWeights
 
 def prediction(rgb: torch.Tensor) -> Prediction:
     nothing = HandGeometry(torch.zeros(1, 3, 3), torch.zeros(1, 21, 3))
-    return Prediction(nothing, rgb, (rgb.sum(dim=1) > 0).float())
+    coverage = (rgb.sum(dim=1) > 0).float()
+    return Prediction((nothing,), rgb, coverage, coverage[:, None])
 
 
 def wrong(seen: Observations, camera: str, fault: str) -> Prediction:
@@ -82,24 +83,24 @@ def test_a_camera_without_weight_has_no_say_in_any_term():
     seen = observations()
     weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
     weights.colour = weights.silhouette = torch.tensor([1.0, 1.0, 0.0, 1.0])
-    energy = Energy(ObjectiveConfig(lambda_edge=1.0), seen, [0], weights)
-    right = energy(prediction(seen.target), torch.zeros(1, 45))
-    without = energy(wrong(seen, "c", "shift"), torch.zeros(1, 45))
+    energy = Energy(ObjectiveConfig(lambda_edge=1.0), seen, [[0]], weights)
+    right = energy(prediction(seen.target), [torch.zeros(1, 45)])
+    without = energy(wrong(seen, "c", "shift"), [torch.zeros(1, 45)])
     assert sorted(right) == ["data", "edge", "silhouette"]
     assert {name: value.item() for name, value in right.items()} == dict.fromkeys(right, 0.0)
     assert without["data"].item() == without["silhouette"].item() == without["edge"].item() == 0.0
     weights.colour = weights.silhouette = torch.ones(4)
-    assert all(term.item() > 0 for term in energy(wrong(seen, "c", "shift"), torch.zeros(1, 45)).values())
+    assert all(term.item() > 0 for term in energy(wrong(seen, "c", "shift"), [torch.zeros(1, 45)]).values())
 
 
 def test_grey_cameras_compare_luminance_only():
     """A change of hue that keeps luminance costs nothing; a change of luminance does."""
     seen = observations(grey=True)
-    energy = Energy(ObjectiveConfig(), seen, [0], CameraWeights(TrustConfig(), NAMES, torch.device("cpu")))
+    energy = Energy(ObjectiveConfig(), seen, [[0]], CameraWeights(TrustConfig(), NAMES, torch.device("cpu")))
     hand = seen.hand_share[:, None]
     hue = torch.tensor([0.1, -0.1 * 0.2126 / 0.7152, 0.0])
     exact, hued, brighter = (
-        energy(prediction(seen.target + hand * change), torch.zeros(1, 45))["data"].item()
+        energy(prediction(seen.target + hand * change), [torch.zeros(1, 45)])["data"].item()
         for change in (torch.zeros(3), hue, torch.full((3,), 0.05))
     )
     assert exact < 1e-6

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
-from tests.schedules import schedule
+from short_schedules import schedule
 
 from handrefine.commands.both_hands import run_both
 from handrefine.commands.demo import error_monitor

@@ -78,7 +78,7 @@ def surroundings(hands_px: Sequence[Joints], height: int, width: int) -> Surroun
 
 
 def fit_colour_models(
-    pictures: Sequence[Pixels], hands_px: Sequence[Sequence[Joints]], *, rounds: int = 2
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], hands_px: Sequence[Sequence[Joints]], *, rounds: int = 2
 ) -> ColourModels | None:
     """The colours of skin and of everything else in one camera.
 

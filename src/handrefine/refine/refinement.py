@@ -295,14 +295,14 @@ def seen_texels(
     n_textures = job.model.hands[index].texture.n_textures
     texture = torch.full((n_textures, SEEN_SIZE, SEEN_SIZE, 3), 0.5, device=job.runtime.device, requires_grad=True)
     rows = job.model.hands[index].rows.clamp(min=0)
-    surfaces = [
-        HandSurface(verts_world, texture if n_textures == 1 else texture[rows])
-        if k == index
-        else HandSurface(verts_world, torch.zeros_like(texture[:1]))
-        for k, verts_world in enumerate(job.model.surfaces(geometries))
-    ]
     dark = torch.zeros(2, 4, 3, device=job.runtime.device)
     with torch.enable_grad():
+        surfaces = [
+            HandSurface(verts_world.detach(), texture if n_textures == 1 else texture[rows])
+            if k == index
+            else HandSurface(verts_world.detach(), torch.zeros_like(texture[:1]))
+            for k, verts_world in enumerate(job.model.surfaces(geometries))
+        ]
         picture = renderer.render(surfaces, dark, seed=FINAL_SEED).rgb
         (gradient,) = torch.autograd.grad(picture.sum(), texture)
     return (gradient.abs().sum(dim=-1) > 0).cpu().numpy()
