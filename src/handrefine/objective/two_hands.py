@@ -22,13 +22,16 @@ from handrefine.objective.labels import (
     label_image,
     label_without_mask,
 )
-from handrefine.sequence import MIDDLE_KNUCKLE, WRIST
+from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST
 
 #: Half-width of a forearm or sleeve, as a share of the hand's length.
 FOREARM = 0.25
-#: A pixel is one hand's when it is nearer to that hand's bones by this share of the hand's length: about 2 cm,
-#: half a finger's width and what an annotation may be off.
-CLEAR = 0.1
+#: How far from the other hand's palm and bones skin must be to be certainly this hand's, as a share of the larger
+#: hand's length: about 3 cm, the flesh around a bone and what an annotation may be off. To be nearer to one hand's
+#: bones is not enough, since a hand that is hidden has bones in the picture, too.
+CLEAR = 0.17
+
+_PALM = [JOINT_NAMES.index(name) for name in ("wrist", "thumb1", "index1", "middle1", "ring1", "pinky1")]
 
 Joints = Float[np.ndarray, "21 2"]
 
@@ -86,9 +89,15 @@ def label_two_hands(
     near = away_px <= chosen.near_px * px_scale
     labels = label_image(image, label, unexplained, near, chosen, has_mask=mask is not None)
     owner = np.full((height, width), -1, np.int8)
-    for k in (0, 1):
-        owner[(label == HAND) & (near_px[k] + CLEAR * lengths_px[k] < near_px[1 - k])] = k
+    for k, other in ((0, joints_px[1]), (1, joints_px[0])):
+        owner[(label == HAND) & (_from_body_px(other, height, width) > CLEAR * max(lengths_px))] = k
     return TwoHandLabels(labels, owner)
+
+
+def _from_body_px(joints_px: Joints, height: int, width: int) -> Float[np.ndarray, "{height} {width}"]:
+    """Distance in pixels from the palm and the bones."""
+    palm = regions.convex_hull(joints_px[_PALM], height, width)
+    return regions.distance_px(palm | regions.bones(joints_px, height, width))
 
 
 def _along_palm(joints_px: Joints, height: int, width: int) -> Float[np.ndarray, "{height} {width}"]:
