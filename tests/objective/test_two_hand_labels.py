@@ -89,6 +89,20 @@ def test_forearms_are_unknown_and_hands_before_them_are_not() -> None:
     assert (found.label[:105][skin(above)[:105]] == HAND).all()
 
 
+def test_a_hand_before_the_others_arm_is_known() -> None:
+    """The arm of the hand above runs down the image, behind the hand below."""
+    above, below = upright_hand(100, 90), upright_hand(110, 210)
+    mask = skin(above, below)
+    core = regions.bones(below, HEIGHT, WIDTH) & ~regions.beyond_wrist(below, HEIGHT, WIDTH)
+    unsure, sure = (
+        label_two_hands(picture(mask), (above, below), mask=mask, arm_is_behind=behind, settings=PLAIN).labels
+        for behind in ((False, False), (True, False))
+    )
+    assert (unsure.label[core] == UNKNOWN).mean() > 0.5
+    assert (sure.label[core] == HAND).all()
+    assert (sure.label[210:] == UNKNOWN).all()
+
+
 def test_over_black_the_image_itself_tells() -> None:
     hands = upright_hand(80), upright_hand(230)
     mask = skin(*hands)
