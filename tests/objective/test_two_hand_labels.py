@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -51,6 +52,18 @@ def test_skin_where_hands_overlap_is_either_ones() -> None:
     assert np.array_equal(found.labels.label == HAND, mask)
 
 
+def test_a_hidden_finger_does_not_own_the_hand_before_it() -> None:
+    """Its bones are nearer to the heel of the hand in front than that hand's own."""
+    front, behind = upright_hand(150, 120), upright_hand(40, 190)
+    behind[5:9] = np.linspace((70, 150), (175, 112), 4)  # the index finger ends beside the front hand's wrist
+    heel = np.zeros((HEIGHT, WIDTH), bool)
+    heel[100:120, 160:190] = True
+    mask = skin(front) | heel
+    found = label_two_hands(picture(mask), (front, behind), mask=mask, settings=replace(PLAIN, forearm=False))
+    assert not (found.owner[heel] == 1).any()
+    assert (found.owner[skin(front)[:60].nonzero()] == 0).all()
+
+
 def test_the_other_hand_is_no_longer_unknown() -> None:
     hands = upright_hand(80), upright_hand(200)
     mask = skin(*hands)
@@ -76,6 +89,20 @@ def test_forearms_are_unknown_and_hands_before_them_are_not() -> None:
     assert (found.label[:105][skin(above)[:105]] == HAND).all()
 
 
+def test_a_hand_before_the_others_arm_is_known() -> None:
+    """The arm of the hand above runs down the image, behind the hand below."""
+    above, below = upright_hand(100, 90), upright_hand(110, 210)
+    mask = skin(above, below)
+    core = regions.bones(below, HEIGHT, WIDTH) & ~regions.beyond_wrist(below, HEIGHT, WIDTH)
+    unsure, sure = (
+        label_two_hands(picture(mask), (above, below), mask=mask, arm_is_behind=behind, settings=PLAIN).labels
+        for behind in ((False, False), (True, False))
+    )
+    assert (unsure.label[core] == UNKNOWN).mean() > 0.5
+    assert (sure.label[core] == HAND).all()
+    assert (sure.label[210:] == UNKNOWN).all()
+
+
 def test_over_black_the_image_itself_tells() -> None:
     hands = upright_hand(80), upright_hand(230)
     mask = skin(*hands)
@@ -87,6 +114,8 @@ def test_over_black_the_image_itself_tells() -> None:
     assert found.labels.background_known
     assert is_black_background(picture(mask), *hands)
     assert not is_black_background(picture(mask), hands[0])
+    small = cv2.resize(picture(mask), (80, 55), interpolation=cv2.INTER_AREA)
+    assert is_black_background(small, *(joints / 4 for joints in hands))
 
 
 def test_a_hand_that_covers_anothers_skin_is_pulled_off() -> None:

@@ -167,13 +167,14 @@ def is_black_background(
 ) -> bool:
     """Whether nearly everything (99 %) outside the hulls of the hands' joints, grown by `near_px`, is black.
 
-    What lies beyond a wrist is not asked: there may be a forearm. False where the view is too tight to tell. Ask
-    it of all views of a video and believe the majority.
+    Small hands' hulls grow by less, 20 % of the hand's length. What lies beyond a wrist is not asked: there may be
+    a forearm. False where the view is too tight to tell. Ask it of all views of a video and believe the majority.
     """
     height, width = image.shape[:2]
     asked = np.ones((height, width), bool)
     for joints in joints_px:
-        asked &= regions.distance_px(regions.convex_hull(joints, height, width)) > near_px * px_scale
+        margin_px = min(near_px * px_scale, 0.2 * regions.hand_length_px(joints))
+        asked &= regions.distance_px(regions.convex_hull(joints, height, width)) > margin_px
         asked &= ~regions.beyond_wrist(joints, height, width)
     outside = image.max(axis=2)[asked]
     return outside.size >= 64 and float((outside <= BACKGROUND_BLACK).mean()) >= 0.99

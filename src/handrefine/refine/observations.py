@@ -26,9 +26,11 @@ from handrefine.objective.two_hands import label_two_hands
 from handrefine.refine.skin import SkinSource
 from handrefine.refine.windows import Window, window_around
 from handrefine.render.base import View, ViewSet
-from handrefine.sequence import Camera, HandSequence
+from handrefine.sequence import MIDDLE_KNUCKLE, WRIST, Camera, HandSequence
 
 log = logging.getLogger(__name__)
+#: How much of an arm may come between camera and hands, and how much further away is certainly behind.
+ARM_M, BEHIND_M = 0.15, 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,7 +190,13 @@ def _view_data(
     settings = replace(_label_settings(config), background="black" if black else "unknown")
     if len(joints_world) == 2:
         both_px = in_crop(joints_world[0]), in_crop(joints_world[1])
-        both = label_two_hands(image, both_px, mask=mask, excluded=excluded, settings=settings)
+        behind = (
+            _arm_is_behind(camera, joints_world[0], joints_world[1]),
+            _arm_is_behind(camera, joints_world[1], joints_world[0]),
+        )
+        both = label_two_hands(
+            image, both_px, mask=mask, excluded=excluded, arm_is_behind=behind, settings=settings
+        )
         return _shrink(image, both.labels, both.owner, window)
     other_px = None
     if other_joints_world is not None and _is_known(other_joints_world):
@@ -202,6 +210,17 @@ def _view_data(
         settings=settings,
     )
     return _shrink(image, labels, np.full(image.shape[:2], -1, np.int8), window)
+
+
+def _arm_is_behind(
+    camera: Camera, joints_world: Float[Tensor, "21 3"], other_world: Float[Tensor, "21 3"]
+) -> bool:
+    """Whether the arm, on from the palm through the wrist, is further from the camera than the other hand."""
+    own, other = camera.to_camera(joints_world), camera.to_camera(other_world)
+    wrist = own[WRIST]
+    along = wrist - own[MIDDLE_KNUCKLE]
+    elbowwards = wrist + ARM_M * along / along.norm()
+    return bool(torch.minimum(wrist[2], elbowwards[2]) > other[:, 2].mean() + BEHIND_M)
 
 
 def _label_settings(config: LabelConfig) -> LabelSettings:
