@@ -56,7 +56,7 @@ def run(data: Path, sequence: HandSequence, tmp_path_factory: pytest.TempPathFac
     sides: tuple[Side, Side] = ("right", "left")
     monitors = {side: error_monitor(load_truth(data / "truth.npz", side)) for side in sides}
     refinements, _ = run_both(
-        fitted, config(25), out, held_out=held_out, progress=SilentProgress(), monitors=monitors
+        fitted, config(35), out, held_out=held_out, progress=SilentProgress(), monitors=monitors
     )
     evaluate_run(out, data / "truth.npz", console=QUIET)
     return out, refinements
