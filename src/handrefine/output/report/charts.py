@@ -10,6 +10,8 @@ from handrefine.progress import Record
 
 #: A curve and its values, one an iteration; NaN where there is none.
 Curves = Mapping[str, Sequence[float]]
+#: Colours of curves in report.css.
+COLOURS = 10
 
 
 def loss_charts(records: Sequence[Record]) -> str:
@@ -42,7 +44,7 @@ def chart(title: str, curves: Curves, records: Sequence[Record]) -> str:
     )
     grid = "".join(f'<line class="grid" x1="0" x2="100" y1="{y:.2f}" y2="{y:.2f}"/>' for _, y in scale.ticks)
     lines = "".join(
-        f'<path class="curve c{k % 8}" d="{_path(values, scale, count)}"/>'
+        f'<path class="curve c{k % COLOURS}" d="{_path(values, scale, count)}"/>'
         for k, values in enumerate(curves.values())
     )
     labels = "".join(f'<span style="top:{y:.2f}%">{label}</span>' for label, y in scale.ticks)
@@ -51,7 +53,7 @@ def chart(title: str, curves: Curves, records: Sequence[Record]) -> str:
         for k, (_, start, end) in enumerate(stages)
     )
     legend = "".join(
-        f'<li class="c{k % 8}">{escape(name.replace("_", " "))}</li>' for k, name in enumerate(curves)
+        f'<li class="c{k % COLOURS}">{escape(name.replace("_", " "))}</li>' for k, name in enumerate(curves)
     )
     named = " · ".join(
         f"<b>{k + 1}</b> {escape(name)} ({end - start} it.)" for k, (name, start, end) in enumerate(stages)
