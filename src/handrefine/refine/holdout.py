@@ -16,7 +16,7 @@ from handrefine.evaluate.photometric import photometric_error
 from handrefine.hand.model import HandGeometry
 from handrefine.refine.measure import covered_in_full, joints_of_other_px
 from handrefine.refine.observations import Observations
-from handrefine.refine.refinement import FINAL_SEED, Refinement, final_settings, starting_poses, views_around
+from handrefine.refine.refinement import FINAL_SEED, Refinement, final_settings, views_around
 from handrefine.sequence import HandSequence
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def measure_holdout(
 def _of_hand(refinement: Refinement, held_out: HandSequence) -> dict[str, dict[str, Figures]]:
     """Figures of one hand by camera and moment."""
     job = refinement.job
-    poses = {"before": starting_poses(job), "after": [hand.pose for hand in job.model.hands]}
+    poses = {"before": job.starting_poses(), "after": [hand.pose for hand in job.model.hands]}
     nothing: Figures = dict.fromkeys(FIGURES)
     try:
         seen = job.observe(held_out)

@@ -72,13 +72,15 @@ class Job:
         backend = self.config.render.backend
         return create_renderer(backend, topologies, chosen, settings, beside=self.renderer)
 
+    def starting_poses(self) -> list[PoseVariables]:
+        """The annotations as they were, with the shape of every instant."""
+        device = self.runtime.device
+        return [PoseVariables(start.parameters, shape_per_instant=True).to(device) for start in self.starts]
+
     def observe(self, sequence: HandSequence) -> Observations:
         """What other cameras, those of `sequence`, see of the hands as they were annotated."""
         with torch.no_grad():
-            annotated = [
-                hand.geometry(PoseVariables(start.parameters, shape_per_instant=True).to(self.runtime.device))
-                for hand, start in zip(self.model.hands, self.starts, strict=True)
-            ]
+            annotated = self.model.geometries(self.starting_poses())
             posed = [
                 HandGeometry(of.verts_world.cpu(), of.joints_world.cpu())
                 for of in self.model.over_video(annotated)

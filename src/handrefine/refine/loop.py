@@ -17,7 +17,7 @@ from handrefine.refine.energy import Energy
 from handrefine.refine.hand_terms import HandTerms, PenetrationTerm
 from handrefine.refine.job import Job
 from handrefine.refine.model import Prediction
-from handrefine.refine.optimisers import StageOptimiser
+from handrefine.refine.optimisers import GEOMETRY, StageOptimiser
 from handrefine.refine.sight import look
 from handrefine.refine.trust import CameraWeights
 
@@ -48,6 +48,7 @@ def optimise(
     of_hands = HandTerms(config.objective, job.hands)
     penetration = PenetrationTerm(config.objective, job.hands, job.unmodelled_joints_world)
     iteration, started = 0, time.perf_counter()
+    sight, moved = look(model, job.observations), False
     for name, stage in stages_of(config.schedule):
         progress.stage(name, stage.iterations)
         optimiser = StageOptimiser(model, stage, config.rates, config.optimiser)
@@ -55,7 +56,8 @@ def optimise(
             (batch, Energy(config.objective, batch.observations, job.frames, cameras))
             for batch in batches(job, stage)
         ]
-        sight = look(model, job.observations)
+        if moved:
+            sight = look(model, job.observations)
         cameras.visible_share = sight.visible_share
         for k in range(stage.iterations):
             seed = config.seed * SEEDS_PER_RUN + iteration
@@ -83,6 +85,7 @@ def optimise(
             record(entry)
             progress.update(entry)
             iteration += 1
+        moved = any(variable in GEOMETRY for variable in stage.variables)
         if on_stage_end is not None:
             on_stage_end(name, stage)
     cameras.warn()

@@ -216,11 +216,6 @@ def _refine_hands(
         return {side: _result(job, k, records, stage_textures[k], trusts, started) for k, side in enumerate(sides)}
 
 
-def starting_poses(job: Job) -> list[PoseVariables]:
-    """The annotations as they were, with the shape of every instant."""
-    return [PoseVariables(start.parameters, shape_per_instant=True).to(job.runtime.device) for start in job.starts]
-
-
 def _result(
     job: Job,
     index: int,
@@ -236,7 +231,7 @@ def _result(
         job=job,
         index=index,
         observations=_at_own_instants(job, index, around),
-        before=_state(job, index, around, starting_poses(job)),
+        before=_state(job, index, around, job.starting_poses()),
         after=final,
         textures=model.hands[index].texture().cpu().numpy(),
         textures_seen=seen_texels(job, index, around, final.prediction.geometries),
