@@ -140,10 +140,8 @@ def configuration(run: Run, changes: Mapping[str, Any]) -> Config:
     if run.ablation is not None:
         prior, edge = ABLATIONS[run.ablation]
         objective = config.objective
-        # A term that the method leaves out is tried at the paper's weight, else there is nothing to ablate.
-        weights = {"lambda_prior": objective.lambda_prior or 1.0, "lambda_edge": objective.lambda_edge or 1.0}
-        on = {"lambda_prior": prior, "lambda_edge": edge}
-        differences.append({"objective": {name: weight * on[name] for name, weight in weights.items()}})
+        weights = {"lambda_prior": objective.lambda_prior * prior, "lambda_edge": objective.lambda_edge * edge}
+        differences.append({"objective": weights})
     mapping = config_to_mapping(config)
     for difference in [*differences, changes]:
         mapping = merged(mapping, difference)

@@ -14,8 +14,9 @@ Sample = dict[str, Any]
 
 
 class SampleStore:
-    """Samples by run and configuration. A changed configuration is another sample; what a sample was measured
-    with (commit, machine) stands in it."""
+    """Samples by video, cameras and configuration, whatever an experiment calls that configuration: Table 1's
+    first row is Fig. 4's DMVR. A changed configuration is another sample; with what a sample was measured (commit,
+    machine) stands in it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -23,10 +24,11 @@ class SampleStore:
 
     def find(self, run: Run, config: Config) -> Sample | None:
         identity = _identity(run, config)
-        return next((s for s in self._samples if {k: s.get(k) for k in identity} == identity), None)
+        found = next((s for s in self._samples if {k: s.get(k) for k in identity} == identity), None)
+        return None if found is None else found | asdict(run)
 
     def add(self, run: Run, config: Config, measured: Sample) -> Sample:
-        sample = {**_identity(run, config), **measured}
+        sample = {**asdict(run), **_identity(run, config), **measured}
         # Another process may have added to the file meanwhile.
         if self._path.exists():
             self._samples = json.loads(self._path.read_text())
@@ -38,4 +40,5 @@ class SampleStore:
 
 def _identity(run: Run, config: Config) -> dict[str, Any]:
     text = json.dumps(config_to_mapping(config), sort_keys=True)
-    return {**asdict(run), "config_sha256": hashlib.sha256(text.encode()).hexdigest()[:12]}
+    named = {name: value for name, value in asdict(run).items() if name not in ("method", "ablation")}
+    return {**named, "config_sha256": hashlib.sha256(text.encode()).hexdigest()[:12]}

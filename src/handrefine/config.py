@@ -97,15 +97,15 @@ class TextureConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class ObjectiveConfig:
-    residual: Literal["l1", "l2", "huber"] = "l1"
-    """Norm of the difference between render and image."""
-    huber_delta: PositiveFloat = 0.1
+    residual: Literal["l1", "l2", "huber"] = "huber"
+    """Norm of the difference between render and image. l1, the paper's, follows the median of a noisy render."""
+    huber_delta: PositiveFloat = 0.05
     """Residual at which huber turns from square to linear."""
     lambda_data: NonNegativeFloat = 1.0
     """Weight of the data term (Eq. 3)."""
     lambda_silhouette: NonNegativeFloat = 1.0
     """Weight of coverage against the labels hand / not hand; 0 switches it off."""
-    lambda_edge: NonNegativeFloat = 0.0
+    lambda_edge: NonNegativeFloat = 1.0
     """Extra weight of the residual on Canny edges of image and render (section 3.4)."""
     lambda_prior: NonNegativeFloat = 0.03
     """Weight of the temporal prior (Eq. 4); the paper's 1 is that of a sum over pixels, ours of a mean."""
@@ -191,6 +191,9 @@ class MetricConfig:
 
     step_mm: PositiveFloat = 1.5
     """Root mean square motion of the vertices in one step at the full rate, millimetres."""
+    reach_mm: PositiveFloat = 4.0
+    """An instant whose step would move some joint by more than this, at the full rate, takes a smaller one: else
+    the whole step may go into one finger at one instant once everything else has arrived."""
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.7
     """Share of the averaged gradient that is kept from one iteration to the next."""
     refresh: PositiveInt = 10
@@ -255,7 +258,7 @@ class ScheduleConfig:
         iterations=10, variables=("texture", "colour"), texture_levels=2, resolution=0.5, views_per_instant=4
     )
     coarse: StageConfig = StageConfig(
-        iterations=40,
+        iterations=60,
         variables=ALL_VARIABLES,
         texture_levels=6,
         resolution=0.5,
@@ -263,7 +266,7 @@ class ScheduleConfig:
         final_rate=0.3,
     )
     joint: StageConfig = StageConfig(
-        iterations=40,
+        iterations=30,
         variables=ALL_VARIABLES,
         texture_levels=8,
         views_per_instant=4,

@@ -1,6 +1,7 @@
 """The paper's experiments: what they run, that they go on where they stopped, and how they count."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from benchmarks.paper.claims import claims
 from benchmarks.paper.options import Options
 from benchmarks.paper.report import update_section
 from benchmarks.paper.runs import FULL, QUICK, configuration, runs_of, selected, with_changes
+from benchmarks.paper.store import SampleStore
 from benchmarks.paper.summary import Spread, paired, vertex_error_mm
 from benchmarks.paper.tables import table
 from rich.console import Console
@@ -74,6 +76,18 @@ def test_an_ablation_switches_terms_off_and_nothing_else(configs: Path):
     assert weights == expected
     smvr = next(run for run in runs_of("fig4", QUICK) if run.method == "smvr")
     assert configuration(smvr, {}).objective.lambda_prior == 0
+
+
+def test_the_first_row_of_table_1_is_measured_once(configs: Path, tmp_path: Path):
+    whole = next(run for run in runs_of("table1", QUICK) if run.ablation == "all")
+    plain = replace(whole, ablation=None)
+    without = replace(whole, ablation="no edges")
+    store = SampleStore(tmp_path / "runs.json")
+    store.add(plain, configuration(plain, {}), {"after": 1.0})
+    found = store.find(whole, configuration(whole, {}))
+    assert found is not None
+    assert (found["after"], found["ablation"]) == (1.0, "all")
+    assert store.find(without, configuration(without, {})) is None
 
 
 def test_changes_reach_the_configuration(configs: Path):

@@ -48,6 +48,8 @@ class VertexMetric:
     blocks: Float[Tensor, "frame own own"]
     coupling: Float[Tensor, "frame own shared"]
     shared: Float[Tensor, "shared shared"]
+    joints: Float[Tensor, "frame 21 3 own"]
+    """How the joints, fingertips included, move with each instant's own variables."""
 
     def motion_m(self, change: Motion) -> Float[Tensor, " problem"]:
         """Root mean square motion of the vertices in metres: one number, or one an instant where alone."""
@@ -57,6 +59,10 @@ class VertexMetric:
         mixed = torch.einsum("fi,fij,j->", change.own, self.coupling, change.shared)
         squared = own.sum() + 2 * mixed + change.shared @ self.shared @ change.shared
         return squared.clamp(min=0).sqrt()[None]
+
+    def reach_m(self, change: Motion) -> Float[Tensor, " frame"]:
+        """The motion of every instant's furthest moving joint in metres, by its own variables."""
+        return torch.einsum("fjxi,fi->fjx", self.joints, change.own).norm(dim=2).amax(dim=1)
 
     def solve(self, gradient: Motion, damping: Motion) -> Motion:
         """`(G + diag(damping))^-1 gradient`, the instants eliminated first (Schur complement)."""
@@ -78,23 +84,32 @@ def measure_metric(hands: Sequence[VideoHand]) -> VertexMetric:
     In double precision, by differences of the hand models alone. The instants of several hands follow one another.
     """
     frames = sum(len(hand.pose.translation) for hand in hands)
-    parts = [_gram(hand, frames) for hand in hands]
-    own = parts[0].shape[1] if hands[0].pose.shape.ndim == 2 else N_POSE
-    gram = torch.cat(parts)
-    return VertexMetric(gram[:, :own, :own], gram[:, :own, own:], gram[:, own:, own:].sum(dim=0))
+    alone = hands[0].pose.shape.ndim == 2
+    of_verts, of_joints = zip(*map(_jacobians, hands), strict=True)
+    averaged_over = of_verts[0].shape[1] / 3 * (1 if alone else frames)
+    gram = torch.cat([jacobian.mT @ jacobian for jacobian in of_verts]) / averaged_over
+    own = gram.shape[1] if alone else N_POSE
+    return VertexMetric(
+        gram[:, :own, :own],
+        gram[:, :own, own:],
+        gram[:, own:, own:].sum(dim=0),
+        torch.cat(of_joints)[..., :own],
+    )
 
 
 @torch.no_grad()
-def _gram(hand: VideoHand, frames: int) -> Float[Tensor, "frame variable variable"]:
-    """`J^T J` of one hand at every instant, divided by what the metric averages over."""
-    here = hand.geometry().verts_world
-    columns = []
+def _jacobians(
+    hand: VideoHand,
+) -> tuple[Float[Tensor, "frame coordinate variable"], Float[Tensor, "frame 21 3 variable"]]:
+    """Derivatives of the vertices' coordinates and of the joints at every instant."""
+    here = hand.geometry()
+    verts, joints = [], []
     for name, columns_of_name in SLICES.items():
         parameter = getattr(hand.pose, name)
         for k in range(columns_of_name.stop - columns_of_name.start):
             parameter[..., k] += DIFFERENCE
-            columns.append(((hand.geometry().verts_world - here) / DIFFERENCE).flatten(1))
+            moved = hand.geometry()
             parameter[..., k] -= DIFFERENCE
-    jacobian = torch.stack(columns, dim=2).double()
-    alone = hand.pose.shape.ndim == 2
-    return jacobian.mT @ jacobian / (here.shape[1] * (1 if alone else frames))
+            verts.append((moved.verts_world - here.verts_world).flatten(1) / DIFFERENCE)
+            joints.append((moved.joints_world - here.joints_world) / DIFFERENCE)
+    return torch.stack(verts, dim=2).double(), torch.stack(joints, dim=3).double()

@@ -12,8 +12,6 @@ from handrefine.refine.model import HandVideoModel, VideoHand
 
 log = logging.getLogger(__name__)
 GEOMETRY = tuple(SLICES)
-#: Share of the root mean square gradient of a texture level below which a texel's gradient counts as none.
-FAINT = 0.02
 
 
 class StageOptimiser:
@@ -25,7 +23,6 @@ class StageOptimiser:
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         self._parameters = [p.requires_grad_(True) for name in stage.variables for p in model.variables(name)]
-        self._texture = list(model.variables("texture")) if "texture" in stage.variables else []
         names: list[Variable] = list(stage.variables)
         geometry = [name for name in names if name in GEOMETRY]
         self._descents: list[MetricDescent] = []
@@ -33,8 +30,15 @@ class StageOptimiser:
             self._descents = [MetricDescent(hands, geometry, config.metric) for hands in _by_shape(model)]
             names = [name for name in names if name not in GEOMETRY]
         groups = [
-            {"params": list(model.variables(name)), "lr": 0.0, "rate": getattr(rates, name)} for name in names
+            {"params": list(model.variables(name)), "lr": 0.0, "rate": getattr(rates, name)}
+            for name in names
+            if name != "texture"
         ]
+        self._levels = [
+            {"params": [level], "lr": 0.0, "rate": rates.texture}
+            for level in (model.variables("texture") if "texture" in names else ())
+        ]
+        groups += self._levels
         self._adam = torch.optim.Adam(groups, fused=True) if groups else None
 
     def zero_grad(self) -> None:
@@ -44,7 +48,7 @@ class StageOptimiser:
     def step(self, factor: float) -> None:
         """One step at this share of the full rates."""
         _drop_broken_gradients(self._parameters)
-        _drop_faint_gradients(self._texture)
+        _calm_faint_texels(self._levels)
         if self._adam is not None:
             for group in self._adam.param_groups:
                 group["lr"] = group["rate"] * factor
@@ -94,7 +98,10 @@ class MetricDescent:
         direction = self._metric.solve(self._average, self._damping)
         motion_m = self._metric.motion_m(direction)
         step_m = factor * self._config.step_mm / 1000
-        self._move(direction.scaled(torch.where(motion_m > 0, -step_m / motion_m.clamp(min=1e-30), 0.0)))
+        change = direction.scaled(torch.where(motion_m > 0, -step_m / motion_m.clamp(min=1e-30), 0.0))
+        reach_m = self._metric.reach_m(change).clamp(min=1e-30)
+        held = (factor * self._config.reach_mm / 1000 / reach_m).clamp(max=1)
+        self._move(Motion(change.own * held[:, None], change.shared))
 
     def _gradient(self) -> Motion:
         def of(parameter: nn.Parameter) -> Tensor:
@@ -149,13 +156,15 @@ def _drop_broken_gradients(parameters: Iterable[Tensor]) -> None:
             parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _drop_faint_gradients(levels: Iterable[Tensor]) -> None:
-    """Leave alone the texels that no counted pixel shows.
+def _calm_faint_texels(levels: Iterable[dict]) -> None:
+    """Let texels that the pictures hardly show take small steps.
 
-    Light reflected between fingers and wrist carries a trace of their colour into the pictures, and a gradient
-    back that is mostly noise. Adam would scale that trace up to full steps and paint confetti on what is unknown.
+    Adam scales every texel's gradient to full steps, also where it is a trace of light reflected between fingers
+    or comes from one glancing pixel, and mostly noise. With the level's root mean square gradient added to its
+    denominator such a texel follows its coarser levels instead.
     """
-    for level in levels:
+    for group in levels:
+        (level,) = group["params"]
         if level.grad is not None:
             mean_square = level.grad.square().sum() / level.grad.count_nonzero().clamp(min=1)
-            level.grad.masked_fill_(level.grad.abs() < FAINT * mean_square.sqrt(), 0.0)
+            group["eps"] = max(float(mean_square.sqrt()), 1e-30)

@@ -285,10 +285,15 @@ def _state(job: Job, index: int, around: Observations, poses: Sequence[PoseVaria
 def seen_texels(
     job: Job, index: int, around: Observations, geometries: Sequence[HandGeometry]
 ) -> Bool[np.ndarray, "texture_frame seen_size seen_size"]:
-    """Texels of a hand's textures that some view samples: those whose change would change a picture in albedo."""
+    """Texels of a hand's textures that some view samples: those whose change would change a picture in albedo.
+
+    Looked at with four times as many texels, all four of which have to be sampled: at an atlas chart's border a
+    texel of the coarse grid is an average that reaches beyond what any camera sees.
+    """
     renderer = job.new_renderer(replace(job.renderer_settings, shading="albedo"), around.views)
     n_textures = job.model.hands[index].texture.n_textures
-    texture = torch.full((n_textures, SEEN_SIZE, SEEN_SIZE, 3), 0.5, device=job.runtime.device, requires_grad=True)
+    fine = (n_textures, 2 * SEEN_SIZE, 2 * SEEN_SIZE, 3)
+    texture = torch.full(fine, 0.5, device=job.runtime.device, requires_grad=True)
     rows = job.model.hands[index].rows.clamp(min=0)
     dark = torch.zeros(2, 4, 3, device=job.runtime.device)
     with torch.enable_grad():
@@ -300,4 +305,5 @@ def seen_texels(
         ]
         picture = renderer.render(surfaces, dark, seed=FINAL_SEED).rgb
         (gradient,) = torch.autograd.grad(picture.sum(), texture)
-    return (gradient.abs().sum(dim=-1) > 0).cpu().numpy()
+    sampled = gradient.abs().sum(dim=-1) > 0
+    return sampled.unflatten(2, (SEEN_SIZE, 2)).unflatten(1, (SEEN_SIZE, 2)).all(dim=4).all(dim=2).cpu().numpy()

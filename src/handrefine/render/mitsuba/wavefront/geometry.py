@@ -56,7 +56,8 @@ class HandGeometry:
         self._mesh = mi.Mesh("hands", self.n_vertices * n_frames, self.n_faces * n_frames)
         parameters = mi.traverse(self._mesh)
         instants = np.arange(n_frames)[:, None, None] * self.n_vertices
-        parameters["vertex_positions"] = mi.Float(_placeholder(self.n_vertices * n_frames))
+        # All in one point until the first `move`: the cheapest acceleration structure there is.
+        parameters["vertex_positions"] = dr.zeros(mi.Float, self.n_vertices * n_frames * 3)
         parameters["faces"] = mi.UInt32((faces[None] + instants).astype(np.uint32).ravel())
         parameters.update()
         self.scene = mi.load_dict({"type": "scene", "hands": self._mesh})
@@ -138,8 +139,3 @@ def _intersect(
     inverse = dr.rcp(dr.dot(e1, h))
     q = dr.cross(s, e1)
     return dr.dot(s, h) * inverse, dr.dot(ray.d, q) * inverse, dr.dot(e2, q) * inverse
-
-
-def _placeholder(count: int) -> np.ndarray:
-    """Positions to build the first acceleration structure from; anything finite will do."""
-    return np.random.default_rng(0).uniform(-0.1, 0.1, count * 3).astype(np.float32)
