@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -13,7 +12,7 @@ from benchmarks.paper.plots import plot
 from benchmarks.paper.runs import Scale
 from benchmarks.paper.store import Sample
 from benchmarks.paper.tables import table
-from handrefine.output.files import whole_file
+from benchmarks.readme import update_section
 
 
 def report(options: Options, scale: Scale, samples: Sequence[Sample], complete: bool, console: Console) -> int:
@@ -35,17 +34,6 @@ def report(options: Options, scale: Scale, samples: Sequence[Sample], complete: 
 
     status = finish(options.name, outcome, chosen, draw, module="paper")
     return status or int(options.gate and not complete)
-
-
-def update_section(path: Path, name: str, text: str) -> None:
-    """Put the text between a Markdown file's marks of that name; append it with marks where there are none."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    old = path.read_text() if path.exists() else ""
-    before, found, rest = old.partition(begin)
-    after = rest.partition(end)[2] if found else "\n"
-    separator = "" if found or not before else "\n"
-    with whole_file(path) as temporary:
-        temporary.write_text(f"{before}{separator}{begin}\n{text}\n{end}{after}")
 
 
 def _method(scale: Scale, samples: Sequence[Sample], complete: bool) -> str:

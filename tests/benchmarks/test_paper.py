@@ -10,11 +10,11 @@ import pytest
 from benchmarks.paper import experiment, runs
 from benchmarks.paper.claims import claims
 from benchmarks.paper.options import Options
-from benchmarks.paper.report import update_section
 from benchmarks.paper.runs import FULL, QUICK, configuration, runs_of, selected, with_changes
 from benchmarks.paper.store import SampleStore
 from benchmarks.paper.summary import Spread, paired, vertex_error_mm
 from benchmarks.paper.tables import table
+from benchmarks.readme import update_section
 from rich.console import Console
 
 from handrefine.config import Config

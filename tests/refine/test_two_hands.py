@@ -121,7 +121,7 @@ def test_a_held_out_image_does_not_change_the_result(sequence: HandSequence) -> 
     for video in (sequence, replace(sequence, images=images)):
         fitted, held_out = split_off(video, [HELD_OUT])
         results.append(refine_hands(fitted, ("right",), config(2)))
-        reports.append(measure_holdout(list(results[-1].values()), held_out)[0])
+        reports.append(measure_holdout(list(results[-1].values()), held_out).together)
     np.testing.assert_allclose(poses(results[0]), poses(results[1]), atol=1e-6)
     errors = [report["mean"]["photometric_error"]["after"] for report in reports]  # pyright: ignore
     assert errors[1] > 1.5 * errors[0]

@@ -15,7 +15,7 @@ from handrefine.refine.holdout import measure_holdout
 from handrefine.refine.loop import Monitor
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.refinement import Refinement, refine_hands
-from handrefine.refine.save import resolved_configuration, save_refinement, write_dataset
+from handrefine.refine.save import resolved_configuration, save_holdout, save_refinement, write_dataset
 from handrefine.sequence import HandSequence, Side, sides_of
 
 BOTH = sides_of("both")
@@ -54,12 +54,12 @@ def run_both(
         }
         together: dict[str, object] = {}
         if held_out is not None:
-            report, by_hand = measure_holdout(list(refinements.values()), held_out)
-            together["holdout"] = report["mean"]
-            folder.write_json("holdout.json", report)
-            for side, own in zip(refinements, by_hand, strict=True):
-                metrics[side]["holdout"] = own["mean"]
-                folder.write_json(f"{side}/holdout.json", own)
+            report = measure_holdout(list(refinements.values()), held_out)
+            together["holdout"] = report.together["mean"]
+            folder.write_json("holdout.json", report.together)
+            for index, side in enumerate(refinements):
+                metrics[side]["holdout"] = report.by_hand[index]["mean"]
+                save_holdout(report, index, folder, f"{side}/")
         for side, refinement in refinements.items():
             inner = folder.inside(side)
             inner.write_yaml("config.yaml", resolved_configuration(sequence, side, config))

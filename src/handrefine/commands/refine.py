@@ -19,7 +19,7 @@ from handrefine.refine.holdout import measure_holdout, split_off
 from handrefine.refine.loop import Monitor
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.refinement import Refinement, refine
-from handrefine.refine.save import resolved_configuration, save_refinement
+from handrefine.refine.save import resolved_configuration, save_holdout, save_refinement
 from handrefine.sequence import Hands, HandSequence, Side
 
 
@@ -104,9 +104,9 @@ def run(
             progress.close()
         metrics = metrics_without_truth(refinement)
         if held_out is not None:
-            report, _ = measure_holdout([refinement], held_out)
-            metrics["holdout"] = report["mean"]
-            folder.write_json("holdout.json", report)
+            report = measure_holdout([refinement], held_out)
+            metrics["holdout"] = report.together["mean"]
+            save_holdout(report, 0, folder)
         save_refinement(refinement, metrics, folder)
         report_of_finished_run(folder.partial)
     return refinement, metrics

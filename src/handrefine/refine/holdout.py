@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from handrefine.errors import InputError
@@ -14,15 +14,34 @@ from handrefine.evaluate.contours import contour_distance_px, judged_contour_reg
 from handrefine.evaluate.masks import mask_agreement
 from handrefine.evaluate.photometric import photometric_error
 from handrefine.hand.model import HandGeometry
+from handrefine.output.overlay import view_sheet
 from handrefine.refine.measure import covered_in_full, joints_of_other_px
 from handrefine.refine.observations import Observations
 from handrefine.refine.refinement import FINAL_SEED, Refinement, final_settings, views_around
 from handrefine.sequence import HandSequence
 
 log = logging.getLogger(__name__)
+Picture = UInt8[np.ndarray, "height width 3"]
 #: What is told of every camera, before and after.
 FIGURES = ("mask_precision", "mask_recall", "contour_distance_px", "photometric_error")
 Figures = Mapping[str, float | None]
+
+
+@dataclass(frozen=True, eq=False)
+class HoldoutReport:
+    """What the held-out cameras say.
+
+    Attributes:
+        together: the contents of `holdout.json`, means over the hands:
+            `{"cameras": [{"camera", "frame": null, figure: {"before", "after"}, ...}, ...], "mean": {...}}`.
+        by_hand: the same of every hand.
+        sheets: of every hand, its views in the held-out cameras by (frame number, camera): contours before and
+            after over the image, the image, and the renders before any camera's colours.
+    """
+
+    together: dict[str, object]
+    by_hand: list[dict[str, object]]
+    sheets: list[dict[tuple[int, str], Picture]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,48 +71,64 @@ def split_off(sequence: HandSequence, names: Sequence[str]) -> tuple[HandSequenc
     return sequence.with_cameras(rest), held_out
 
 
-def measure_holdout(
-    refinements: Sequence[Refinement], held_out: HandSequence
-) -> tuple[dict[str, object], list[dict[str, object]]]:
+def measure_holdout(refinements: Sequence[Refinement], held_out: HandSequence) -> HoldoutReport:
     """What held-out cameras say of every hand that was refined, and of all of them together.
 
     Nothing of a held-out camera reaches the fit; of all that is compared here only that camera's own colour
     transform is fitted to its images, anew for either state. Figures are means over a camera's instants, and null
     where there is nothing to tell: without masks that is all but the photometric error.
-
-    Returns:
-        The contents of `holdout.json`: the means over hands, and every hand's own. Both are
-        `{"cameras": [{"camera", "frame": null, figure: {"before", "after"}, ...}, ...], "mean": {figure: ...}}`.
     """
-    by_hand = [_of_hand(refinement, held_out) for refinement in refinements]
+    by_hand, sheets = zip(*(_of_hand(refinement, held_out) for refinement in refinements), strict=True)
     together = {
         name: {moment: _mean_figures([of[name][moment] for of in by_hand]) for moment in ("before", "after")}
         for name in held_out.cameras
     }
-    return _report(together), [_report(of) for of in by_hand]
+    return HoldoutReport(_report(together), [_report(of) for of in by_hand], list(sheets))
 
 
 @torch.no_grad()
-def _of_hand(refinement: Refinement, held_out: HandSequence) -> dict[str, dict[str, Figures]]:
-    """Figures of one hand by camera and moment."""
+def _of_hand(
+    refinement: Refinement, held_out: HandSequence
+) -> tuple[dict[str, dict[str, Figures]], dict[tuple[int, str], Picture]]:
+    """Figures of one hand by camera and moment, and its pictures."""
     job = refinement.job
-    poses = {"before": job.starting_poses(), "after": [hand.pose for hand in job.model.hands]}
     nothing: Figures = dict.fromkeys(FIGURES)
     try:
         seen = job.observe(held_out)
         around = views_around(job, seen, refinement.index)
     except InputError as error:
         log.warning("the held-out cameras tell nothing: %s", error)
-        return {name: {"before": nothing, "after": nothing} for name in held_out.cameras}
+        return {name: {"before": nothing, "after": nothing} for name in held_out.cameras}, {}
     renderer = job.new_renderer(final_settings(job), around.views)
-    found: dict[str, dict[str, Figures]] = {name: {} for name in held_out.cameras}
-    for moment, posed in poses.items():
-        geometries = job.model.geometries(posed)
+    rendered = {}
+    for moment, poses in {
+        "before": job.starting_poses(),
+        "after": [hand.pose for hand in job.model.hands],
+    }.items():
+        geometries = job.model.geometries(poses)
         rendering = job.model.render(renderer, geometries, texture_levels=job.model.n_levels, seed=FINAL_SEED)
-        rendered = _Rendered(geometries[refinement.index], rendering.rgb, rendering.coverage[:, refinement.index])
-        for name in held_out.cameras:
-            found[name][moment] = _camera_figures(refinement, held_out, around, rendered, name)
-    return found
+        rendered[moment] = _Rendered(
+            geometries[refinement.index], rendering.rgb, rendering.coverage[:, refinement.index]
+        )
+    figures = {
+        name: {moment: _camera_figures(refinement, held_out, around, of, name) for moment, of in rendered.items()}
+        for name in held_out.cameras
+    }
+    return figures, _sheets(refinement, around, rendered["before"], rendered["after"])
+
+
+def _sheets(
+    refinement: Refinement, around: Observations, before: _Rendered, after: _Rendered
+) -> dict[tuple[int, str], Picture]:
+    def split(values: Tensor) -> list[np.ndarray]:
+        return [part.cpu().numpy() for part in around.views.split(values)]
+
+    states = [list(zip(split(of.covered), split(of.hand_rgb), strict=True)) for of in (before, after)]
+    frames = refinement.job.sequence.frames
+    return {
+        (frames[refinement.job.frame_indices[instant]], name): view_sheet(image, *of)
+        for (instant, name), image, *of in zip(around.keys, split(around.image), *states, strict=True)
+    }
 
 
 def _camera_figures(

@@ -17,6 +17,7 @@ from handrefine.output.pixels import write_picture
 from handrefine.output.report import report_of_finished_run
 from handrefine.output.run_folder import RunFolder
 from handrefine.output.view_pictures import HAND, NOT_HAND, UNKNOWN, ViewEntry, write_view, write_view_index
+from handrefine.refine.holdout import HoldoutReport
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.observations import Observations
 from handrefine.refine.refinement import Refinement, State
@@ -78,6 +79,13 @@ def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folde
     if refinement.records:
         loss_curves(refinement.records, folder.path("loss.png"))
     _write_views(refinement, folder)
+
+
+def save_holdout(report: HoldoutReport, index: int, folder: RunFolder, inside: str = "") -> None:
+    """Write `holdout.json` and `holdout/`, one picture a view, of one of the refined hands."""
+    folder.write_json(f"{inside}holdout.json", report.by_hand[index])
+    for (frame, camera), sheet in report.sheets[index].items():
+        write_picture(folder.path(f"{inside}holdout/frame{frame}_cam{camera}.png"), sheet)
 
 
 def write_dataset(sequence: HandSequence, refinements: Mapping[Side, Refinement], folder: Path) -> None:

@@ -1,0 +1,120 @@
+"""Leave one camera out: refine without it, then ask it. Nothing is tuned for a view."""
+
+import time
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from rich.console import Console
+from tyro.conf import Positional
+
+from benchmarks.harness import Outcome, finish
+from benchmarks.provenance import provenance
+from benchmarks.readme import update_section
+from benchmarks.real.figures import Sample, claims, table
+from handrefine.config import Config, load_config
+from handrefine.data.registry import AUTO, read_dataset
+from handrefine.evaluate.masks import MaskAgreement, mean_agreement
+from handrefine.output.overlay import GAP_PX, contact_sheet
+from handrefine.output.pixels import write_picture
+from handrefine.refine.holdout import measure_holdout, split_off
+from handrefine.refine.measure import metrics_without_truth
+from handrefine.refine.refinement import Refinement, refine_hands
+from handrefine.sequence import Hands, HandSequence, sides_of
+
+#: Panels of a view's sheet; the first two are the contours before and after.
+PANELS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Leave-one-camera-out over a real capture."""
+
+    capture: Annotated[Path, Positional]
+    """The dataset's folder."""
+    hand: Hands = "both"
+    """Which hands to refine."""
+    config: Path | None = None
+    """A YAML file of settings; the defaults without."""
+    only: tuple[str, ...] = ()
+    """Hold out these cameras only."""
+    format: str = AUTO
+    """Layout of the dataset."""
+    sequence: str | None = None
+    """Which of the dataset's sequences."""
+    quick: bool = False
+    """The first two cameras only; the README is left alone."""
+    gate: bool = False
+    """Exit with status 1 where a target is missed."""
+    results: Path = Path(__file__).parents[1] / "results"
+    """Folder of the JSON file and the pictures."""
+
+
+def perform(options: Options, console: Console) -> int:
+    """The exit status: 1 where `--gate` finds a target missed."""
+    whole = read_dataset(options.capture, format=options.format, sequence=options.sequence)
+    config = Config() if options.config is None else load_config(options.config)
+    names = list(options.only or whole.cameras)[: 2 if options.quick else None]
+    samples: list[Sample] = []
+    pictures: list[np.ndarray] = []
+    for name in names:
+        started = time.perf_counter()
+        found, sheets = _without(whole, name, options.hand, config)
+        samples += found
+        pictures += sheets
+        console.print(f"camera {name} held out: {time.perf_counter() - started:.0f} s")
+    options.results.mkdir(parents=True, exist_ok=True)
+    stem = "real" + ("-quick" if options.quick else "")
+    write_picture(options.results / f"{stem}.jpg", contact_sheet(pictures, columns=len(sides_of(options.hand))))
+    if not options.quick:
+        made = provenance()
+        text = f"{table(samples)}\n\nMachine: {made['machine']}. Commit: {made['commit']}."
+        update_section(options.results.parent / "README.md", "real", text)
+    chosen = Namespace(quick=options.quick, gate=options.gate, results=options.results)
+    return finish("real", Outcome(claims(samples), samples, [config.seed]), chosen)
+
+
+def _without(whole: HandSequence, name: str, hand: Hands, config: Config) -> tuple[list[Sample], list[np.ndarray]]:
+    """Every hand's figures in the camera that was held out and in those that were fitted, and its pictures."""
+    fitted, held_out = split_off(whole, [name])
+    refinements = refine_hands(fitted, sides_of(hand), config)
+    report = measure_holdout(list(refinements.values()), held_out)
+    samples, pictures = [], []
+    for index, (side, refinement) in enumerate(refinements.items()):
+        samples.append(
+            {
+                "held_out": name,
+                "hand": side,
+                "seconds": refinement.seconds,
+                "mean": report.by_hand[index]["mean"],
+                "fitted": _fitted(refinement),
+                "weights": {trust.camera: trust.weight for trust in refinement.camera_trusts},
+            }
+        )
+        pictures += [_before_and_after(sheet) for sheet in list(report.sheets[index].values())[:1]]
+    return samples, pictures
+
+
+def _fitted(refinement: Refinement) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Mask precision and recall before and after, by fitted camera."""
+    views = metrics_without_truth(refinement)["per_view"]
+    if not isinstance(views, list):
+        raise TypeError("the views' figures are a list")
+    by_camera: dict[str, dict[str, dict[str, float | None]]] = {}
+    for camera in refinement.observations.camera_names:
+        of_camera = [view for view in views if view["camera"] == camera]
+        by_camera[camera] = {"mask_precision": {}, "mask_recall": {}}
+        for moment in ("before", "after"):
+            mean = mean_agreement(
+                [MaskAgreement(v["mask_precision"][moment], v["mask_recall"][moment]) for v in of_camera]
+            )
+            by_camera[camera]["mask_precision"][moment] = mean.precision
+            by_camera[camera]["mask_recall"][moment] = mean.recall
+    return by_camera
+
+
+def _before_and_after(sheet: np.ndarray) -> np.ndarray:
+    panel = (sheet.shape[1] - (PANELS - 1) * GAP_PX) // PANELS
+    return sheet[:, : 2 * panel + GAP_PX]

@@ -1,0 +1,70 @@
+"""Leave-one-camera-out: how its figures count, and a run of it from a dataset to pictures and tables."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.real import experiment
+from benchmarks.real.experiment import Options, perform
+from benchmarks.real.figures import agreement_change, claims, table
+from rich.console import Console
+
+from handrefine.cli import main
+from handrefine.errors import InputError
+
+
+def sample(camera: str, precision: tuple[float, float], contour: tuple[float, float]) -> dict[str, Any]:
+    change = lambda pair: dict(zip(("before", "after"), pair, strict=True))  # noqa: E731
+    return {
+        "held_out": camera,
+        "hand": "right",
+        "mean": {
+            "mask_precision": change(precision),
+            "mask_recall": change((0.9, 0.9)),
+            "contour_distance_px": change(contour),
+            "photometric_error": {"before": None, "after": None},
+        },
+    }
+
+
+def test_a_camera_that_gets_worse_shows_behind_a_mean_that_gets_better():
+    samples = [sample("00", (0.8, 1.0), (10.0, 6.0)), sample("01", (0.9, 0.86), (10.0, 8.0))]
+    by_key = {claim.key: claim for claim in claims(samples)}
+    assert by_key["agreement.after"].value == pytest.approx((0.95 + 0.88) / 2)
+    assert by_key["agreement.worst_change"].value == pytest.approx(-0.02)
+    assert by_key["agreement.worst_change"].reached is False
+    assert by_key["contour_distance.reduction"].value == pytest.approx(0.3)
+    assert agreement_change(samples[0]) == pytest.approx(0.1)
+    assert "| 01 | right | 90.0 -> 86.0 % | 90.0 -> 90.0 % | 10.0 -> 8.0 | - |" in table(samples)
+
+
+def test_without_masks_there_is_nothing_to_claim():
+    unknown = sample("00", (0, 0), (0, 0))
+    unknown["mean"] = {name: {"before": None, "after": None} for name in unknown["mean"]}
+    assert claims([unknown]) == []
+    assert agreement_change(unknown) is None
+
+
+def test_a_run_leaves_figures_pictures_and_a_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    data, results = tmp_path / "data", tmp_path / "benchmarks" / "results"
+    size = ["--cameras", "3", "--instants", "1", "--size", "32", "--truth-kind", "mismatched"]
+    main(["synthesize", "--out", str(data), *size])
+    config = tmp_path / "quick.yaml"
+    stage = "{iterations: 1}"
+    others = ", ".join(f"{name}: {stage}" for name in ("environment", "texture", "coarse", "joint", "finish"))
+    config.write_text(f"texture: {{size: 64}}\nrender: {{spp: 1}}\nschedule: {{{others}}}\n")
+    monkeypatch.setattr(sys, "argv", ["real"])
+    names = experiment.read_dataset(data).cameras
+    options = Options(capture=data, hand="right", config=config, only=(list(names)[1],), results=results)
+    assert perform(options, Console(quiet=True)) == 0
+    document = json.loads((results / "real.json").read_text())
+    (only,) = document["samples"]
+    assert only["held_out"] == list(names)[1]
+    assert set(only["fitted"]) == set(names) - {only["held_out"]}
+    assert only["mean"]["mask_recall"]["after"] is not None
+    assert (results / "real.jpg").stat().st_size > 1000
+    assert f"| {only['held_out']} | right |" in (tmp_path / "benchmarks" / "README.md").read_text()
+    with pytest.raises(InputError, match="camera"):
+        perform(Options(capture=data, hand="right", only=("nowhere",), results=results), Console(quiet=True))
