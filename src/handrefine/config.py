@@ -233,6 +233,8 @@ class StageConfig:
     """Share of the rates at the stage's beginning."""
     final_rate: NonNegativeFloat = 1.0
     """Rates follow half a cosine to this share of them at the stage's end."""
+    second_start: bool = False
+    """Fingers begin the stage anew between their neighbours in time, and go back where that has not paid."""
 
 
 ALL_VARIABLES: tuple[Variable, ...] = (
@@ -248,8 +250,8 @@ ALL_VARIABLES: tuple[Variable, ...] = (
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class ScheduleConfig:
-    """The three stages of section 3.6, in this order; ours are a coarse joint stage before the last of them, and
-    one after it in which only the appearance goes on."""
+    """The three stages of section 3.6, in this order; ours are a coarse joint stage before the last of them, a
+    second start of the fingers, and a last stage in which only the appearance goes on."""
 
     environment: StageConfig = StageConfig(
         iterations=10, variables=("environment", "colour"), texture_levels=1, resolution=0.5, views_per_instant=4
@@ -264,6 +266,16 @@ class ScheduleConfig:
         resolution=0.5,
         views_per_instant=4,
         final_rate=0.3,
+    )
+    again: StageConfig = StageConfig(
+        iterations=20,
+        variables=("rotation", "translation", "articulation"),
+        texture_levels=6,
+        resolution=0.5,
+        views_per_instant=4,
+        initial_rate=0.6,
+        final_rate=0.3,
+        second_start=True,
     )
     joint: StageConfig = StageConfig(
         iterations=30,

@@ -26,11 +26,9 @@ def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Methods that take a moment."""
     folder = tmp_path / "configs"
     folder.mkdir()
-    stage = "{iterations: 1}"
-    common = f"texture: {{size: 16}}\nrender: {{spp: 1, depth: 2}}\nschedule: {{environment: {stage}, "
-    common += (
-        f"texture: {stage}, coarse: {{iterations: 0}}, joint: {{iterations: 2}}, finish: {{iterations: 0}}}}\n"
-    )
+    iterations = {"environment": 1, "texture": 1, "coarse": 0, "again": 0, "joint": 2, "finish": 0}
+    stages = ", ".join(f"{name}: {{iterations: {count}}}" for name, count in iterations.items())
+    common = f"texture: {{size: 16}}\nrender: {{spp: 1, depth: 2}}\nschedule: {{{stages}}}\n"
     (folder / "dmvr.yaml").write_text(common + "objective: {lambda_edge: 0.5}\n")
     (folder / "smvr.yaml").write_text(common + "objective: {lambda_prior: 0}\n")
     monkeypatch.setattr(runs, "CONFIGS", folder)

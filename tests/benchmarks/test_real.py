@@ -52,8 +52,8 @@ def test_a_run_leaves_figures_pictures_and_a_section(tmp_path: Path, monkeypatch
     size = ["--cameras", "3", "--instants", "1", "--size", "32", "--truth-kind", "mismatched"]
     main(["synthesize", "--out", str(data), *size])
     config = tmp_path / "quick.yaml"
-    stage = "{iterations: 1}"
-    others = ", ".join(f"{name}: {stage}" for name in ("environment", "texture", "coarse", "joint", "finish"))
+    stages = ("environment", "texture", "coarse", "again", "joint", "finish")
+    others = ", ".join(f"{name}: {{iterations: 1}}" for name in stages)
     config.write_text(f"texture: {{size: 64}}\nrender: {{spp: 1}}\nschedule: {{{others}}}\n")
     monkeypatch.setattr(sys, "argv", ["real"])
     names = experiment.read_dataset(data).cameras

@@ -1,6 +1,6 @@
 """Short schedules for tests: how many iterations each stage has, and nothing of the stages left out."""
 
-STAGES = ("environment", "texture", "coarse", "joint", "finish")
+STAGES = ("environment", "texture", "coarse", "again", "joint", "finish")
 
 
 def schedule(**iterations: int) -> dict[str, dict[str, float]]:

@@ -84,6 +84,31 @@ class Energy:
             terms["prior"] = self._prior(articulations_aa)
         return {name: getattr(config, f"lambda_{name}") * term for name, term in terms.items()}
 
+    def by_instant(self, prediction: Prediction, n_instants: int) -> Float[Tensor, " frame"]:
+        """Data and silhouette terms of every instant of the video by itself, weighted and added."""
+        config, seen = self.config, self.observations
+        instant = torch.tensor([frame for frame, _ in seen.keys], device=seen.image.device)
+        instant = instant[seen.views.view_of_pixel(seen.image.device)]
+
+        def quotient(part: Tensor, whole: Tensor) -> Tensor:
+            sums = (torch.bincount(instant, x.double(), minlength=n_instants) for x in (part, whole))
+            return next(sums) / next(sums).clamp(min=1e-6)
+
+        residual = residual_norm(
+            self._as_seen(self._picture(prediction)),
+            self._target,
+            config.residual,
+            huber_delta=config.huber_delta,
+        )
+        weight = seen.colour_weight * self.cameras.colour[seen.camera_of_pixel]
+        counted = torch.where(seen.background_known, weight, weight * prediction.coverage)
+        misfit = config.lambda_data * quotient(residual * weight, counted)
+        if config.lambda_silhouette > 0 and self._has_silhouette:
+            known = seen.silhouette_weight * self.cameras.silhouette[seen.camera_of_pixel]
+            wrong = (self._silhouette(prediction) - seen.hand_share).abs() * known
+            misfit = misfit + config.lambda_silhouette * quotient(wrong, known)
+        return misfit
+
     def compared(self, prediction: Prediction) -> Compared:
         return Compared(self._as_seen(self._picture(prediction)), self._target)
 

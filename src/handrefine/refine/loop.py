@@ -1,5 +1,6 @@
 """The optimisation: stages over one model and all its observations."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,15 +13,17 @@ from handrefine.config import StageConfig, stages_of
 from handrefine.evaluate.camera_trust import CameraTrust
 from handrefine.hand.model import HandGeometry
 from handrefine.progress import Progress, Record
-from handrefine.refine.batches import batches
+from handrefine.refine.batches import Batch, batches
 from handrefine.refine.energy import Energy
 from handrefine.refine.hand_terms import HandTerms, PenetrationTerm
 from handrefine.refine.job import Job
 from handrefine.refine.model import Prediction
 from handrefine.refine.optimisers import GEOMETRY, StageOptimiser
+from handrefine.refine.second_start import SecondStart
 from handrefine.refine.sight import look
 from handrefine.refine.trust import CameraWeights
 
+log = logging.getLogger(__name__)
 #: Runs with different seeds never share an iteration's random numbers.
 SEEDS_PER_RUN = 100_003
 #: Extra figures of a hand's geometry for the log, e.g. its error where a caller knows the truth.
@@ -59,6 +62,7 @@ def optimise(
         if moved:
             sight = look(model, job.observations)
         cameras.visible_share = sight.visible_share
+        second_start = _second_start(job, looks, stage) if stage.second_start else None
         for k in range(stage.iterations):
             seed = config.seed * SEEDS_PER_RUN + iteration
             batch, energy = looks[k % len(looks)]
@@ -85,11 +89,23 @@ def optimise(
             record(entry)
             progress.update(entry)
             iteration += 1
+        if second_start is not None:
+            log.info("a second start paid at %d instants", second_start.keep_the_better())
         moved = any(variable in GEOMETRY for variable in stage.variables)
         if on_stage_end is not None:
             on_stage_end(name, stage)
     cameras.warn()
     return cameras.trusts
+
+
+def _second_start(job: Job, looks: Sequence[tuple[Batch, Energy]], stage: StageConfig) -> SecondStart:
+    return SecondStart(
+        job.model,
+        looks,
+        job.frames if job.config.instants == "joint" else None,
+        texture_levels=stage.texture_levels,
+        seed=job.config.seed * SEEDS_PER_RUN + SEEDS_PER_RUN - 1,
+    )
 
 
 def _colour_ridge(job: Job, counted_pixels: Float[Tensor, ""]) -> dict[str, Tensor]:
