@@ -119,6 +119,8 @@ class ObjectiveConfig:
     """Weight of joint angles beyond anatomical limits (a model with limits only: the open hand)."""
     lambda_pose: NonNegativeFloat = 1e-4
     """Weight of a Gaussian over poses: MANO's learned pose space, else usual angles of a hand's joints."""
+    lambda_shape: NonNegativeFloat = 5e-4
+    """Weight of a Gaussian over shapes: the mean square of the betas."""
     lambda_tie: NonNegativeFloat = 0.01
     """Weight of the tie to the annotation at joints of which no camera sees the surface."""
     tie_seen: Annotated[float, Ge(0), Le(1)] = 0.0

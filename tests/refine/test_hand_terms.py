@@ -20,7 +20,7 @@ from handrefine.refine.variables import PoseVariables
 from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera, ManoParameters
 
-ALL = ObjectiveConfig(lambda_limits=1, lambda_pose=1, lambda_tie=1, lambda_penetration=1)
+ALL = ObjectiveConfig(lambda_limits=1, lambda_pose=1, lambda_shape=1, lambda_tie=1, lambda_penetration=1)
 
 
 def pose_of(pose_aa: np.ndarray, *, flat_hand_mean: bool = False) -> PoseVariables:
@@ -46,7 +46,7 @@ def test_the_same_pose_costs_the_same_in_both_conventions():
     from_flat.base_articulation += hand.hands_mean
     terms = HandTerms(ALL, [hand])
     a, b = (terms([moving(pose)], [torch.zeros(2, 15)]) for pose in (from_mean, from_flat))
-    assert sorted(a) == ["limits", "pose", "tie"]
+    assert sorted(a) == ["limits", "pose", "shape", "tie"]
     for name in a:
         assert a[name].item() == pytest.approx(b[name].item(), rel=1e-4, abs=1e-6)
 
@@ -56,11 +56,14 @@ def test_weights_scale_terms_and_nought_leaves_them_out():
     hand, hidden = load_hand_model("right"), torch.ones(1, 15)
     with torch.no_grad():
         pose.articulation += 0.1
+        pose.shape[3] = 2.0
     hands = [moving(pose)]
     whole = HandTerms(ALL, [hand])(hands, [hidden])
-    half = HandTerms(ObjectiveConfig(lambda_limits=0, lambda_pose=0.5, lambda_tie=0, lambda_penetration=0), [hand])
+    only_pose = replace(ALL, lambda_limits=0, lambda_pose=0.5, lambda_shape=0, lambda_tie=0)
+    half = HandTerms(only_pose, [hand])
     assert half(hands, [hidden])["pose"].item() == pytest.approx(0.5 * whole["pose"].item())
     assert list(half(hands, [hidden])) == ["pose"]
+    assert whole["shape"].item() == pytest.approx(0.4)  # one beta of ten
     seen = HandTerms(ObjectiveConfig(lambda_tie=1, tie_seen=0.25), [hand])(hands, [torch.zeros(1, 15)])
     assert seen["tie"].item() == pytest.approx(0.25 * whole["tie"].item())
     twice = HandTerms(ALL, [hand, hand])(hands * 2, [hidden] * 2)

@@ -18,7 +18,7 @@ from handrefine.refine.variables import PoseVariables
 
 
 class HandTerms:
-    """Joint limits, usual poses, and the tie of hidden joints, each by its weight and the mean over the hands."""
+    """Joint limits, usual poses and shapes, and the tie of hidden joints, weighted; means over the hands."""
 
     def __init__(self, config: ObjectiveConfig, hands: Sequence[HandModel]) -> None:
         self._config, self._hands = config, tuple(hands)
@@ -45,6 +45,8 @@ class HandTerms:
             terms["limits"] = joint_limit_loss(relative, prior.lower, prior.upper)
         if config.lambda_pose > 0:
             terms["pose"] = usual_pose_loss(relative, prior.whitening)
+        if config.lambda_shape > 0:
+            terms["shape"] = pose.shape.square().mean()
         if config.lambda_tie > 0:
             weight = config.tie_seen + (1 - config.tie_seen) * hidden
             terms["tie"] = annotation_tie(pose.articulation, weight)
