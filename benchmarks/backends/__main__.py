@@ -11,7 +11,9 @@ from benchmarks.backends.metrics import DMVR, metrics
 from benchmarks.backends.parts import Parts
 from benchmarks.backends.plots import plot
 from benchmarks.backends.refinements import refinements
+from benchmarks.backends.tables import tables
 from benchmarks.harness import Outcome, finish, options
+from benchmarks.readme import update_section
 from benchmarks.renderer.workload import workload
 from handrefine.render.base import RenderSettings
 from handrefine.render.mitsuba.runtime import start_mitsuba
@@ -37,7 +39,7 @@ def main() -> int:
         "variance": variance,
         "images": agree,
         "gradients": slopes,
-        "refinements": lambda: refinements(size=64, iterations=20 if quick else 40),
+        "refinements": lambda: refinements(size=64, iterations=20 if quick else 40, videos=1 if quick else 2),
     }
     parts = Parts(chosen.results / f"backends{'-quick' if quick else ''}.partial.json")
     samples: dict = {}
@@ -45,7 +47,11 @@ def main() -> int:
         print(f"{time.strftime('%H:%M:%S')} {name}", flush=True)
         samples[name] = parts.get(name, measure)
     samples["commits"] = parts.commits
-    status = finish("backends", Outcome(metrics(samples), samples), chosen, plot)
+    found = metrics(samples)
+    if not quick:
+        update_section(chosen.results.parent / "README.md", "backends", tables(samples, found))
+    videos = sorted({sample["video"] for sample in samples["refinements"]})
+    status = finish("backends", Outcome(found, samples, videos), chosen, plot)
     parts.forget()
     return status
 

@@ -72,12 +72,22 @@ def _comparisons(samples: dict) -> Iterator[Metric]:
 
 
 def _refinements(samples: list[dict]) -> Iterator[Metric]:
-    theirs = {s["method"]: s["after"]["vertex_error_mm"] for s in samples if s["renderer"] == "redner fixed"}
-    for s in samples:
-        key = f"refinement.{s['method']}.{s['renderer'].replace(' ', '_')}"
-        target = theirs[s["method"]] if s["renderer"] == "wavefront" else None
-        yield Metric(f"{key}.error", s["after"]["vertex_error_mm"], "mm", target)
-        yield Metric(f"{key}.time", s["seconds"], "s")
+    for method, renderer, error_mm, seconds in mean_refinements(samples):
+        key = f"refinement.{method}.{renderer.replace(' ', '_')}"
+        theirs = next(mm for m, r, mm, _ in mean_refinements(samples) if (m, r) == (method, "redner fixed"))
+        yield Metric(f"{key}.error", error_mm, "mm", theirs if renderer == "wavefront" else None)
+        yield Metric(f"{key}.time", seconds, "s")
+
+
+def mean_refinements(samples: list[dict]) -> list[tuple[str, str, float, float]]:
+    """Method, renderer, vertex error in mm and seconds, the last two averaged over videos."""
+    kinds = dict.fromkeys((s["method"], s["renderer"]) for s in samples)
+    found = []
+    for method, renderer in kinds:
+        of_kind = [s for s in samples if (s["method"], s["renderer"]) == (method, renderer)]
+        errors, seconds = [s["after"]["vertex_error_mm"] for s in of_kind], [s["seconds"] for s in of_kind]
+        found.append((method, renderer, statistics.mean(errors), statistics.mean(seconds)))
+    return found
 
 
 def dmvr_sample(samples: dict) -> dict:

@@ -104,12 +104,13 @@ def _gradients(axes: Any, samples: list[dict], shading: str) -> None:
 
 
 def _refinements(errors: Any, times: Any, samples: list[dict]) -> None:
-    names = [f"{s['method']}\n" + s["renderer"].replace(" ", "\n") for s in samples]
-    colours = [COLOURS[s["renderer"]] for s in samples]
-    bars = errors.bar(names, [s["after"]["vertex_error_mm"] for s in samples], color=colours)
+    means = mean_refinements(samples)
+    names = [f"{method}\n" + renderer.replace(" ", "\n") for method, renderer, _, _ in means]
+    colours = [COLOURS[renderer] for _, renderer, _, _ in means]
+    bars = errors.bar(names, [error_mm for _, _, error_mm, _ in means], color=colours)
     errors.bar_label(bars, fmt="%.2f")
     errors.set_title(f"refinement from {samples[0]['before']['vertex_error_mm']:.0f} mm: error, mm", fontsize=8)
-    bars = times.bar(names, [s["seconds"] for s in samples], color=colours)
+    bars = times.bar(names, [seconds for _, _, _, seconds in means], color=colours)
     times.bar_label(bars, fmt="%.0f")
     times.set(yscale="log")
     times.set_title("and time, s", fontsize=8)

@@ -1,6 +1,7 @@
-"""The whole job on both backends: the same video, the same start, the same configuration."""
+"""The whole job on both backends: the same videos, the same starts, the same configuration."""
 
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 from benchmarks.paper.laboratory import Laboratory
@@ -13,18 +14,18 @@ BACKENDS = {"wavefront": ("wavefront", "fixed"), "redner fixed": ("redner", "fix
 METHODS = ("dmvr", "smvr")
 
 
-def refinements(*, size: int, iterations: int) -> list[dict]:
+def refinements(*, size: int, iterations: int, videos: int) -> list[dict]:
     """`configs/dmvr.yaml` (radiance) and `configs/smvr.yaml` (reflectance, every instant alone), 4 x 3 views.
 
     The photographs are Mitsuba's for both, at many samples a pixel. `iterations`: of the joint stage.
     """
     laboratory, samples = Laboratory(RenderConfig()), []
-    for method in METHODS:
+    for video, method in product(range(videos), METHODS):
         run = Run(
             kind="matched",
             method=method,
             cameras=4,
-            video=0,
+            video=video,
             instants=3,
             size=size,
             video_cameras=4,
@@ -34,8 +35,8 @@ def refinements(*, size: int, iterations: int) -> list[dict]:
             config = configuration(run, _changes(backend, redner, iterations))
             sample = laboratory.measure(run, config, SilentProgress())
             after = sample["after"]["vertex_error_mm"]
-            print(f"{method}, {label}: {after:.2f} mm in {sample['seconds']:.0f} s", flush=True)
-            samples.append({"method": method, "renderer": label, "size": size, **sample})
+            print(f"video {video}, {method}, {label}: {after:.2f} mm in {sample['seconds']:.0f} s", flush=True)
+            samples.append({"method": method, "renderer": label, "video": video, **sample})
     return samples
 
 

@@ -1,8 +1,9 @@
 """The comparison of backends: what an interrupted run keeps, and figures worked out by hand."""
 
 import pytest
-from benchmarks.backends.metrics import deviation, dmvr_sample, spread
+from benchmarks.backends.metrics import _refinements, deviation, dmvr_sample, mean_refinements, spread
 from benchmarks.backends.parts import Parts
+from benchmarks.backends.tables import _refinements as refinement_table
 
 
 def test_an_interrupted_run_measures_only_what_is_missing(tmp_path):
@@ -36,3 +37,18 @@ def test_the_judged_case_is_found_and_its_spread_told():
     case = {"shading": "radiance", "depth": 3, "spp": 4, "size": 128}
     assert dmvr_sample({"time": [case | {"spp": 1}, case]})["spp"] == 4
     assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == (2.0, 4.0)
+
+
+def test_refinements_are_averaged_over_videos_and_ours_is_held_against_theirs():
+    def refined(renderer: str, video: int, error_mm: float) -> dict:
+        return {"method": "smvr", "renderer": renderer, "video": video, "after": {"vertex_error_mm": error_mm}} | {
+            "seconds": 10.0 * (video + 1)
+        }
+
+    samples = [refined("wavefront", 0, 1.0), refined("wavefront", 1, 2.0)]
+    samples += [refined("redner fixed", 0, 1.2), refined("redner fixed", 1, 1.4)]
+    assert mean_refinements(samples)[0] == ("smvr", "wavefront", 1.5, 15.0)
+    claim = next(m for m in _refinements(samples) if m.key == "refinement.smvr.wavefront.error")
+    assert claim.target == pytest.approx(1.3)
+    assert claim.reached is False
+    assert "| smvr | wavefront | 1.50 ± 0.71 mm (1.00, 2.00) | 15 s |" in refinement_table(samples)

@@ -96,7 +96,8 @@ def test_a_camera_without_weight_has_no_say_in_any_term():
 def test_grey_cameras_compare_luminance_only():
     """A change of hue that keeps luminance costs nothing; a change of luminance does."""
     seen = observations(grey=True)
-    energy = Energy(ObjectiveConfig(), seen, [[0]], CameraWeights(TrustConfig(), NAMES, torch.device("cpu")))
+    weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
+    energy = Energy(ObjectiveConfig(residual="l1"), seen, [[0]], weights)
     hand = seen.hand_share[:, None]
     hue = torch.tensor([0.1, -0.1 * 0.2126 / 0.7152, 0.0])
     exact, hued, brighter = (
