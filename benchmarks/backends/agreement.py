@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.backends.contenders import close, contender
 from benchmarks.renderer.workload import TEXTURE_SIZE, Workload
 from handrefine.data.synthetic import SyntheticSettings, make_truth
-from handrefine.render.base import HandSurface, Renderer, RenderSettings
+from handrefine.render.base import HandSurface, Renderer, RenderSettings, Shading
 from handrefine.spherical import latlong_directions, sh_basis
 
 Directions = Mapping[str, tuple[int, Tensor, float]]
@@ -77,10 +77,15 @@ def gradients(work: Workload, *, spp: int, seeds: int, stock: bool) -> list[dict
     With the video's skin; and, of the vertices, with a constant one, which leaves out how texture slides over
     pixels. `stock` differs from `fixed` in radiance only.
     """
-    cases = [(label, shading) for shading in ("albedo", "radiance") for label in ("wavefront", "redner fixed")]
+    shadings: tuple[Shading, ...] = ("albedo", "radiance")
+    cases: list[tuple[str, Shading]] = [
+        (c, shading) for shading in shadings for c in ("wavefront", "redner fixed")
+    ]
     constant = replace(work, texture=torch.full_like(work.texture, 0.5))
     samples = []
-    for label, shading in [*cases, *([("redner stock", "radiance")] if stock else [])]:
+    if stock:
+        cases.append(("redner stock", "radiance"))
+    for label, shading in cases:
         for skin, skinned in (("video", work), ("constant", constant)):
             few = RenderSettings(shading=shading, spp=spp, depth=2)
             found = list(_gradients(skinned, label, few, seeds, vertices_only=skin == "constant"))

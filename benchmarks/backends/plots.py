@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.backends.contenders import CONTENDERS
 from benchmarks.backends.costs import median_s
-from benchmarks.backends.metrics import DMVR, deviation
+from benchmarks.backends.metrics import DMVR, deviation, mean_refinements
 
 COLOURS = dict(zip(CONTENDERS, ("tab:blue", "tab:green", "tab:red", "tab:orange"), strict=True))
 
