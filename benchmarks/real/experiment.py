@@ -56,6 +56,7 @@ def perform(options: Options, console: Console) -> int:
     """The exit status: 1 where `--gate` finds a target missed."""
     whole = read_dataset(options.capture, format=options.format, sequence=options.sequence)
     config = Config() if options.config is None else load_config(options.config)
+    made = provenance()  # what is edited while this runs is not what is measured
     names = list(options.only or whole.cameras)[: 2 if options.quick else None]
     samples: list[Sample] = []
     pictures: list[np.ndarray] = []
@@ -68,12 +69,12 @@ def perform(options: Options, console: Console) -> int:
     options.results.mkdir(parents=True, exist_ok=True)
     stem = "real" + ("-quick" if options.quick else "")
     write_picture(options.results / f"{stem}.jpg", contact_sheet(pictures, columns=len(sides_of(options.hand))))
+    chosen = Namespace(quick=options.quick, gate=options.gate, results=options.results)
+    status = finish("real", Outcome(claims(samples), samples, [config.seed]), chosen)
     if not options.quick:
-        made = provenance()
         text = f"{table(samples)}\n\nMachine: {made['machine']}. Commit: {made['commit']}."
         update_section(options.results.parent / "README.md", "real", text)
-    chosen = Namespace(quick=options.quick, gate=options.gate, results=options.results)
-    return finish("real", Outcome(claims(samples), samples, [config.seed]), chosen)
+    return status
 
 
 def _without(whole: HandSequence, name: str, hand: Hands, config: Config) -> tuple[list[Sample], list[np.ndarray]]:
