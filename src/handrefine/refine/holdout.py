@@ -21,7 +21,7 @@ from handrefine.refine.refinement import FINAL_SEED, Refinement, final_settings,
 from handrefine.sequence import HandSequence
 
 log = logging.getLogger(__name__)
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
 #: What is told of every camera, before and after.
 FIGURES = ("mask_precision", "mask_recall", "contour_distance_px", "photometric_error")
 Figures = Mapping[str, float | None]
