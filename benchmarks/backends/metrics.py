@@ -72,10 +72,12 @@ def _comparisons(samples: dict) -> Iterator[Metric]:
 
 
 def _refinements(samples: list[dict]) -> Iterator[Metric]:
-    for method, renderer, error_mm, seconds in mean_refinements(samples):
+    means = mean_refinements(samples)
+    theirs = {method: error_mm for method, renderer, error_mm, _ in means if renderer == "redner fixed"}
+    for method, renderer, error_mm, seconds in means:
         key = f"refinement.{method}.{renderer.replace(' ', '_')}"
-        theirs = next(mm for m, r, mm, _ in mean_refinements(samples) if (m, r) == (method, "redner fixed"))
-        yield Metric(f"{key}.error", error_mm, "mm", theirs if renderer == "wavefront" else None)
+        target = theirs[method] if renderer == "wavefront" else None
+        yield Metric(f"{key}.error", error_mm, "mm", target)
         yield Metric(f"{key}.time", seconds, "s")
 
 

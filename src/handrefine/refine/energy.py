@@ -68,15 +68,13 @@ class Energy:
         """Every term, weighted; they add up to the loss. articulations_aa: of every hand."""
         config, seen = self.config, self.observations
         picture = self._picture(prediction)
-        residual = residual_norm(
-            self._as_seen(picture), self._target, config.residual, huber_delta=config.huber_delta
-        )
-        colour_weight = seen.colour_weight * self.cameras.colour[seen.camera_of_pixel]
+        residual, colour_weight = self._residual(picture), self._colour_weight()
         mean = partial(mean_residual, coverage=prediction.coverage, background_known=seen.background_known)
         terms = {"data": mean(residual, colour_weight)}
         if config.lambda_silhouette > 0 and self._has_silhouette:
-            weight = seen.silhouette_weight * self.cameras.silhouette[seen.camera_of_pixel]
-            terms["silhouette"] = silhouette_loss(self._silhouette(prediction), seen.hand_share, weight)
+            terms["silhouette"] = silhouette_loss(
+                self._silhouette(prediction), seen.hand_share, self._silhouette_weight()
+            )
         if config.lambda_edge > 0:
             on_edge = edge_weights(seen.views.split(picture.detach()), self._images)
             terms["edge"] = mean(residual, colour_weight * on_edge)
@@ -94,17 +92,11 @@ class Energy:
             sums = (torch.bincount(instant, x.double(), minlength=n_instants) for x in (part, whole))
             return next(sums) / next(sums).clamp(min=1e-6)
 
-        residual = residual_norm(
-            self._as_seen(self._picture(prediction)),
-            self._target,
-            config.residual,
-            huber_delta=config.huber_delta,
-        )
-        weight = seen.colour_weight * self.cameras.colour[seen.camera_of_pixel]
+        residual, weight = self._residual(self._picture(prediction)), self._colour_weight()
         counted = torch.where(seen.background_known, weight, weight * prediction.coverage)
         misfit = config.lambda_data * quotient(residual * weight, counted)
         if config.lambda_silhouette > 0 and self._has_silhouette:
-            known = seen.silhouette_weight * self.cameras.silhouette[seen.camera_of_pixel]
+            known = self._silhouette_weight()
             wrong = (self._silhouette(prediction) - seen.hand_share).abs() * known
             misfit = misfit + config.lambda_silhouette * quotient(wrong, known)
         return misfit
@@ -115,8 +107,19 @@ class Energy:
     def counted_pixels(self, prediction: Prediction) -> Float[Tensor, ""]:
         """How many pixels the data term averages over."""
         seen = self.observations
-        weight = seen.colour_weight * self.cameras.colour[seen.camera_of_pixel]
-        return counted_pixels(weight, prediction.coverage.detach(), seen.background_known)
+        return counted_pixels(self._colour_weight(), prediction.coverage.detach(), seen.background_known)
+
+    def _residual(self, picture: Float[Tensor, "pixel 3"]) -> Float[Tensor, " pixel"]:
+        config = self.config
+        return residual_norm(self._as_seen(picture), self._target, config.residual, huber_delta=config.huber_delta)
+
+    def _colour_weight(self) -> Float[Tensor, " pixel"]:
+        seen = self.observations
+        return seen.colour_weight * self.cameras.colour[seen.camera_of_pixel]
+
+    def _silhouette_weight(self) -> Float[Tensor, " pixel"]:
+        seen = self.observations
+        return seen.silhouette_weight * self.cameras.silhouette[seen.camera_of_pixel]
 
     def _picture(self, prediction: Prediction) -> Float[Tensor, "pixel 3"]:
         return prediction.hand_rgb + (1 - prediction.coverage)[:, None] * self.observations.background

@@ -42,9 +42,9 @@ class SecondStart:
         self._model, self._looks = model, looks
         self._levels, self._seed = texture_levels, seed
         self._misfit_before = self._misfit()
-        self._poses = [hand.pose for hand in model.hands]
-        self._before = [{name: getattr(pose, name).detach().clone() for name in _MOVED} for pose in self._poses]
-        for k, pose in enumerate(self._poses):
+        poses = [hand.pose for hand in model.hands]
+        self._before = [{name: getattr(pose, name).detach().clone() for name in _MOVED} for pose in poses]
+        for k, pose in enumerate(poses):
             _start_again(pose, None if times is None else times[k])
 
     @torch.no_grad()
