@@ -32,6 +32,11 @@ class Metric:
             return None
         return self.value <= self.target if self.better == "lower" else self.value >= self.target
 
+    @property
+    def bound(self) -> str:
+        """The target as text; empty without one."""
+        return "" if self.target is None else f"{'<=' if self.better == 'lower' else '>='} {self.target:g}"
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -82,7 +87,6 @@ def finish(
 def metric_table(title: str, metrics: Sequence[Metric]) -> Table:
     table = Table("metric", "value", "unit", "target", "", title=title)
     for m in metrics:
-        target = "" if m.target is None else f"{'<=' if m.better == 'lower' else '>='} {m.target:g}"
         verdict = {None: "", True: "reached", False: "[red]short[/]"}[m.reached]
-        table.add_row(m.key, f"{m.value:.3g}", m.unit, target, verdict)
+        table.add_row(m.key, f"{m.value:.3g}", m.unit, m.bound, verdict)
     return table

@@ -49,8 +49,7 @@ def _times(samples: list[dict]) -> str:
 
 def _figures(metrics: Iterable[Metric]) -> str:
     def row(m: Metric) -> list[str]:
-        target = "" if m.target is None else f"{'<=' if m.better == 'lower' else '>='} {m.target:g}"
-        return [m.key, f"{m.value:.3g} {m.unit}", target, {None: "", True: "reached", False: "short"}[m.reached]]
+        return [m.key, f"{m.value:.3g} {m.unit}", m.bound, {None: "", True: "reached", False: "short"}[m.reached]]
 
     return _rows(["figure", "value", "target", ""], map(row, metrics))
 

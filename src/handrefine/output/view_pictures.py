@@ -20,6 +20,11 @@ INDEX = "views/views.json"
 FIX = "refine again, or give a folder that `handrefine refine` has finished"
 
 
+def view_stem(frame: int, camera: str) -> str:
+    """How files of one view begin; frame: the dataset's own number."""
+    return f"frame{frame}_cam{camera}"
+
+
 @dataclass(frozen=True)
 class ViewEntry:
     """One view of a run.
@@ -36,7 +41,7 @@ class ViewEntry:
 
     @property
     def stem(self) -> str:
-        return f"frame{self.frame}_cam{self.camera}"
+        return view_stem(self.frame, self.camera)
 
 
 @dataclass(frozen=True, eq=False)

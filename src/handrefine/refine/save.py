@@ -16,7 +16,15 @@ from handrefine.output.overlay import Rendered, contact_sheet, view_sheet
 from handrefine.output.pixels import write_picture
 from handrefine.output.report import report_of_finished_run
 from handrefine.output.run_folder import RunFolder
-from handrefine.output.view_pictures import HAND, NOT_HAND, UNKNOWN, ViewEntry, write_view, write_view_index
+from handrefine.output.view_pictures import (
+    HAND,
+    NOT_HAND,
+    UNKNOWN,
+    ViewEntry,
+    view_stem,
+    write_view,
+    write_view_index,
+)
 from handrefine.refine.holdout import HoldoutReport
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.observations import Observations
@@ -85,7 +93,7 @@ def save_holdout(report: HoldoutReport, index: int, folder: RunFolder, inside: s
     """Write `holdout.json` and `holdout/`, one picture a view, of one of the refined hands."""
     folder.write_json(f"{inside}holdout.json", report.by_hand[index])
     for (frame, camera), sheet in report.sheets[index].items():
-        write_picture(folder.path(f"{inside}holdout/frame{frame}_cam{camera}.png"), sheet)
+        write_picture(folder.path(f"{inside}holdout/{view_stem(frame, camera)}.png"), sheet)
 
 
 def write_dataset(sequence: HandSequence, refinements: Mapping[Side, Refinement], folder: Path) -> None:
