@@ -1,12 +1,15 @@
 """One run from a seed to its figures, without files: invent a video, take pictures, refine, compare."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.paper.runs import Run
 from benchmarks.paper.store import Sample
+from handrefine.commands.demo import error_monitor
 from handrefine.commands.photographs import Photographs, photographs, sequence_in_memory
 from handrefine.commands.synthesize import imperfect_annotation
 from handrefine.config import Config, LightConfig, RenderConfig
@@ -51,13 +54,15 @@ class Laboratory:
         if run.cameras < len(sequence.cameras):
             chosen = cameras_that_see_most(sequence, self._hand.side, run.cameras, config)
             sequence = sequence.with_cameras(chosen)
-        refinement = refine(sequence, self._hand.side, config, progress=progress)
+        monitor = error_monitor(video.truth)
+        refinement = refine(sequence, self._hand.side, config, progress=progress, monitor=monitor)
         return {
             "camera_names": list(sequence.cameras),
             **figures(refinement, video.truth),
             "texture_psnr_db": texture_figure(refinement, video.truth),
             "seconds": refinement.seconds,
             "iterations": len(refinement.records),
+            "curve": curve(refinement.records),
             "variant": refinement.job.runtime.variant,
         }
 
@@ -77,6 +82,12 @@ class Laboratory:
         pictures = photographs([self._hand], [truth], settings, config, runtime.device)
         annotation = imperfect_annotation(self._hand, truth, error_mm, settings.seed)
         return Video(settings, truth, pictures, annotation)
+
+
+def curve(records: Sequence[Mapping[str, Any]], every: int = 5) -> list[list[float]]:
+    """Seconds and vertex error in mm of every fifth iteration and the last one."""
+    points = [[round(record["seconds"], 1), round(record["vertex_error_mm"], 4)] for record in records]
+    return points[::every] + points[-1:]
 
 
 def figures(refinement: Refinement, truth: SyntheticTruth) -> Sample:

@@ -152,6 +152,8 @@ def test_a_tiny_experiment_runs_and_goes_on_where_it_stopped(
         assert 0 < entry["after"]["vertex_error_mm"] < 12
         assert 0 < entry["after"]["pa_vertex_error_mm"] < entry["after"]["vertex_error_mm"]
         assert entry["texture_psnr_db"] > 5
+        assert [len(point) for point in entry["curve"]] == [2, 2]  # the first of four iterations, and the last
+        assert entry["curve"][0][1] == pytest.approx(10, abs=1e-2)
     document = json.loads((tmp_path / "results" / "paper-fig4-quick.json").read_text())
     assert document["seeds"] == [1000]
     assert {"commit", "machine", "versions"} <= document["samples"][0].keys()
