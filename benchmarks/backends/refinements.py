@@ -32,7 +32,7 @@ def refinements(*, size: int, iterations: int, videos: int) -> list[dict]:
             error_mm=10.0,
         )
         for label, (backend, redner) in BACKENDS.items():
-            config = configuration(run, _changes(backend, redner, iterations))
+            config = configuration(run, _changes(backend, redner, iterations, size))
             sample = laboratory.measure(run, config, SilentProgress())
             after = sample["after"]["vertex_error_mm"]
             print(f"video {video}, {method}, {label}: {after:.2f} mm in {sample['seconds']:.0f} s", flush=True)
@@ -40,9 +40,11 @@ def refinements(*, size: int, iterations: int, videos: int) -> list[dict]:
     return samples
 
 
-def _changes(backend: str, redner: str, iterations: int) -> Mapping[str, Any]:
+def _changes(backend: str, redner: str, iterations: int, size: int) -> Mapping[str, Any]:
+    """The texture is as fine as the images show it: a finer one would soak up what should move the hand, except in
+    Redner, whose mipmaps blur it."""
     return {
         "render": {"backend": backend, "redner": redner},
-        "texture": {"size": 256},
+        "texture": {"size": size},
         "schedule": {"joint": {"iterations": iterations}},
     }
