@@ -26,7 +26,7 @@ def plot(experiment: Experiment, samples: Sequence[Sample], path: Path) -> None:
     from matplotlib.figure import Figure as Canvas
 
     kinds = distinct(samples, "kind")
-    rows = 2 if experiment == "fig4" else 1
+    rows = 3 if experiment == "fig4" else 1
     canvas = Canvas(figsize=(4.2 * len(kinds), 3.2 * rows), layout="constrained")
     axes = canvas.subplots(rows, len(kinds), squeeze=False)
     for column, kind in enumerate(kinds):
@@ -37,6 +37,7 @@ def plot(experiment: Experiment, samples: Sequence[Sample], path: Path) -> None:
             axes[0][column].plot(16, published.DMVR_AT_16_CAMERAS_MM, "kx", label="paper's DMVR, own data")
             axes[0][column].legend(fontsize=8)
             _against_cameras(axes[1][column], of_kind, reprojection_px, "reprojection error [px]")
+            _against_time(axes[2][column], of_kind)
         elif experiment == "table1":
             _ablation(axes[0][column], of_kind)
         else:
@@ -57,6 +58,17 @@ def _against_cameras(axis: Any, samples: Sequence[Sample], figure: Figure, label
     ticks = sorted({*distinct(samples, "cameras"), 16})
     axis.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
     axis.minorticks_off()
+
+
+def _against_time(axis: Any, samples: Sequence[Sample]) -> None:
+    """Every video's error while it is refined, with as many cameras as there are."""
+    most = max(distinct(samples, "cameras"))
+    for place, method in enumerate(distinct(samples, "method")):
+        for video, of_video in enumerate(matching(samples, method=method, cameras=most)):
+            seconds, errors_mm = zip(*of_video["curve"], strict=True)
+            axis.plot(seconds, errors_mm, f"C{place}", linewidth=1, label=None if video else method)
+    axis.set(xlabel="seconds of refinement", ylabel=f"mean vertex error [mm], {most} cameras", yscale="log")
+    axis.legend(fontsize=8)
 
 
 def _ablation(axis: Any, samples: Sequence[Sample]) -> None:
