@@ -17,15 +17,12 @@ from benchmarks.real.figures import Sample, claims, table
 from handrefine.config import Config, load_config
 from handrefine.data.registry import AUTO, read_dataset
 from handrefine.evaluate.masks import MaskAgreement, mean_agreement
-from handrefine.output.overlay import GAP_PX, contact_sheet
+from handrefine.output.overlay import contact_sheet, contour_panels
 from handrefine.output.pixels import write_picture
 from handrefine.refine.holdout import measure_holdout, split_off
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.refinement import Refinement, refine_hands
 from handrefine.sequence import Hands, HandSequence, sides_of
-
-#: Panels of a view's sheet; the first two are the contours before and after.
-PANELS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +91,7 @@ def _without(whole: HandSequence, name: str, hand: Hands, config: Config) -> tup
                 "weights": {trust.camera: trust.weight for trust in refinement.camera_trusts},
             }
         )
-        pictures += [_before_and_after(sheet) for sheet in list(report.sheets[index].values())[:1]]
+        pictures += [contour_panels(sheet) for sheet in list(report.sheets[index].values())[:1]]
     return samples, pictures
 
 
@@ -114,8 +111,3 @@ def _fitted(refinement: Refinement) -> dict[str, dict[str, dict[str, float | Non
             by_camera[camera]["mask_precision"][moment] = mean.precision
             by_camera[camera]["mask_recall"][moment] = mean.recall
     return by_camera
-
-
-def _before_and_after(sheet: np.ndarray) -> np.ndarray:
-    panel = (sheet.shape[1] - (PANELS - 1) * GAP_PX) // PANELS
-    return sheet[:, : 2 * panel + GAP_PX]

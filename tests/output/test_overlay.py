@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from handrefine.output.overlay import MIN_SIDE_PX, contact_sheet, contour_overlay, enlarged_size, view_sheet
+from handrefine.output.overlay import (
+    AFTER,
+    BEFORE,
+    CAPTION_PX,
+    MIN_SIDE_PX,
+    contact_sheet,
+    contour_overlay,
+    contour_panels,
+    enlarged_size,
+    view_sheet,
+)
 
 GREEN = (0, 255, 0)
 
@@ -60,6 +70,9 @@ def test_no_crossing_no_line(value):
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) == 1
 
 
+DISCS = {10: BEFORE, 20: AFTER}
+
+
 def test_view_sheet_shows_five_panels_of_one_height():
     image = np.full((60, 80, 3), 0.2, dtype=np.float32)
     black, white = np.zeros_like(image), np.ones_like(image)
@@ -70,6 +83,10 @@ def test_view_sheet_shows_five_panels_of_one_height():
     bottom = sheet[-1]
     assert (bottom[-panel_width:] == 255).all()
     assert (bottom[-2 * panel_width : -panel_width - 10] == 0).all()
+    contours = contour_panels(sheet)
+    left, right = (contour_overlay(image, disc(80, (40, 30), radius)[:60], ink) for radius, ink in DISCS.items())
+    assert (contours[CAPTION_PX:, :panel_width] == left).all()
+    assert (contours[CAPTION_PX:, -panel_width:] == right).all()
 
 
 def test_contact_sheet_keeps_every_picture():

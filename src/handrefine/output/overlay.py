@@ -14,6 +14,8 @@ MIN_SIDE_PX = 384
 LINE_PX, OUTLINE_PX = 2.0, 4.0
 BEFORE, AFTER = (255, 90, 60), (40, 225, 120)
 CAPTION_PX, GAP_PX = 24, 4
+#: What a view's sheet shows, from the left.
+SHEET_PANELS = ("before", "after", "image", "render before", "render after")
 
 #: The coverage (height, width) and linear RGB (height, width, 3) of one rendered view.
 Rendered = tuple[Float[np.ndarray, "height width"], Float[np.ndarray, "height width 3"]]
@@ -44,16 +46,22 @@ def view_sheet(
 ) -> UInt8[np.ndarray, "out_height out_width 3"]:
     """One view in a row: the contour before and after over the image, the image, the render before and after."""
     height, width = enlarged_size(*image_linear.shape[:2])
-    panels = {
-        "before": contour_overlay(image_linear, before[0], BEFORE),
-        "after": contour_overlay(image_linear, after[0], AFTER),
-        "image": _enlarge(srgb_bytes(image_linear), height, width),
-        "render before": _enlarge(srgb_bytes(before[1]), height, width),
-        "render after": _enlarge(srgb_bytes(after[1]), height, width),
-    }
+    panels = (
+        contour_overlay(image_linear, before[0], BEFORE),
+        contour_overlay(image_linear, after[0], AFTER),
+        *(_enlarge(srgb_bytes(picture), height, width) for picture in (image_linear, before[1], after[1])),
+    )
     gap = np.full((height + CAPTION_PX, GAP_PX, 3), 255, dtype=np.uint8)
-    columns = [column for text, panel in panels.items() for column in (_captioned(panel, text), gap)]
-    return np.concatenate(columns[:-1], axis=1)
+    captioned = [_captioned(panel, text) for text, panel in zip(SHEET_PANELS, panels, strict=True)]
+    return np.concatenate([column for panel in captioned for column in (panel, gap)][:-1], axis=1)
+
+
+def contour_panels(
+    sheet: UInt8[np.ndarray, "out_height out_width 3"],
+) -> UInt8[np.ndarray, "out_height two_panels 3"]:
+    """The contours before and after, without the rest of a `view_sheet`."""
+    width = (sheet.shape[1] + GAP_PX) // len(SHEET_PANELS)
+    return sheet[:, : 2 * width - GAP_PX]
 
 
 def contact_sheet(

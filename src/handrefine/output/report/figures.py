@@ -9,15 +9,14 @@ import numpy as np
 
 from handrefine.output.report.contents import RunContents
 from handrefine.output.report.markup import table
-from handrefine.output.table import MEASURES, Measure
+from handrefine.output.table import HOLDOUT_MEASURES, MEASURES, Measure
 
 #: Measured by the report itself, from the views' pictures, because it needs neither truth nor masks.
 RESIDUAL = "residual_levels"
 VIEW_MEASURES: dict[str, Measure] = {
     **MEASURES,
     RESIDUAL: Measure("mean colour residual", "levels", 1, "lower", "no pictures"),
-    "contour_distance_px": Measure("mean contour distance", "px", 2, "lower", "no mask"),
-    "photometric_error": Measure("photometric error", "", 4, "lower", "no pictures"),
+    **HOLDOUT_MEASURES,
 }
 SHORT = {
     "vertex_error_mm": "vertex error",
