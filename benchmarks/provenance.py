@@ -13,9 +13,10 @@ def provenance() -> dict[str, object]:
     """Commit (with + where the checkout had changes), processor, versions."""
     commit = _git("rev-parse", "--short", "HEAD")
     changed = _git("status", "--porcelain", "--untracked-files=no")
+    cores = len(os.sched_getaffinity(0))
     return {
         "commit": commit + ("+" if changed else ""),
-        "machine": f"{_processor()}, {len(os.sched_getaffinity(0))} cores",
+        "machine": f"{_processor()}, {cores} core{'s' if cores > 1 else ''}",
         "versions": {name: version(name) for name in ("handrefine", "mitsuba", "drjit", "torch", "numpy")},
     }
 

@@ -1,5 +1,6 @@
 """The experiments as pictures, the paper's numbers beside ours."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,15 @@ def _against_cameras(axis: Any, samples: Sequence[Sample], figure: Figure, label
 
 
 def _against_time(axis: Any, samples: Sequence[Sample]) -> None:
-    """Every video's error while it is refined, with as many cameras as there are."""
+    """Every video's error while it is refined, with as many cameras as there are, on one machine."""
     most = max(distinct(samples, "cameras"))
+    machine = Counter(s["machine"] for s in matching(samples, cameras=most)).most_common(1)[0][0]
     for place, method in enumerate(distinct(samples, "method")):
-        for video, of_video in enumerate(matching(samples, method=method, cameras=most)):
+        for video, of_video in enumerate(matching(samples, method=method, cameras=most, machine=machine)):
             seconds, errors_mm = zip(*of_video["curve"], strict=True)
             axis.plot(seconds, errors_mm, f"C{place}", linewidth=1, label=None if video else method)
-    axis.set(xlabel="seconds of refinement", ylabel=f"mean vertex error [mm], {most} cameras", yscale="log")
+    axis.set(xlabel=f"seconds of refinement, {machine}", yscale="log")
+    axis.set_ylabel(f"mean vertex error [mm], {most} cameras")
     axis.legend(fontsize=8)
 
 
