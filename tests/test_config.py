@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from handrefine.config import Config, config_from_mapping, config_to_mapping, load_config, stages_of
+from handrefine.config import Config, stages_of
+from handrefine.config_files import config_from_mapping, config_to_mapping, load_config
 from handrefine.errors import InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"

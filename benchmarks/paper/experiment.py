@@ -11,7 +11,8 @@ from benchmarks.paper.report import report
 from benchmarks.paper.runs import Run, configuration, runs_of, selected
 from benchmarks.paper.store import SampleStore
 from benchmarks.provenance import provenance
-from handrefine.config import Config, config_from_mapping
+from handrefine.config import Config
+from handrefine.config_files import config_from_mapping
 from handrefine.progress import SilentProgress
 
 

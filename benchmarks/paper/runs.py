@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import yaml
 
-from handrefine.config import Config, config_from_mapping, config_to_mapping, load_config
+from handrefine.config import Config
+from handrefine.config_files import config_from_mapping, config_to_mapping, load_config, merged
 from handrefine.data.synthetic import TruthKind
 from handrefine.errors import InputError
 
@@ -146,15 +147,6 @@ def configuration(run: Run, changes: Mapping[str, Any]) -> Config:
     for difference in [*differences, changes]:
         mapping = merged(mapping, difference)
     return config_from_mapping(mapping, where=path)
-
-
-def merged(base: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings, the second over the first."""
-    result = dict(base)
-    for key, value in differences.items():
-        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
-        result[key] = merged(result[key], value) if both else value
-    return result
 
 
 def with_changes(scale: Scale, settings: Sequence[str]) -> Scale:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.paper.runs import Run
-from handrefine.config import Config, config_to_mapping
+from handrefine.config import Config
+from handrefine.config_files import config_to_mapping
 from handrefine.output.files import write_json
 
 Sample = dict[str, Any]

@@ -14,7 +14,8 @@ from benchmarks.harness import Outcome, finish
 from benchmarks.provenance import provenance
 from benchmarks.readme import update_section
 from benchmarks.real.figures import Sample, claims, table
-from handrefine.config import Config, load_config
+from handrefine.config import Config
+from handrefine.config_files import load_config
 from handrefine.data.registry import AUTO, read_dataset
 from handrefine.evaluate.masks import MaskAgreement, mean_agreement
 from handrefine.output.overlay import contact_sheet, contour_panels

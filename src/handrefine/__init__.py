@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from handrefine.config import Config as Config
-    from handrefine.config import load_config as load_config
+    from handrefine.config_files import load_config as load_config
     from handrefine.data.dataset_format import DatasetFormat as DatasetFormat
     from handrefine.data.interhand26m import read_interhand26m as read_interhand26m
     from handrefine.data.interhand26m_writer import write_interhand26m_annotation as write_interhand26m_annotation
@@ -33,7 +33,7 @@ _HOME = {
     "InputError": "errors",
     "cameras_that_see_most": "refine.cameras",
     "fit_to_joints": "hand.fit",
-    "load_config": "config",
+    "load_config": "config_files",
     "load_hand_model": "hand.model",
     "metrics_without_truth": "refine.measure",
     "read_dataset": "data.registry",

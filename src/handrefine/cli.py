@@ -16,7 +16,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from handrefine.arguments import COMMANDS, Command
-from handrefine.config import load_config
+from handrefine.config_files import load_config
 from handrefine.errors import InputError
 
 HELP = "Refine the 3D annotations of multi-view hand videos by differentiable ray tracing."

@@ -1,31 +1,18 @@
 """Every setting of a run, typed; defaults are the paper's where it gives them.
 
-YAML files hold differences from these defaults and the command line overrides both. The field docstrings are
-the command line's help.
+YAML files hold differences from these defaults (`config_files.py`) and the command line overrides both. The field
+docstrings are the command line's help.
 """
 
 import dataclasses
-import difflib
-from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import (
-    ConfigDict,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass
 from tyro.conf import arg
-
-from handrefine.errors import InputError
 
 _STRICT = ConfigDict(extra="forbid")
 Variable = Literal[
@@ -322,65 +309,3 @@ class Config:
     rates: RatesConfig = field(default_factory=RatesConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
-
-
-def load_config(path: Path) -> Config:
-    """Read a YAML file of differences from the defaults.
-
-    Raises:
-        InputError: the file is missing or is not YAML, or a key or value is wrong; all faults are told at once.
-    """
-    try:
-        text = path.read_text()
-    except OSError as error:
-        raise InputError("the configuration cannot be read", where=path, found=error.strerror) from error
-    try:
-        differences = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise InputError("the configuration is not valid YAML", where=path, found=error) from error
-    if not isinstance(differences, Mapping):
-        raise InputError(
-            "the configuration is not a mapping", where=path, expected="key: value lines", found=differences
-        )
-    return config_from_mapping(differences, where=path)
-
-
-def config_from_mapping(differences: Mapping[str, Any], where: object = None) -> Config:
-    """The defaults with these differences; nested mappings reach nested settings."""
-    unknown = list(_unknown_keys(differences, Config, ""))
-    if unknown:
-        raise InputError(
-            "unknown configuration " + ("keys" if len(unknown) > 1 else "key"),
-            where=where,
-            found="; ".join(unknown),
-        )
-    merged = _merge(config_to_mapping(Config()), differences)
-    try:
-        return TypeAdapter(Config).validate_python(merged)
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
-        raise InputError("the configuration has invalid values", where=where, found="; ".join(faults)) from error
-
-
-def config_to_mapping(config: Config) -> dict[str, Any]:
-    """The configuration as plain YAML types."""
-    return TypeAdapter(Config).dump_python(config, mode="json")
-
-
-def _unknown_keys(differences: Mapping[str, Any], cls: type, prefix: str):
-    fields = {f.name: f.type for f in dataclasses.fields(cls)}
-    for key, value in differences.items():
-        if key not in fields:
-            close = difflib.get_close_matches(str(key), fields, n=1)
-            hint = f"did you mean {prefix}{close[0]}?" if close else f"known here: {', '.join(fields)}"
-            yield f"{prefix}{key} ({hint})"
-        elif isinstance(value, Mapping) and dataclasses.is_dataclass(fields[key]):
-            yield from _unknown_keys(value, fields[key], f"{prefix}{key}.")  # pyright: ignore[reportArgumentType]
-
-
-def _merge(base: Mapping[str, Any], differences: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in differences.items():
-        nested = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if nested else value
-    return merged

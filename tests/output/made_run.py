@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from handrefine.config import Config, config_to_mapping
+from handrefine.config import Config
+from handrefine.config_files import config_to_mapping
 from handrefine.hand.model import load_hand_model
 from handrefine.output.annotation_file import HandState, RunAnnotation, write_annotation_npz
 from handrefine.output.artifacts import write_environment, write_texture

@@ -11,7 +11,8 @@ from short_schedules import schedule
 from handrefine.commands.demo import demo, error_monitor
 from handrefine.commands.refine import run
 from handrefine.commands.synthesize import synthesize
-from handrefine.config import Config, config_from_mapping, config_to_mapping, load_config
+from handrefine.config import Config
+from handrefine.config_files import config_from_mapping, config_to_mapping, load_config
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth, load_truth
 from handrefine.errors import InputError

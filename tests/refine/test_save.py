@@ -11,7 +11,8 @@ from short_schedules import schedule
 import handrefine as hr
 from handrefine.commands.refine import run
 from handrefine.commands.synthesize import synthesize
-from handrefine.config import Config, config_from_mapping
+from handrefine.config import Config
+from handrefine.config_files import config_from_mapping
 from handrefine.data.synthetic import SyntheticSettings
 from handrefine.progress import SilentProgress
 

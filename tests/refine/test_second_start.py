@@ -8,7 +8,8 @@ from rich.console import Console
 from short_schedules import schedule
 
 from handrefine.commands.synthesize import synthesize
-from handrefine.config import Config, config_from_mapping
+from handrefine.config import Config
+from handrefine.config_files import config_from_mapping
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.data.synthetic import SyntheticSettings
 from handrefine.refine.batches import Batch

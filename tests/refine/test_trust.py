@@ -13,7 +13,8 @@ from short_schedules import schedule
 
 from handrefine.commands.demo import error_monitor
 from handrefine.commands.synthesize import synthesize
-from handrefine.config import Config, ObjectiveConfig, TrustConfig, config_from_mapping
+from handrefine.config import Config, ObjectiveConfig, TrustConfig
+from handrefine.config_files import config_from_mapping
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.data.synthetic import SyntheticSettings, load_truth
 from handrefine.evaluate.camera_trust import CameraTrust

@@ -14,7 +14,8 @@ from handrefine.commands.both_hands import run_both
 from handrefine.commands.demo import error_monitor
 from handrefine.commands.evaluate import evaluate_run
 from handrefine.commands.synthesize import synthesize
-from handrefine.config import Config, config_from_mapping
+from handrefine.config import Config
+from handrefine.config_files import config_from_mapping
 from handrefine.data.interhand26m import read_interhand26m
 from handrefine.data.synthetic import SyntheticSettings, load_truth
 from handrefine.errors import InputError

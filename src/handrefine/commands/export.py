@@ -12,7 +12,8 @@ import torch
 import yaml
 from rich.console import Console
 
-from handrefine.config import Config, config_from_mapping
+from handrefine.config import Config
+from handrefine.config_files import config_from_mapping
 from handrefine.data.interhand26m_video_writer import write_interhand26m_sequence
 from handrefine.errors import InputError
 from handrefine.output.export.finished_run import FinishedRun, Which

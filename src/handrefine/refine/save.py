@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 import handrefine
-from handrefine.config import Config, config_to_mapping
+from handrefine.config import Config
+from handrefine.config_files import config_to_mapping
 from handrefine.output.annotation_file import HandState, RunAnnotation, write_annotation_npz
 from handrefine.output.artifacts import write_colour_transforms, write_environment, write_texture
 from handrefine.output.curves import loss_curves
