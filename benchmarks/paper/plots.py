@@ -1,6 +1,5 @@
 """The experiments as pictures, the paper's numbers beside ours."""
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from benchmarks.paper.runs import ABLATIONS, Experiment
 from benchmarks.paper.store import Sample
 from benchmarks.paper.summary import (
     Figure,
+    comparable_in_time,
     distinct,
     matching,
     reprojection_px,
@@ -63,14 +63,13 @@ def _against_cameras(axis: Any, samples: Sequence[Sample], figure: Figure, label
 
 def _against_time(axis: Any, samples: Sequence[Sample]) -> None:
     """Every video's error while it is refined, with as many cameras as there are, on one machine."""
-    most = max(distinct(samples, "cameras"))
-    machine = Counter(s["machine"] for s in matching(samples, cameras=most)).most_common(1)[0][0]
+    comparable = comparable_in_time(samples)
     for place, method in enumerate(distinct(samples, "method")):
-        for video, of_video in enumerate(matching(samples, method=method, cameras=most, machine=machine)):
+        for video, of_video in enumerate(matching(comparable, method=method)):
             seconds, errors_mm = zip(*of_video["curve"], strict=True)
             axis.plot(seconds, errors_mm, f"C{place}", linewidth=1, label=None if video else method)
-    axis.set(xlabel=f"seconds of refinement, {machine}", yscale="log")
-    axis.set_ylabel(f"mean vertex error [mm], {most} cameras")
+    axis.set(xlabel=f"seconds of refinement, {comparable[0]['machine']}", yscale="log")
+    axis.set_ylabel(f"mean vertex error [mm], {comparable[0]['cameras']} cameras")
     axis.legend(fontsize=8)
 
 

@@ -1,5 +1,6 @@
 """Samples turned into means and spreads over videos, and differences between runs of the same video."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -43,6 +44,24 @@ def reprojection_px(sample: Sample) -> float:
 
 def texture_psnr_db(sample: Sample) -> float | None:
     return sample["texture_psnr_db"]
+
+
+def seconds_until(limit_mm: float) -> Figure:
+    """Seconds of refinement after which the vertex error stays at or below a limit; None where it does not."""
+
+    def seconds(sample: Sample) -> float | None:
+        above = [k for k, (_, error_mm) in enumerate(sample["curve"]) if error_mm > limit_mm]
+        first = above[-1] + 1 if above else 0
+        return sample["curve"][first][0] if first < len(sample["curve"]) else None
+
+    return seconds
+
+
+def comparable_in_time(samples: Sequence[Sample]) -> list[Sample]:
+    """Those with the most cameras there are, from the machine on which most of them were measured."""
+    most = matching(samples, cameras=max(distinct(samples, "cameras")))
+    machine = Counter(sample["machine"] for sample in most).most_common(1)[0][0]
+    return matching(most, machine=machine)
 
 
 def matching(samples: Sequence[Sample], **fields: object) -> list[Sample]:

@@ -1,20 +1,27 @@
 """The experiments as Markdown tables."""
 
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 from benchmarks.paper import published
 from benchmarks.paper.runs import ABLATIONS, Experiment
 from benchmarks.paper.store import Sample
 from benchmarks.paper.summary import (
+    Figure,
     Spread,
+    comparable_in_time,
     distinct,
     matching,
     paired,
     reprojection_px,
+    seconds_until,
     spread,
     texture_psnr_db,
     vertex_error_mm,
 )
+
+#: Vertex errors whose time is told.
+LIMITS_MM = (3.0, 1.0, 0.5, 0.25)
 
 
 def table(experiment: Experiment, samples: Sequence[Sample]) -> str:
@@ -32,7 +39,31 @@ def _fig4(samples: Sequence[Sample]) -> str:
             errors = [_cell(spread(cell, vertex_error_mm)) for cell in cells]
             pixels = [_cell(spread(cell, reprojection_px)) for cell in cells]
             rows += [[kind, method, "vertex, mm", *errors], [kind, method, "reprojection, px", *pixels]]
-    return _markdown(["video", "method", "error", *(f"{count} cameras" for count in counts)], rows)
+    errors = _markdown(["video", "method", "error", *(f"{count} cameras" for count in counts)], rows)
+    return f"{errors}\n\n{_time(samples)}"
+
+
+def _time(samples: Sequence[Sample]) -> str:
+    comparable = comparable_in_time(samples)
+    rows = []
+    for kind in distinct(comparable, "kind"):
+        for method in distinct(comparable, "method"):
+            of_method = matching(comparable, kind=kind, method=method)
+            if of_method:
+                reached = [_reached(of_method, seconds_until(limit_mm)) for limit_mm in LIMITS_MM]
+                whole = median(sample["seconds"] for sample in of_method)
+                rows.append([kind, method, *reached, f"{whole:.0f} s"])
+    head = ["video", "method", *(f"{limit_mm:g} mm" for limit_mm in LIMITS_MM), "whole run"]
+    told = (
+        f"Time until the vertex error stays below a limit, {comparable[0]['cameras']} cameras, "
+        f"{comparable[0]['machine']}, median; in brackets how many videos get there:"
+    )
+    return f"{told}\n\n{_markdown(head, rows)}"
+
+
+def _reached(samples: Sequence[Sample], figure: Figure) -> str:
+    seconds = [s for sample in samples if (s := figure(sample)) is not None]
+    return f"{median(seconds):.0f} s ({len(seconds)} of {len(samples)})" if seconds else ""
 
 
 def _table1(samples: Sequence[Sample]) -> str:

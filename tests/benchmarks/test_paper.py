@@ -12,7 +12,7 @@ from benchmarks.paper.claims import claims
 from benchmarks.paper.options import Options
 from benchmarks.paper.runs import FULL, QUICK, configuration, runs_of, selected, with_changes
 from benchmarks.paper.store import SampleStore
-from benchmarks.paper.summary import Spread, paired, vertex_error_mm
+from benchmarks.paper.summary import Spread, comparable_in_time, paired, seconds_until, vertex_error_mm
 from benchmarks.paper.tables import table
 from benchmarks.readme import update_section
 from rich.console import Console
@@ -38,7 +38,9 @@ def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def sample(value: float, **fields: Any) -> dict[str, Any]:
     defaults = {"kind": "matched", "method": "dmvr", "cameras": 16, "video": 0, "ablation": None}
     after = {"vertex_error_mm": value, "reprojection_px": value}
-    return {**defaults, "after": after, "texture_psnr_db": 30 + value, **fields}
+    curve = [[0, 10.0], [5, value / 2], [10, 2 * value], [15, value]]
+    timed = {"curve": curve, "seconds": 16.0, "machine": "one"}
+    return {**defaults, **timed, "after": after, "texture_psnr_db": 30 + value, **fields}
 
 
 def test_the_full_experiments_are_the_papers():
@@ -120,6 +122,15 @@ def test_claims_carry_targets_at_full_scale_only():
     assert all(claim.target is None for claim in claims("fig4", samples, with_targets=False))
     for name in ("fig4", "texture"):
         assert "| matched |" in table(name, samples)
+
+
+def test_time_counts_from_where_the_error_stays_low():
+    one = sample(0.4)
+    assert [seconds_until(limit)(one) for limit in (10, 0.8, 0.5, 0.3)] == [0, 5, 15, None]
+    others = [sample(0.4, machine="two", video=video) for video in (1, 2)]
+    few = sample(0.4, machine="two", cameras=4)
+    assert comparable_in_time([one, *others, few]) == others
+    assert "| 15 s (2 of 2) |" in table("fig4", [one, *others, few])
 
 
 def test_a_section_of_the_readme_is_replaced_and_nothing_else(tmp_path: Path):
