@@ -1,4 +1,4 @@
-"""Every setting of a run, typed; defaults are the paper's where it gives them.
+"""Every setting of a run, typed; the defaults are handrefine's own, `configs/paper.yaml` goes back to the paper's.
 
 YAML files hold differences from these defaults (`config_files.py`) and the command line overrides both. The field
 docstrings are the command line's help.

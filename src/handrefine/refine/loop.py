@@ -20,7 +20,7 @@ from handrefine.refine.job import Job
 from handrefine.refine.model import Prediction
 from handrefine.refine.optimisers import GEOMETRY, StageOptimiser
 from handrefine.refine.second_start import SecondStart
-from handrefine.refine.sight import look
+from handrefine.refine.sight import Sight, look
 from handrefine.refine.trust import CameraWeights
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,7 @@ def optimise(
     """
     model, config = job.model, job.config
     cameras = CameraWeights(config.trust, job.observations.camera_names, job.runtime.device)
-    of_hands = HandTerms(config.objective, job.hands)
-    penetration = PenetrationTerm(config.objective, job.hands, job.unmodelled_joints_world)
+    weighted_terms = _Terms(job)
     iteration, started = 0, time.perf_counter()
     sight, moved = look(model, job.observations), False
     for name, stage in stages_of(config.schedule):
@@ -69,10 +68,7 @@ def optimise(
             prediction = model.predict(
                 batch.renderer, batch.observations, texture_levels=stage.texture_levels, seed=seed
             )
-            terms = energy(prediction, [hand.pose.articulation_aa() for hand in model.hands])
-            terms |= of_hands(model.hands, sight.hidden)
-            terms |= penetration(model.over_video(prediction.geometries))
-            terms |= _colour_ridge(job, energy.counted_pixels(prediction))
+            terms = weighted_terms(energy, prediction, sight)
             optimiser.zero_grad()
             loss = torch.stack(list(terms.values())).sum()
             loss.backward()
@@ -98,6 +94,30 @@ def optimise(
     return cameras.trusts
 
 
+class _Terms:
+    """All that is minimised, weighted: what pictures say, what hands can do, and what colours may."""
+
+    def __init__(self, job: Job) -> None:
+        self._model, self._config = job.model, job.config.objective
+        self._of_hands = HandTerms(self._config, job.hands)
+        self._penetration = PenetrationTerm(self._config, job.hands, job.unmodelled_joints_world)
+
+    def __call__(self, energy: Energy, prediction: Prediction, sight: Sight) -> dict[str, Tensor]:
+        hands = self._model.hands
+        return {
+            **energy(prediction, [hand.pose.articulation_aa() for hand in hands]),
+            **self._of_hands(hands, sight.hidden),
+            **self._penetration(self._model.over_video(prediction.geometries)),
+            **self._colour_ridge(energy.counted_pixels(prediction)),
+        }
+
+    def _colour_ridge(self, counted_pixels: Float[Tensor, ""]) -> dict[str, Tensor]:
+        config = self._config
+        if config.colour_ridge_px == 0:
+            return {}
+        return {"ridge": config.lambda_data * self._model.colour.ridge(counted_pixels, config.colour_ridge_px)}
+
+
 def _second_start(job: Job, looks: Sequence[tuple[Batch, Energy]], stage: StageConfig) -> SecondStart:
     return SecondStart(
         job.model,
@@ -106,13 +126,6 @@ def _second_start(job: Job, looks: Sequence[tuple[Batch, Energy]], stage: StageC
         texture_levels=stage.texture_levels,
         seed=job.config.seed * SEEDS_PER_RUN + SEEDS_PER_RUN - 1,
     )
-
-
-def _colour_ridge(job: Job, counted_pixels: Float[Tensor, ""]) -> dict[str, Tensor]:
-    config = job.config.objective
-    if config.colour_ridge_px == 0:
-        return {}
-    return {"ridge": config.lambda_data * job.model.colour.ridge(counted_pixels, config.colour_ridge_px)}
 
 
 def _monitored(job: Job, prediction: Prediction, monitors: Sequence[Monitor | None]) -> Record:

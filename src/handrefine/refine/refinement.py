@@ -20,13 +20,12 @@ from handrefine.refine.job import Job, prepare
 from handrefine.refine.loop import Monitor, optimise
 from handrefine.refine.model import Prediction
 from handrefine.refine.observations import Observations
+from handrefine.refine.seen import seen_texels
 from handrefine.refine.start import Start
 from handrefine.refine.variables import PoseVariables
-from handrefine.render.base import HandSurface, RenderSettings
+from handrefine.render.base import RenderSettings
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
 
-#: Side of the coarse texture on which "seen by at least one camera" is told.
-SEEN_SIZE = 256
 #: Samples a pixel of the final pictures, which people look at.
 FINAL_SPP = 32
 #: Random numbers of the final pictures: never those of an iteration.
@@ -114,8 +113,8 @@ class Refinement:
             full[indices] = values
             return full
 
-        kept = None if old.mano is None else old.mano
-        valid = np.zeros(count, bool) if old.mano is None or old.mano_valid is None else old.mano_valid.copy()
+        kept = old.mano
+        valid = np.zeros(count, bool) if kept is None or old.mano_valid is None else old.mano_valid.copy()
         valid[indices] = True
         joints = self.after.geometry.joints_world.cpu().numpy().astype(np.float64)
         return HandAnnotation(
@@ -147,7 +146,7 @@ def refine(
 
     Args:
         side: which hand. Another one is left alone, as is what it hides.
-        config: all settings; the defaults are the paper's.
+        config: all settings; by default handrefine's own preset (`configs/paper.yaml` is the paper's).
         progress: told of stages and iterations.
         record: gets every iteration's record, e.g. to write it to a file.
         monitor: extra figures of a geometry for the records.
@@ -234,7 +233,7 @@ def _result(
         before=_state(job, index, around, job.starting_poses()),
         after=final,
         textures=model.hands[index].texture().cpu().numpy(),
-        textures_seen=seen_texels(job, index, around, final.prediction.geometries),
+        textures_seen=seen_texels(job, index, around, final.prediction.geometries, FINAL_SEED),
         environment=model.light.bake(job.config.light.map_height).cpu().numpy(),
         light_coefficients=model.light.coefficients.detach().cpu().numpy(),
         colour_transforms=model.colour.matrices().cpu().numpy(),
@@ -280,30 +279,3 @@ def _state(job: Job, index: int, around: Observations, poses: Sequence[PoseVaria
     return State(
         poses[index].parameters_now(), prediction.geometries[index], prediction, prediction.by_hand[:, index]
     )
-
-
-def seen_texels(
-    job: Job, index: int, around: Observations, geometries: Sequence[HandGeometry]
-) -> Bool[np.ndarray, "texture_frame seen_size seen_size"]:
-    """Texels of a hand's textures that some view samples: those whose change would change a picture in albedo.
-
-    Looked at with four times as many texels, all four of which have to be sampled: at an atlas chart's border a
-    texel of the coarse grid is an average that reaches beyond what any camera sees.
-    """
-    renderer = job.new_renderer(replace(job.renderer_settings, shading="albedo"), around.views)
-    n_textures = job.model.hands[index].texture.n_textures
-    fine = (n_textures, 2 * SEEN_SIZE, 2 * SEEN_SIZE, 3)
-    texture = torch.full(fine, 0.5, device=job.runtime.device, requires_grad=True)
-    rows = job.model.hands[index].rows.clamp(min=0)
-    dark = torch.zeros(2, 4, 3, device=job.runtime.device)
-    with torch.enable_grad():
-        surfaces = [
-            HandSurface(verts_world.detach(), texture if n_textures == 1 else texture[rows])
-            if k == index
-            else HandSurface(verts_world.detach(), torch.zeros_like(texture[:1]))
-            for k, verts_world in enumerate(job.model.surfaces(geometries))
-        ]
-        picture = renderer.render(surfaces, dark, seed=FINAL_SEED).rgb
-        (gradient,) = torch.autograd.grad(picture.sum(), texture)
-    sampled = gradient.abs().sum(dim=-1) > 0
-    return sampled.unflatten(2, (SEEN_SIZE, 2)).unflatten(1, (SEEN_SIZE, 2)).all(dim=4).all(dim=2).cpu().numpy()
