@@ -27,8 +27,10 @@ class Spread:
     def standard_error(self) -> float:
         return self.std / len(self.values) ** 0.5
 
-    def __str__(self) -> str:
-        return f"{self.mean:.3f} ± {self.std:.3f}" if len(self.values) > 1 else f"{self.mean:.3f}"
+    def __format__(self, spec: str) -> str:
+        """Mean ± standard deviation, both in this format."""
+        mean = format(self.mean, spec)
+        return f"{mean} ± {self.std:{spec}}" if len(self.values) > 1 else mean
 
 
 Figure = Callable[[Sample], float | None]

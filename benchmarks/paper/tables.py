@@ -85,14 +85,15 @@ def _texture(samples: Sequence[Sample]) -> str:
     for kind in distinct(samples, "kind"):
         dmvr, smvr = (matching(samples, kind=kind, method=method) for method in ("dmvr", "smvr"))
         ratio = paired(dmvr, smvr, texture_psnr_db, lambda ours, theirs: ours / theirs)
-        rows.append([kind, *(_cell(spread(part, texture_psnr_db)) for part in (dmvr, smvr)), _cell(ratio)])
-    smvr_db = published.SMVR_TEXTURE_DB
-    rows.append(["paper's own", f"{smvr_db * published.TEXTURE_RATIO:.1f}", f"{smvr_db:.0f}", "1.038"])
+        decibels = [_cell(spread(part, texture_psnr_db), ".1f") for part in (dmvr, smvr)]
+        rows.append([kind, *decibels, _cell(ratio, ".2f")])
+    smvr_db, ratio = published.SMVR_TEXTURE_DB, published.TEXTURE_RATIO
+    rows.append(["paper's own", f"{smvr_db * ratio:.1f}", f"{smvr_db:.0f}", f"{ratio:.3f}"])
     return _markdown(["video", "DMVR, dB", "SMVR, dB", "r"], rows)
 
 
-def _cell(figure: Spread | None) -> str:
-    return "" if figure is None else str(figure)
+def _cell(figure: Spread | None, spec: str = ".3f") -> str:
+    return "" if figure is None else format(figure, spec)
 
 
 def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
