@@ -59,8 +59,8 @@ def _difference(figure: Spread | None) -> str:
 def _time(samples: Sequence[Sample]) -> str:
     comparable = comparable_in_time(samples)
     rows = []
-    for kind in distinct(comparable, "kind"):
-        for method in distinct(comparable, "method"):
+    for kind in distinct(samples, "kind"):
+        for method in distinct(samples, "method"):
             of_method = matching(comparable, kind=kind, method=method)
             if of_method:
                 reached = [_reached(of_method, seconds_until(limit_mm)) for limit_mm in LIMITS_MM]
