@@ -33,6 +33,11 @@ class Metric:
         return self.value <= self.target if self.better == "lower" else self.value >= self.target
 
     @property
+    def verdict(self) -> str:
+        """Whether the target is reached, as text; empty without one."""
+        return {None: "", True: "reached", False: "short"}[self.reached]
+
+    @property
     def bound(self) -> str:
         """The target as text; empty without one."""
         return "" if self.target is None else f"{'<=' if self.better == 'lower' else '>='} {self.target:g}"
@@ -87,6 +92,6 @@ def finish(
 def metric_table(title: str, metrics: Sequence[Metric]) -> Table:
     table = Table("metric", "value", "unit", "target", "", title=title)
     for m in metrics:
-        verdict = {None: "", True: "reached", False: "[red]short[/]"}[m.reached]
+        verdict = f"[red]{m.verdict}[/]" if m.reached is False else m.verdict
         table.add_row(m.key, f"{m.value:.3g}", m.unit, m.bound, verdict)
     return table

@@ -49,7 +49,7 @@ def _times(samples: list[dict]) -> str:
 
 def _figures(metrics: Iterable[Metric]) -> str:
     def row(m: Metric) -> list[str]:
-        return [m.key, f"{m.value:.3g} {m.unit}", m.bound, {None: "", True: "reached", False: "short"}[m.reached]]
+        return [m.key, f"{m.value:.3g} {m.unit}", m.bound, m.verdict]
 
     return _rows(["figure", "value", "target", ""], map(row, metrics))
 

@@ -75,8 +75,8 @@ def _time(samples: Sequence[Sample]) -> str:
 
 
 def _reached(samples: Sequence[Sample], figure: Figure) -> str:
-    seconds = [s for sample in samples if (s := figure(sample)) is not None]
-    return f"{median(seconds):.0f} s ({len(seconds)} of {len(samples)})" if seconds else ""
+    seconds = spread(samples, figure)
+    return "" if seconds is None else f"{median(seconds.values):.0f} s ({len(seconds.values)} of {len(samples)})"
 
 
 def _table1(samples: Sequence[Sample]) -> str:
