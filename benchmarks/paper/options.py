@@ -14,7 +14,7 @@ class Options:
     """The paper's experiments on synthetic videos. Every finished run is saved at once and never repeated."""
 
     experiment: Annotated[Experiment, Positional]
-    """fig4: errors by number of cameras. table1: without the prior, without edges. texture: Eq. 5 and 6."""
+    """fig4: errors by number of cameras. table1: without one part or another. texture: Eq. 5 and 6."""
     quick: bool = False
     """A small version in minutes, on the videos for tuning, without targets."""
     gate: bool = False

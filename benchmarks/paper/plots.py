@@ -82,8 +82,9 @@ def _ablation(axis: Any, samples: Sequence[Sample]) -> None:
             axis.bar(
                 place - 0.2, ours.mean, 0.4, yerr=error, color="C0", capsize=3, label="ours" if not place else None
             )
-        axis.bar(place + 0.2, published.ABLATION_MM[row], 0.4, color="0.7", label="paper" if not place else None)
-    axis.set_xticks(range(len(rows)), [row.replace(" ", "\n", 1) for row in rows], fontsize=8)
+        paper_mm = published.ABLATION_MM.get(row, 0)
+        axis.bar(place + 0.2, paper_mm, 0.4, color="0.7", label="paper" if not place else None)
+    axis.set_xticks(range(len(rows)), [row.replace(" ", "\n") for row in rows], fontsize=8)
     axis.set_ylabel("mean vertex error [mm]")
     axis.legend(fontsize=8)
 

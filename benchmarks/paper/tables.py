@@ -87,9 +87,11 @@ def _table1(samples: Sequence[Sample]) -> str:
         for row in ABLATIONS:
             part = matching(of_kind, ablation=row)
             loss = None if row == "all" else paired(part, whole, vertex_error_mm)
-            error = _cell(spread(part, vertex_error_mm))
-            rows.append([kind, row, error, _difference(loss), f"{published.ABLATION_MM[row]:.3f}"])
-    return _markdown(["video", "terms", "vertex error, mm", "minus all, mm ± standard error", "paper, mm"], rows)
+            error, texture = _cell(spread(part, vertex_error_mm)), _cell(spread(part, texture_psnr_db), ".1f")
+            paper = f"{published.ABLATION_MM[row]:.3f}" if row in published.ABLATION_MM else ""
+            rows.append([kind, row, error, _difference(loss), texture, paper])
+    head = ["video", "method", "vertex error, mm", "minus all, mm ± standard error", "texture, dB", "paper, mm"]
+    return _markdown(head, rows)
 
 
 def _texture(samples: Sequence[Sample]) -> str:

@@ -17,7 +17,7 @@ from benchmarks.paper.tables import table
 from benchmarks.readme import update_section
 from rich.console import Console
 
-from handrefine.config import Config
+from handrefine.config import Config, stages_of
 from handrefine.errors import InputError
 
 
@@ -52,7 +52,7 @@ def test_the_full_experiments_are_the_papers():
         max(run.video for run in fig4) < 1000 <= min(run.video for run in runs_of("fig4", QUICK))
     )  # settings are tuned on seeds from 1000 on
     assert {run.instants for run in fig4} == {10}
-    assert len(runs_of("table1", FULL)) == 5 * 2 * 4
+    assert len(runs_of("table1", FULL)) == 5 * 2 * (4 + 2)
     assert {run.cameras for run in runs_of("texture", FULL)} == {16}
     # The texture's runs are runs of Fig. 4, measured once.
     assert set(runs_of("texture", FULL)) <= set(fig4)
@@ -68,12 +68,23 @@ def test_selecting_runs():
             selected(some, [bad])
 
 
-def test_an_ablation_switches_terms_off_and_nothing_else(configs: Path):
-    by_row = {run.ablation: configuration(run, {}).objective for run in runs_of("table1", QUICK)}
-    weights = {row: (o.lambda_prior, o.lambda_edge) for row, o in by_row.items()}
-    on = Config().objective.lambda_prior
-    expected = {"all": (on, 0.5), "no temporal prior": (0, 0.5), "no edges": (on, 0), "neither": (0, 0)}
-    assert weights == expected
+def test_an_ablation_takes_its_part_away_and_nothing_else(configs: Path):
+    by_row = {run.ablation: configuration(run, {}) for run in runs_of("table1", QUICK)}
+    whole = by_row.pop("all")
+    assert (whole.objective.lambda_prior, whole.objective.lambda_edge) == (Config().objective.lambda_prior, 0.5)
+    for row, off in {"no temporal prior": ["prior"], "no edges": ["edge"], "neither": ["prior", "edge"]}.items():
+        weights = {f"lambda_{name}": 0.0 for name in off}
+        assert by_row.pop(row) == replace(whole, objective=replace(whole.objective, **weights)), row
+
+    stages = dict(stages_of(whole.schedule))
+    unmixed = dict(stages_of(by_row.pop("no colour transforms").schedule))
+    for name, stage in stages.items():
+        assert set(stage.variables) - set(unmixed[name].variables) == {"colour"}
+        assert replace(unmixed[name], variables=stage.variables) == stage
+    fine = dict(stages_of(by_row.pop("all levels from the start").schedule))
+    assert fine == {name: replace(stage, texture_levels=8) for name, stage in stages.items()}
+    assert by_row == {}
+
     smvr = next(run for run in runs_of("fig4", QUICK) if run.method == "smvr")
     assert configuration(smvr, {}).objective.lambda_prior == 0
 
@@ -120,6 +131,11 @@ def test_claims_carry_targets_at_full_scale_only():
     ratio = {c.key: c for c in claims("texture", samples, with_targets=True)}["matched.ratio"]
     assert ratio.value == pytest.approx(30.25 / 30.4)
     assert all(claim.target is None for claim in claims("fig4", samples, with_targets=False))
+    rows = [sample(1.0 + place / 4, ablation=row) for place, row in enumerate(runs.ABLATIONS)]
+    losses = {c.key: c.value for c in claims("table1", rows, with_targets=True) if c.key.endswith("minus_all")}
+    assert losses["matched.no_edges.minus_all"] == pytest.approx(0.5)
+    assert losses["matched.no_colour_transforms.minus_all"] == pytest.approx(1.0)
+    assert "| matched | no edges | 1.500 | +0.500 | 31.5 | 2.032 |" in table("table1", rows)
     for name in ("fig4", "texture"):
         assert "| matched |" in table(name, samples)
 
