@@ -148,6 +148,33 @@ def test_shading_under_light_and_the_size_of_the_shadow_term(runtime, rest_hand)
         assert bias < 0.1 * scale + noise, (name, values.mean(), slopes[name], scale)
 
 
+def test_no_direction_outweighs_all_others(runtime):
+    """Weights are the cosine's on average, and one's change with the normal is bounded by twice the inverse of the
+    share of evenly drawn directions: were all drawn by the cosine, one in a million would change by a thousand."""
+    import drjit as dr
+    import mitsuba as mi
+
+    from handrefine.render.mitsuba.wavefront.geometry import Surface
+    from handrefine.render.mitsuba.wavefront.integrator import EVEN, scatter
+    from handrefine.render.mitsuba.wavefront.samples import IndependentSamples
+
+    count, true_n = 1 << 20, torch.tensor([0.6, 0.0, 0.8])
+    n = mi.Vector3f(*(dr.full(mi.Float, x, count) for x in true_n.tolist()))
+    dr.enable_grad(n)
+    surface = Surface(mi.Point3f(0), n, mi.Vector3f(*true_n.tolist()), mi.Color3f(1), mi.Point3f(0))
+    d, weight = scatter(surface, IndependentSamples(dr.arange(mi.UInt32, count), mi.UInt32(3)))
+    dr.backward(weight)
+    change = torch.stack([x.torch() for x in dr.grad(n)]).norm(dim=0)
+    assert change.max() < 2 / EVEN * 1.001
+
+    weights = dr.detach(weight).torch()
+    directions = torch.stack([dr.detach(x).torch() for x in d])
+    # Of the cosine's distribution: its mass, and its mean direction.
+    for values, expected in ((weights[None], torch.ones(1)), (weights * directions, 2 / 3 * true_n)):
+        error = values.std(dim=1) / count**0.5
+        assert torch.all((values.mean(dim=1) - expected).abs() < 4 * error), (values.mean(dim=1), expected, error)
+
+
 def test_gradients_agree_with_the_reference(runtime, rest_hand):
     """Per vertex, not along a few directions: averaged over seeds, both point the same way.
 

@@ -13,6 +13,9 @@ from handrefine.render.mitsuba.wavefront.geometry import HandGeometry, Surface
 from handrefine.render.mitsuba.wavefront.light import Light
 from handrefine.render.mitsuba.wavefront.sensor import sphere_chord
 
+#: Share of the directions that are drawn evenly over the hemisphere; the others by the cosine.
+EVEN = 0.1
+
 
 @runtime_checkable
 class Samples(Protocol):
@@ -33,9 +36,9 @@ class World:
 class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
     """Path tracer for Lambertian hands under light from infinity (`handrefine_path`).
 
-    The reflected radiance at a point with albedo rho and normal n, over directions d distributed by the cosine:
+    The reflected radiance at a point with albedo rho and normal n, over directions d with weights w (`scatter`):
 
-        L = rho E(n) / pi + rho mean of [ L_in(d) - L_cv(d) ],
+        L = rho E(n) / pi + rho mean of w [ L_in(d) - L_cv(d) ],
 
     L_cv being the part of the light up to spherical harmonics order 2 and E its irradiance in closed form: exact
     for any light, and free of noise where nothing occludes a low-order light. `L_in(d)` is the light if d is free,
@@ -72,7 +75,7 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
         result, throughput = mi.Color3f(0), mi.Color3f(1)
         for bounce in range(self.max_depth - 1):
             throughput = throughput * surface.albedo
-            d, weight = _scatter(surface, sampler)
+            d, weight = scatter(surface, sampler)
             ray = self._leave(surface, d)
             if bounce == self.max_depth - 2:
                 free = active & ~geometry.scene.ray_test(dr.detach(ray), active=active)
@@ -102,12 +105,20 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
         return ray
 
 
-def _scatter(surface: Surface, sampler: Samples) -> tuple["mi.Vector3f", "mi.Float"]:
-    """A cosine-distributed direction, fixed in space, and its weight: 1, with the derivative of the cosine."""
-    n = dr.detach(surface.n)
-    d = mi.Frame3f(n).to_world(mi.warp.square_to_cosine_hemisphere(sampler.next_2d()))
-    cosine = dr.maximum(dr.dot(n, d), 1e-6)
-    return d, dr.replace_grad(mi.Float(1), dr.dot(surface.n, d) / cosine)
+def scatter(surface: Surface, sampler: Samples) -> tuple["mi.Vector3f", "mi.Float"]:
+    """A direction, fixed in space, and its weight: cosine / pi over the density it was drawn with.
+
+    With the normal the weight changes by `(dn . d) / pi` over the density. Drawn by the cosine alone that has no
+    bound towards the horizon, where concave skin occludes nearly every direction: now and then one sample would
+    outweigh all others of a picture a thousand times.
+    """
+    u = sampler.next_2d()
+    even = u.x < EVEN
+    u = mi.Point2f(dr.select(even, u.x / EVEN, (u.x - EVEN) / (1 - EVEN)), u.y)
+    local = dr.select(even, mi.warp.square_to_uniform_hemisphere(u), mi.warp.square_to_cosine_hemisphere(u))
+    d = mi.Frame3f(dr.detach(surface.n)).to_world(local)
+    pi_times_density = (1 - EVEN) * local.z + EVEN / 2
+    return d, dr.dot(surface.n, d) / pi_times_density
 
 
 def hand_integrator(depth: int, albedo_only: bool) -> HandIntegrator:

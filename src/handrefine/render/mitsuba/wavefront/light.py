@@ -59,7 +59,7 @@ class Light:
         return upper * (1 - wy) + lower * wy
 
     def control(self, n: "mi.Vector3f", d: "mi.Vector3f", weight: "mi.Float", active: "mi.Bool") -> "mi.Color3f":
-        """`E(n)/pi - weight * L_cv(d)`: zero on average over cosine-distributed d, closed form minus sample.
+        """`E(n)/pi - weight * L_cv(d)`: zero on average over the integrator's d, closed form minus sample.
 
         E(n) = sum over l, m of A_l c_lm Y_lm(n), A = pi, 2 pi / 3, pi / 4; L_cv(d) = sum of c_lm Y_lm(d).
         """

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import drjit as dr
 import mitsuba as mi
 
+#: Of the mixing function. With Mitsuba's 4, means over a million lanes are always off to the same side.
+ROUNDS = 6
 #: Two uniform numbers for one decision (a point in the pixel, a direction).
 Pair = Callable[[], tuple["mi.Float", "mi.Float"]]
 
@@ -30,7 +32,7 @@ class PixelSamples:
     def next_2d(self) -> "mi.Point2f":
         self.decision += 1
         key = self.seed + mi.UInt32(0x9E3779B9 * self.decision & 0xFFFFFFFF)
-        shift_x, shift_y = mi.sample_tea_32(self.lane, key, rounds=4)
+        shift_x, shift_y = mi.sample_tea_32(self.lane, key, rounds=ROUNDS)
         index = _shuffle(self.sample, shift_x ^ (shift_y >> 7)) if self.bits > 1 else self.sample
         x, y, direction = mi.UInt32(0), mi.UInt32(0), 1 << 31
         for bit in range(self.bits):
@@ -50,7 +52,7 @@ class IndependentSamples:
     def next_2d(self) -> "mi.Point2f":
         self.decision += 1
         key = self.seed + mi.UInt32(0x9E3779B9 * self.decision & 0xFFFFFFFF)
-        x, y = mi.sample_tea_32(self.lane, key, rounds=4)
+        x, y = mi.sample_tea_32(self.lane, key, rounds=ROUNDS)
         return mi.Point2f(_unit(x), _unit(y))
 
 
