@@ -94,6 +94,8 @@ class ObjectiveConfig:
     """Weight of coverage against the labels hand / not hand; 0 switches it off."""
     lambda_edge: NonNegativeFloat = 1.0
     """Extra weight of the residual on Canny edges of image and render (section 3.4)."""
+    edge_contrast_px: NonNegativeFloat = 2.0
+    """Edges are compared by their contrast with the surroundings within this radius; 0 compares their colours."""
     lambda_prior: NonNegativeFloat = 0.03
     """Weight of the temporal prior (Eq. 4); the paper's 1 is that of a sum over pixels, ours of a mean."""
     prior_window: PositiveInt = 3
@@ -102,6 +104,8 @@ class ObjectiveConfig:
     """Value scale of the bilateral filter, in radians."""
     prior_a: PositiveFloat = 0.5
     """Temporal scale of the bilateral filter."""
+    prior_order: Literal[0, 1] = 1
+    """What the bilateral filter fits to its window: 0 a mean (Eq. 4), 1 a line, so that uneven gaps do no harm."""
     lambda_limits: NonNegativeFloat = 1e-3
     """Weight of joint angles beyond anatomical limits (a model with limits only: the open hand)."""
     lambda_pose: NonNegativeFloat = 1e-4

@@ -1,6 +1,7 @@
 """The bilateral prior: what it leaves alone, what it smooths, what it keeps sharp."""
 
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -24,11 +25,21 @@ def test_a_hand_that_keeps_still_costs_nothing(frames: list[int], seed: int):
 
 @pytest.mark.parametrize("window", [3, 5])
 @pytest.mark.parametrize("stride", [1, 3])
-def test_a_steady_motion_costs_nothing(window: int, stride: int):
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_steady_motion_costs_nothing(window: int, stride: int, order: Literal[0, 1]):
     steady = torch.arange(7, dtype=torch.float64)[:, None] * noise(1) + noise(1, 1)
-    assert temporal_prior(steady, range(0, 7 * stride, stride), window=window).item() == pytest.approx(
-        0, abs=1e-12
-    )
+    frames = range(0, 7 * stride, stride)
+    assert temporal_prior(steady, frames, window=window, order=order).item() == pytest.approx(0, abs=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(frames=st.lists(st.integers(0, 30), min_size=3, max_size=8, unique=True), seed=st.integers(0, 99))
+def test_nor_does_it_at_uneven_gaps(frames: list[int], seed: int):
+    """Down to rounding: beyond a gap of many medians all weights vanish, and with them what they say."""
+    time = torch.tensor(sorted(frames), dtype=torch.float64)[:, None]
+    assert temporal_prior(0.1 * time * noise(1, seed), sorted(frames)).item() == pytest.approx(0, abs=1e-9)
+    # The paper's mean, where one neighbour is half as far as the other.
+    assert temporal_prior(torch.tensor([[0.0], [1.0], [3.0]]) * noise(1, seed).float(), [0, 1, 3], order=0) > 1e-4
 
 
 @pytest.mark.parametrize("n_frames", [1, 2])
@@ -69,11 +80,12 @@ def test_a_neighbour_beyond_a_gap_weighs_less_and_the_stride_does_not_matter():
     assert spread < temporal_prior(spike, [0, 1, 2, 3, 4])
 
 
-def test_gradient_is_that_of_the_filter_with_its_weights_held():
+@pytest.mark.parametrize("order", [0, 1])
+def test_gradient_is_that_of_the_filter_with_its_weights_held(order: Literal[0, 1]):
     """Against central differences of a linear filter whose weights are those at the point (float64, 1e-6)."""
     values = noise(5).requires_grad_()
     frames = [0, 2, 3, 5, 9]
-    temporal_prior(values, frames).backward()
+    temporal_prior(values, frames, order=order).backward()
     joints = values.detach().unflatten(1, (15, 3))
     time = torch.tensor(frames, dtype=torch.float64) / 2
 
@@ -81,12 +93,20 @@ def test_gradient_is_that_of_the_filter_with_its_weights_held():
         distance = (joints[s] - joints[t]).square().sum(dim=1)
         return torch.exp(-((time[s] - time[t]) ** 2) / (2 * 0.5**2) - distance / (2 * 0.6**2))[:, None]
 
+    def of_line(t: int, weights: dict[int, torch.Tensor]) -> dict[int, torch.Tensor]:
+        """The share of each instant in what the mean or the fitted line says of t: a 2 x 2 system a joint."""
+        moments = [sum(w * (time[s] - time[t]) ** k for s, w in weights.items()) for k in range(3)]
+        if order == 0:
+            return {s: w / moments[0] for s, w in weights.items()}
+        determinant = moments[0] * moments[2] - moments[1] ** 2
+        return {s: w * (moments[2] - moments[1] * (time[s] - time[t])) / determinant for s, w in weights.items()}
+
     def loss(x: torch.Tensor) -> torch.Tensor:
         x, norms = x.unflatten(1, (15, 3)), []
         for t in (1, 2, 3):
             weights = {s: held(t, s) for s in (t - 1, t, t + 1)}
-            mean = sum(w * x[s] for s, w in weights.items()) / sum(weights.values())
-            norms.append((x[t] - mean).square().sum(dim=1).sqrt())
+            on_line = sum(of_line(t, weights)[s] * x[s] for s in weights)
+            norms.append((x[t] - on_line).square().sum(dim=1).sqrt())
         return torch.stack(norms).mean()
 
     assert values.grad is not None

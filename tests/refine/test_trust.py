@@ -94,6 +94,21 @@ def test_a_camera_without_weight_has_no_say_in_any_term():
     assert all(term.item() > 0 for term in energy(wrong(seen, "c", "shift"), [torch.zeros(1, 45)]).values())
 
 
+def test_edges_compare_contrast_or_colours():
+    """A hand that is a little brighter all over: its colours differ, its edges but for the outline do not."""
+    seen = observations()
+    weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
+    brighter = prediction(seen.target + 0.05 * seen.hand_share[:, None])
+    of_contrast, of_colours = (
+        Energy(ObjectiveConfig(residual="l1", edge_contrast_px=px), seen, [[0]], weights)(
+            brighter, [torch.zeros(1, 45)]
+        )["edge"].item()
+        for px in (2.0, 0.0)
+    )
+    assert of_colours > 0.02
+    assert 0 < of_contrast < 0.6 * of_colours
+
+
 def test_grey_cameras_compare_luminance_only():
     """A change of hue that keeps luminance costs nothing; a change of luminance does."""
     seen = observations(grey=True)

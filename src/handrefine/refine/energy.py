@@ -11,6 +11,7 @@ from torch import Tensor
 
 from handrefine.appearance.colour import luminance
 from handrefine.config import ObjectiveConfig
+from handrefine.objective.contrast import LocalContrast
 from handrefine.objective.edges import edge_weights
 from handrefine.objective.photometric import counted_pixels, mean_residual, residual_norm
 from handrefine.objective.silhouette import silhouette_loss
@@ -61,6 +62,10 @@ class Energy:
         self._has_grey = bool(observations.grey_pixel.any())
         self._target = self._as_seen(observations.target)
         self._images = observations.views.split(observations.target)
+        self._contrast = None
+        if config.lambda_edge > 0 and config.edge_contrast_px > 0:
+            self._contrast = LocalContrast(observations.views, observations.colour_weight, config.edge_contrast_px)
+            self._target_contrast = self._contrast(self._target)
 
     def __call__(
         self, prediction: Prediction, articulations_aa: Sequence[Float[Tensor, "_ 45"]]
@@ -77,7 +82,7 @@ class Energy:
             )
         if config.lambda_edge > 0:
             on_edge = edge_weights(seen.views.split(picture.detach()), self._images)
-            terms["edge"] = mean(residual, colour_weight * on_edge)
+            terms["edge"] = mean(self._edge_residual(picture, residual), colour_weight * on_edge)
         if config.lambda_prior > 0 and any(len(frames) > 1 for frames in self.frames):
             terms["prior"] = self._prior(articulations_aa)
         return {name: getattr(config, f"lambda_{name}") * term for name, term in terms.items()}
@@ -113,6 +118,15 @@ class Energy:
         config = self.config
         return residual_norm(self._as_seen(picture), self._target, config.residual, huber_delta=config.huber_delta)
 
+    def _edge_residual(
+        self, picture: Float[Tensor, "pixel 3"], residual: Float[Tensor, " pixel"]
+    ) -> Float[Tensor, " pixel"]:
+        """What is compared on edges: contrast with the surroundings, or the colours themselves."""
+        if self._contrast is None:
+            return residual
+        contrasts = (self._contrast(self._as_seen(picture)), self._target_contrast)
+        return residual_norm(*contrasts, self.config.residual, huber_delta=self.config.huber_delta)
+
     def _colour_weight(self) -> Float[Tensor, " pixel"]:
         seen = self.observations
         return seen.colour_weight * self.cameras.colour[seen.camera_of_pixel]
@@ -137,7 +151,12 @@ class Energy:
         config = self.config
         priors = [
             temporal_prior(
-                articulation_aa, frames, window=config.prior_window, sigma=config.prior_sigma, a=config.prior_a
+                articulation_aa,
+                frames,
+                window=config.prior_window,
+                sigma=config.prior_sigma,
+                a=config.prior_a,
+                order=config.prior_order,
             )
             for articulation_aa, frames in zip(articulations_aa, self.frames, strict=True)
             if len(frames) > 1
