@@ -130,6 +130,10 @@ def test_descending_smooths_jitter():
     assert after.max() < before.max()
 
 
+def test_a_window_of_one_instant_leaves_everything_as_it_is():
+    assert temporal_prior(noise(6), range(6), window=1).item() == 0
+
+
 def test_an_even_window_is_refused():
     with pytest.raises(InputError, match="odd"):
         temporal_prior(noise(6), range(6), window=4)

@@ -39,6 +39,8 @@ def bilateral_filter(
     """
     if window % 2 == 0 or window < 1:
         raise InputError("the filter's window must be an odd number", where="objective.prior_window", found=window)
+    if window == 1:
+        return values
     inner = max(len(values) - window + 1, 0)
     half = window // 2
     centre, centre_time = values[half : half + inner], time[half : half + inner]
