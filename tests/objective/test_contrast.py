@@ -6,20 +6,14 @@ import pytest
 import torch
 
 from handrefine.objective.contrast import LocalContrast
-from handrefine.render.base import View, ViewSet
-from handrefine.sequence import Camera
 
 SIGMA_PX = 2.0
 SIZES = ((24, 30), (17, 16), (20, 33))
 
 
-def view_set() -> ViewSet:
-    turned, origin = np.eye(3), np.zeros(3)
-    cameras = [
-        Camera("", width=w, height=h, fx=9.0, fy=9.0, cx=5.0, cy=5.0, R_cam_world=turned, t_cam_world=origin)
-        for h, w in SIZES
-    ]
-    return ViewSet(tuple(View(0, camera) for camera in cameras))
+def split(pixels: torch.Tensor) -> list[np.ndarray]:
+    parts = pixels.split([h * w for h, w in SIZES])
+    return [part.reshape(h, w, 3).numpy() for part, (h, w) in zip(parts, SIZES, strict=True)]
 
 
 def pictures(seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -32,24 +26,23 @@ def known(share: float, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 
 def test_it_is_the_difference_from_a_gaussian_blur():
     """Inside, where no border is within the kernel's reach of 6 px, against OpenCV's."""
-    views = view_set()
-    contrast = LocalContrast(views, torch.ones(len(pictures())), SIGMA_PX)(pictures())
-    for ours, picture in zip(views.split(contrast), views.split(pictures()), strict=True):
-        blurred = cv2.GaussianBlur(picture.numpy(), (13, 13), SIGMA_PX)
+    contrast = LocalContrast(SIZES, torch.ones(len(pictures())), SIGMA_PX)(pictures())
+    for ours, picture in zip(split(contrast), split(pictures()), strict=True):
+        blurred = cv2.GaussianBlur(picture, (13, 13), SIGMA_PX)
         inside = np.s_[6:-6, 6:-6]
-        assert np.allclose(ours.numpy()[inside], (picture.numpy() - blurred)[inside], atol=1e-6)
+        assert np.allclose(ours[inside], (picture - blurred)[inside], atol=1e-6)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_the_level_of_the_light_does_not_count(share):
-    contrast = LocalContrast(view_set(), known(share), SIGMA_PX)
+    contrast = LocalContrast(SIZES, known(share), SIGMA_PX)
     assert torch.allclose(contrast(pictures() + 0.4), contrast(pictures()), atol=1e-6)
     assert contrast(torch.full_like(pictures(), 0.7))[known(share) > 0].abs().max() < 1e-6
 
 
 def test_unknown_pixels_and_other_views_have_no_say():
-    views, weight = view_set(), known(0.6)
-    contrast = LocalContrast(views, weight, SIGMA_PX)
+    weight = known(0.6)
+    contrast = LocalContrast(SIZES, weight, SIGMA_PX)
     changed = torch.where((weight > 0)[:, None], pictures(), pictures(1))
     assert torch.equal(contrast(changed)[weight > 0], contrast(pictures())[weight > 0])
     first = SIZES[0][0] * SIZES[0][1]
@@ -60,7 +53,7 @@ def test_unknown_pixels_and_other_views_have_no_say():
 def test_gradient():
     """gradcheck in float64, with unknown pixels (default tolerances 1e-5, 1e-3)."""
     weight = known(0.6, torch.float64)
-    contrast = LocalContrast(view_set(), weight, SIGMA_PX)
+    contrast = LocalContrast(SIZES, weight, SIGMA_PX)
     weights = pictures(3, torch.float64) * weight[:, None]
     values = pictures(4, torch.float64)
 

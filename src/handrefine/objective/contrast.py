@@ -1,29 +1,28 @@
 """Local contrast: how a pixel differs from its surroundings, whatever the level of the light."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d
-
-from handrefine.render.base import ViewSet
 
 
 class LocalContrast:
     """`x - (G * w x) / (G * w)` with G a Gaussian, of every view by itself; linear and differentiable in x.
 
     Args:
-        views: whose pixels come.
+        sizes: height and width of every view, whose pixels stand one after the other, row by row.
         weight: 1 where a pixel says something, 0 where it does not; the latter count in no mean (Knutsson and
             Westin 1993, normalized convolution), and no more do those beyond a view's border.
         sigma_px: standard deviation of G.
     """
 
-    def __init__(self, views: ViewSet, weight: Float[Tensor, " pixel"], sigma_px: float) -> None:
+    def __init__(self, sizes: Sequence[tuple[int, int]], weight: Float[Tensor, " pixel"], sigma_px: float) -> None:
         self._weight = weight[:, None]
-        sizes = [(view.camera.height, view.camera.width) for view in views.views]
         height, width = (max(size[axis] for size in sizes) for axis in (0, 1))
-        self._stack = (len(views), height, width)
-        places = torch.arange(len(views) * height * width).reshape(self._stack)
+        self._stack = (len(sizes), height, width)
+        places = torch.arange(len(sizes) * height * width).reshape(self._stack)
         self._place = torch.cat([places[k, :h, :w].flatten() for k, (h, w) in enumerate(sizes)]).to(weight.device)
         radius = round(3 * sigma_px)
         offset = torch.arange(-radius, radius + 1, dtype=weight.dtype, device=weight.device)

@@ -64,7 +64,9 @@ class Energy:
         self._images = observations.views.split(observations.target)
         self._contrast = None
         if config.lambda_edge > 0 and config.edge_contrast_px > 0:
-            self._contrast = LocalContrast(observations.views, observations.colour_weight, config.edge_contrast_px)
+            cameras_of_views = [view.camera for view in observations.views.views]
+            sizes = [(camera.height, camera.width) for camera in cameras_of_views]
+            self._contrast = LocalContrast(sizes, observations.colour_weight, config.edge_contrast_px)
             self._target_contrast = self._contrast(self._target)
 
     def __call__(
