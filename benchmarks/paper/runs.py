@@ -75,7 +75,7 @@ class Run:
     """One refinement of one video.
 
     Attributes:
-        ablation: what is taken away; None for the method as it is.
+        ablation: a row of `ABLATIONS`; None for the method as it is.
         video: the video's seed.
     """
 

@@ -93,7 +93,7 @@ def test_gradient_is_that_of_the_filter_with_its_weights_held(order: Literal[0, 
         distance = (joints[s] - joints[t]).square().sum(dim=1)
         return torch.exp(-((time[s] - time[t]) ** 2) / (2 * 0.5**2) - distance / (2 * 0.6**2))[:, None]
 
-    def of_line(t: int, weights: dict[int, torch.Tensor]) -> dict[int, torch.Tensor]:
+    def shares(t: int, weights: dict[int, torch.Tensor]) -> dict[int, torch.Tensor]:
         """The share of each instant in what the mean or the fitted line says of t: a 2 x 2 system a joint."""
         moments = [sum(w * (time[s] - time[t]) ** k for s, w in weights.items()) for k in range(3)]
         if order == 0:
@@ -105,8 +105,8 @@ def test_gradient_is_that_of_the_filter_with_its_weights_held(order: Literal[0, 
         x, norms = x.unflatten(1, (15, 3)), []
         for t in (1, 2, 3):
             weights = {s: held(t, s) for s in (t - 1, t, t + 1)}
-            on_line = sum(of_line(t, weights)[s] * x[s] for s in weights)
-            norms.append((x[t] - on_line).square().sum(dim=1).sqrt())
+            fitted = sum(share * x[s] for s, share in shares(t, weights).items())
+            norms.append((x[t] - fitted).square().sum(dim=1).sqrt())
         return torch.stack(norms).mean()
 
     assert values.grad is not None

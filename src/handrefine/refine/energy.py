@@ -75,7 +75,8 @@ class Energy:
         """Every term, weighted; they add up to the loss. articulations_aa: of every hand."""
         config, seen = self.config, self.observations
         picture = self._picture(prediction)
-        residual, colour_weight = self._residual(picture), self._colour_weight()
+        as_seen = self._as_seen(picture)
+        residual, colour_weight = self._norm(as_seen, self._target), self._colour_weight()
         mean = partial(mean_residual, coverage=prediction.coverage, background_known=seen.background_known)
         terms = {"data": mean(residual, colour_weight)}
         if config.lambda_silhouette > 0 and self._has_silhouette:
@@ -84,7 +85,9 @@ class Energy:
             )
         if config.lambda_edge > 0:
             on_edge = edge_weights(seen.views.split(picture.detach()), self._images)
-            terms["edge"] = mean(self._edge_residual(picture, residual), colour_weight * on_edge)
+            if self._contrast is not None:
+                residual = self._norm(self._contrast(as_seen), self._target_contrast)
+            terms["edge"] = mean(residual, colour_weight * on_edge)
         if config.lambda_prior > 0 and any(len(frames) > 1 for frames in self.frames):
             terms["prior"] = self._prior(articulations_aa)
         return {name: getattr(config, f"lambda_{name}") * term for name, term in terms.items()}
@@ -99,7 +102,8 @@ class Energy:
             sums = (torch.bincount(instant, x.double(), minlength=n_instants) for x in (part, whole))
             return next(sums) / next(sums).clamp(min=1e-6)
 
-        residual, weight = self._residual(self._picture(prediction)), self._colour_weight()
+        compared, weight = self.compared(prediction), self._colour_weight()
+        residual = self._norm(compared.picture, compared.target)
         counted = torch.where(seen.background_known, weight, weight * prediction.coverage)
         misfit = config.lambda_data * quotient(residual * weight, counted)
         if config.lambda_silhouette > 0 and self._has_silhouette:
@@ -116,18 +120,10 @@ class Energy:
         seen = self.observations
         return counted_pixels(self._colour_weight(), prediction.coverage.detach(), seen.background_known)
 
-    def _residual(self, picture: Float[Tensor, "pixel 3"]) -> Float[Tensor, " pixel"]:
-        config = self.config
-        return residual_norm(self._as_seen(picture), self._target, config.residual, huber_delta=config.huber_delta)
-
-    def _edge_residual(
-        self, picture: Float[Tensor, "pixel 3"], residual: Float[Tensor, " pixel"]
+    def _norm(
+        self, rendered: Float[Tensor, "pixel 3"], target: Float[Tensor, "pixel 3"]
     ) -> Float[Tensor, " pixel"]:
-        """What is compared on edges: contrast with the surroundings, or the colours themselves."""
-        if self._contrast is None:
-            return residual
-        contrasts = (self._contrast(self._as_seen(picture)), self._target_contrast)
-        return residual_norm(*contrasts, self.config.residual, huber_delta=self.config.huber_delta)
+        return residual_norm(rendered, target, self.config.residual, huber_delta=self.config.huber_delta)
 
     def _colour_weight(self) -> Float[Tensor, " pixel"]:
         seen = self.observations
