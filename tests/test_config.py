@@ -19,6 +19,7 @@ def test_the_papers_preset_is_the_papers() -> None:
     assert all(
         stage.views_per_instant is None and stage.resolution == 1 for _, stage in stages_of(config.schedule)
     )
+    assert all(stage.edges for _, stage in stages_of(config.schedule))
     assert config.optimiser.geometry == "adam"
     assert (config.rates.texture, config.rates.shape, config.rates.articulation) == (0.014, 0.003, 0.0087)
     assert (config.rates.rotation, config.rates.translation) == (0.0015, 0.0047)

@@ -226,6 +226,8 @@ class StageConfig:
     """Share of the rates at the stage's beginning."""
     final_rate: NonNegativeFloat = 1.0
     """Rates follow half a cosine to this share of them at the stage's end."""
+    edges: bool = True
+    """Whether edges count extra (objective.lambda_edge): they serve the surface and cost the texture."""
     second_start: bool = False
     """Fingers begin the stage anew between their neighbours in time, and go back where that has not paid."""
 
@@ -247,10 +249,20 @@ class ScheduleConfig:
     second start of the fingers, and a last stage in which only the appearance goes on."""
 
     environment: StageConfig = StageConfig(
-        iterations=10, variables=("environment", "colour"), texture_levels=1, resolution=0.5, views_per_instant=4
+        iterations=10,
+        variables=("environment", "colour"),
+        texture_levels=1,
+        resolution=0.5,
+        views_per_instant=4,
+        edges=False,
     )
     texture: StageConfig = StageConfig(
-        iterations=10, variables=("texture", "colour"), texture_levels=2, resolution=0.5, views_per_instant=4
+        iterations=10,
+        variables=("texture", "colour"),
+        texture_levels=2,
+        resolution=0.5,
+        views_per_instant=4,
+        edges=False,
     )
     coarse: StageConfig = StageConfig(
         iterations=60,
@@ -279,11 +291,12 @@ class ScheduleConfig:
         final_rate=0.02,
     )
     finish: StageConfig = StageConfig(
-        iterations=20,
+        iterations=40,
         variables=("texture", "environment", "colour"),
         texture_levels=8,
         views_per_instant=4,
         final_rate=0.02,
+        edges=False,
     )
 
 

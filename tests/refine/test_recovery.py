@@ -54,6 +54,20 @@ def test_the_error_falls(video: tuple[Path, SyntheticTruth], geometry: str, reac
     assert errors[-1] < reached_mm
 
 
+def test_edges_count_where_the_surface_moves(video: tuple[Path, SyntheticTruth]) -> None:
+    folder, truth = video
+    records: list[Record] = []
+    stages = schedule(environment=1, texture=1, coarse=1, again=1, joint=1, finish=1)
+    refine(
+        read_interhand26m(folder),
+        truth.side,
+        config_from_mapping(SMALL | {"schedule": stages}),
+        record=records.append,
+    )
+    with_edges = {record["stage"] for record in records if "edge" in record["terms"]}
+    assert with_edges == {"coarse", "again", "joint"}
+
+
 def test_independent_instants_come_closer_too(video: tuple[Path, SyntheticTruth]) -> None:
     mapping = config_to_mapping(load_config(CONFIGS / "smvr.yaml"))
     differences = {name: mapping[name] for name in ("instants", "render", "objective")}

@@ -21,36 +21,18 @@ def canny_edges(image: Float[np.ndarray, "height width 3"], low: float = LOW, hi
 
 
 def edge_pixels(
-    rendered: Float[Tensor, "height width 3"],
-    image: Float[Tensor, "height width 3"],
-    *,
-    low: float = LOW,
-    high: float = HIGH,
-    radius_px: int = 1,
+    picture: Float[Tensor, "height width 3"], *, low: float = LOW, high: float = HIGH, radius_px: int = 1
 ) -> Bool[Tensor, "height width"]:
-    """Pixels on Canny edges of the colour-transformed render or of the image, grown by `radius_px`.
-
-    Not differentiable: the edges say where the residual counts more, and the residual carries the gradient.
-    """
-    edges = np.zeros(tuple(image.shape[:2]), bool)
-    for picture in (rendered, image):
-        edges |= canny_edges(picture.detach().cpu().numpy(), low, high)
+    """Pixels on Canny edges of a linear RGB picture, grown by `radius_px`. Not differentiable."""
+    edges = canny_edges(picture.detach().cpu().numpy(), low, high).astype(np.uint8)
     kernel = np.ones((2 * radius_px + 1, 2 * radius_px + 1), np.uint8)
-    return torch.from_numpy(cv2.dilate(edges.astype(np.uint8), kernel).astype(bool)).to(image.device)
+    return torch.from_numpy(cv2.dilate(edges, kernel).astype(bool)).to(picture.device)
 
 
-def edge_weights(
-    rendered: Sequence[Float[Tensor, "_h _w 3"]],
-    images: Sequence[Float[Tensor, "_h _w 3"]],
-    *,
-    low: float = LOW,
-    high: float = HIGH,
-    radius_px: int = 1,
-) -> Float[Tensor, " pixel"]:
-    """`edge_pixels` of all views as 0/1 weights, one view after the other, row by row.
+def pixels_on_edges(pictures: Sequence[Float[Tensor, "_h _w 3"]]) -> Bool[Tensor, " pixel"]:
+    """`edge_pixels` of all views, one view after the other, row by row.
 
-    `lambda_edge * weighted_mean(residual, weights * valid)` is the extra term.
+    `lambda_edge` times the mean of a residual over such pixels of the (colour-transformed) render or of the image
+    is the extra term. They say where it counts, and the residual carries the gradient.
     """
-    pairs = zip(rendered, images, strict=True)
-    masks = [edge_pixels(r, i, low=low, high=high, radius_px=radius_px).flatten() for r, i in pairs]
-    return torch.cat(masks).to(images[0].dtype)
+    return torch.cat([edge_pixels(picture).flatten() for picture in pictures])

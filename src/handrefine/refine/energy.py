@@ -12,7 +12,7 @@ from torch import Tensor
 from handrefine.appearance.colour import luminance
 from handrefine.config import ObjectiveConfig
 from handrefine.objective.contrast import LocalContrast
-from handrefine.objective.edges import edge_weights
+from handrefine.objective.edges import pixels_on_edges
 from handrefine.objective.photometric import counted_pixels, mean_residual, residual_norm
 from handrefine.objective.silhouette import silhouette_loss
 from handrefine.objective.temporal import temporal_prior
@@ -61,8 +61,9 @@ class Energy:
         self._has_silhouette = bool(observations.silhouette_weight.any())
         self._has_grey = bool(observations.grey_pixel.any())
         self._target = self._as_seen(observations.target)
-        self._images = observations.views.split(observations.target)
         self._contrast = None
+        if config.lambda_edge > 0:
+            self._edges_of_images = pixels_on_edges(observations.views.split(observations.target))
         if config.lambda_edge > 0 and config.edge_contrast_px > 0:
             cameras_of_views = [view.camera for view in observations.views.views]
             sizes = [(camera.height, camera.width) for camera in cameras_of_views]
@@ -84,7 +85,7 @@ class Energy:
                 self._silhouette(prediction), seen.hand_share, self._silhouette_weight()
             )
         if config.lambda_edge > 0:
-            on_edge = edge_weights(seen.views.split(picture.detach()), self._images)
+            on_edge = self._edges_of_images | pixels_on_edges(seen.views.split(picture.detach()))
             if self._contrast is not None:
                 residual = self._norm(self._contrast(as_seen), self._target_contrast)
             terms["edge"] = mean(residual, colour_weight * on_edge)

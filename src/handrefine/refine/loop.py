@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -54,9 +55,9 @@ def optimise(
     for name, stage in stages_of(config.schedule):
         progress.stage(name, stage.iterations)
         optimiser = StageOptimiser(model, stage, config.rates, config.optimiser)
+        objective = config.objective if stage.edges else replace(config.objective, lambda_edge=0.0)
         looks = [
-            (batch, Energy(config.objective, batch.observations, job.frames, cameras))
-            for batch in batches(job, stage)
+            (batch, Energy(objective, batch.observations, job.frames, cameras)) for batch in batches(job, stage)
         ]
         if moved:
             sight = look(model, job.observations)
