@@ -38,7 +38,7 @@ def plot(experiment: Experiment, samples: Sequence[Sample], path: Path) -> None:
             axes[0][column].plot(16, published.DMVR_AT_16_CAMERAS_MM, "kx", label="paper's DMVR, own data")
             axes[0][column].legend(fontsize=8)
             _against_cameras(axes[1][column], of_kind, reprojection_px, "reprojection error [px]")
-            _against_time(axes[2][column], of_kind)
+            _against_time(axes[2][column], matching(comparable_in_time(samples), kind=kind))
         elif experiment == "table1":
             _ablation(axes[0][column], of_kind)
         else:
@@ -62,15 +62,15 @@ def _against_cameras(axis: Any, samples: Sequence[Sample], figure: Figure, label
 
 
 def _against_time(axis: Any, samples: Sequence[Sample]) -> None:
-    """Every video's error while it is refined, with as many cameras as there are, on one machine."""
-    comparable = comparable_in_time(samples)
+    """Every video's error while it is refined; the samples are comparable in time."""
     for place, method in enumerate(distinct(samples, "method")):
-        for video, of_video in enumerate(matching(comparable, method=method)):
+        for video, of_video in enumerate(matching(samples, method=method)):
             seconds, errors_mm = zip(*of_video["curve"], strict=True)
             axis.plot(seconds, errors_mm, f"C{place}", linewidth=1, label=None if video else method)
-    axis.set(xlabel=f"seconds of refinement, {comparable[0]['machine']}", yscale="log")
-    axis.set_ylabel(f"mean vertex error [mm], {comparable[0]['cameras']} cameras")
-    axis.legend(fontsize=8)
+    if samples:
+        axis.set(xlabel=f"seconds of refinement, {samples[0]['machine']}", yscale="log")
+        axis.set_ylabel(f"mean vertex error [mm], {samples[0]['cameras']} cameras")
+        axis.legend(fontsize=8)
 
 
 def _ablation(axis: Any, samples: Sequence[Sample]) -> None:
