@@ -3,6 +3,7 @@
 import json
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from handrefine.data.interhand26m import read_interhand26m
 from handrefine.data.synthetic import SyntheticSettings, load_truth
 from handrefine.evaluate.camera_trust import CameraTrust
 from handrefine.hand.model import HandGeometry
+from handrefine.objective.edges import pixels_on_edges
+from handrefine.objective.photometric import mean_residual, residual_norm
 from handrefine.refine.energy import Compared, Energy
 from handrefine.refine.model import Prediction
 from handrefine.refine.observations import Observations
@@ -107,6 +110,21 @@ def test_edges_compare_contrast_or_colours():
     )
     assert of_colours > 0.02
     assert 0 < of_contrast < 0.6 * of_colours
+
+
+def test_edges_of_render_and_image_are_united():
+    """The term is the mean residual over both; over either's edges alone it would be another."""
+    seen = observations()
+    guess = wrong(seen, "c", "shift")
+    config = ObjectiveConfig(residual="l1", edge_contrast_px=0)
+    weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
+    term = Energy(config, seen, [[0]], weights)(guess, [torch.zeros(1, 45)])["edge"].item()
+    difference = residual_norm(guess.hand_rgb, seen.target, "l1")
+    of_render, of_image = (pixels_on_edges(seen.views.split(p)) for p in (guess.hand_rgb, seen.target))
+    mean = partial(mean_residual, difference, coverage=guess.coverage, background_known=seen.background_known)
+    assert term == pytest.approx(mean(seen.colour_weight * (of_render | of_image)).item(), rel=1e-5)
+    for alone in (of_render, of_image):
+        assert term != pytest.approx(mean(seen.colour_weight * alone).item(), rel=0.01)
 
 
 def test_grey_cameras_compare_luminance_only():

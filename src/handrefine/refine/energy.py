@@ -64,11 +64,11 @@ class Energy:
         self._contrast = None
         if config.lambda_edge > 0:
             self._edges_of_images = pixels_on_edges(observations.views.split(observations.target))
-        if config.lambda_edge > 0 and config.edge_contrast_px > 0:
-            cameras_of_views = [view.camera for view in observations.views.views]
-            sizes = [(camera.height, camera.width) for camera in cameras_of_views]
-            self._contrast = LocalContrast(sizes, observations.colour_weight, config.edge_contrast_px)
-            self._target_contrast = self._contrast(self._target)
+            if config.edge_contrast_px > 0:
+                cameras_of_views = [view.camera for view in observations.views.views]
+                sizes = [(camera.height, camera.width) for camera in cameras_of_views]
+                self._contrast = LocalContrast(sizes, observations.colour_weight, config.edge_contrast_px)
+                self._target_contrast = self._contrast(self._target)
 
     def __call__(
         self, prediction: Prediction, articulations_aa: Sequence[Float[Tensor, "_ 45"]]
