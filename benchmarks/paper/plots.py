@@ -12,6 +12,7 @@ from benchmarks.paper.summary import (
     comparable_in_time,
     distinct,
     matching,
+    paired,
     reprojection_px,
     spread,
     texture_psnr_db,
@@ -27,7 +28,7 @@ def plot(experiment: Experiment, samples: Sequence[Sample], path: Path) -> None:
     from matplotlib.figure import Figure as Canvas
 
     kinds = distinct(samples, "kind")
-    rows = 3 if experiment == "fig4" else 1
+    rows = {"fig4": 3, "table1": 2, "texture": 1}[experiment]
     canvas = Canvas(figsize=(4.2 * len(kinds), 3.2 * rows), layout="constrained")
     axes = canvas.subplots(rows, len(kinds), squeeze=False)
     for column, kind in enumerate(kinds):
@@ -41,6 +42,7 @@ def plot(experiment: Experiment, samples: Sequence[Sample], path: Path) -> None:
             _against_time(axes[2][column], matching(comparable_in_time(samples), kind=kind))
         elif experiment == "table1":
             _ablation(axes[0][column], of_kind)
+            _losses(axes[1][column], of_kind)
         else:
             _textures(axes[0][column], of_kind)
     with whole_file(path) as temporary:
@@ -82,11 +84,34 @@ def _ablation(axis: Any, samples: Sequence[Sample]) -> None:
             axis.bar(
                 place - 0.2, ours.mean, 0.4, yerr=error, color="C0", capsize=3, label="ours" if not place else None
             )
-        paper_mm = published.ABLATION_MM.get(row, 0)
-        axis.bar(place + 0.2, paper_mm, 0.4, color="0.7", label="paper" if not place else None)
-    axis.set_xticks(range(len(rows)), [row.replace(" ", "\n") for row in rows], fontsize=8)
+        if row in published.ABLATION_MM:
+            paper_mm = published.ABLATION_MM[row]
+            axis.bar(place + 0.2, paper_mm, 0.4, color="0.7", label="paper" if not place else None)
+    _name_rows(axis, rows)
     axis.set_ylabel("mean vertex error [mm]")
     axis.legend(fontsize=8)
+
+
+def _losses(axis: Any, samples: Sequence[Sample]) -> None:
+    """What is lost without a part, on every video, and the mean with its standard error."""
+    whole = matching(samples, ablation="all")
+    losses = {
+        row: loss
+        for row in list(ABLATIONS)[1:]
+        if (loss := paired(matching(samples, ablation=row), whole, vertex_error_mm))
+    }
+    for place, loss in enumerate(losses.values()):
+        axis.plot([place + 0.15] * len(loss.values), loss.values, ".", color="C0", alpha=0.5)
+        error = loss.standard_error if len(loss.values) > 1 else 0
+        axis.errorbar(place - 0.15, loss.mean, error, marker="o", color="C0", capsize=3)
+    axis.axhline(0, **PUBLISHED)
+    _name_rows(axis, list(losses))
+    axis.set_ylabel("vertex error minus that of all [mm]")
+
+
+def _name_rows(axis: Any, rows: Sequence[str]) -> None:
+    axis.set_xticks(range(len(rows)), [row.replace(" ", "\n") for row in rows], fontsize=8)
+    axis.set_xlim(-0.6, len(rows) - 0.4)
 
 
 def _textures(axis: Any, samples: Sequence[Sample]) -> None:
@@ -97,5 +122,6 @@ def _textures(axis: Any, samples: Sequence[Sample]) -> None:
     axis.axhline(published.SMVR_TEXTURE_DB, **PUBLISHED, label="paper's SMVR and DMVR, own data")
     axis.axhline(published.SMVR_TEXTURE_DB * published.TEXTURE_RATIO, **PUBLISHED)
     axis.set_xticks(range(len(methods)), methods)
+    axis.set_xlim(-0.6, len(methods) - 0.4)
     axis.set_ylabel("texture PSNR [dB]")
     axis.legend(fontsize=8)
