@@ -11,8 +11,8 @@ from benchmarks.paper.summary import (
     Figure,
     comparable_in_time,
     distinct,
+    loss_without,
     matching,
-    paired,
     reprojection_px,
     spread,
     texture_psnr_db,
@@ -94,12 +94,7 @@ def _ablation(axis: Any, samples: Sequence[Sample]) -> None:
 
 def _losses(axis: Any, samples: Sequence[Sample]) -> None:
     """What is lost without a part, on every video, and the mean with its standard error."""
-    whole = matching(samples, ablation="all")
-    losses = {
-        row: loss
-        for row in list(ABLATIONS)[1:]
-        if (loss := paired(matching(samples, ablation=row), whole, vertex_error_mm))
-    }
+    losses = {row: loss for row in list(ABLATIONS)[1:] if (loss := loss_without(samples, row))}
     for place, loss in enumerate(losses.values()):
         axis.plot([place + 0.15] * len(loss.values), loss.values, ".", color="C0", alpha=0.5)
         error = loss.standard_error if len(loss.values) > 1 else 0

@@ -93,6 +93,11 @@ def paired(
     return Spread(tuple(values)) if values else None
 
 
+def loss_without(samples: Sequence[Sample], row: str) -> Spread | None:
+    """By how many mm of vertex error an ablation is worse than the whole method, on the videos that have both."""
+    return paired(matching(samples, ablation=row), matching(samples, ablation="all"), vertex_error_mm)
+
+
 def distinct(samples: Sequence[Sample], field: str) -> list:
     """The values of a field in the order in which they first occur; numbers ascending."""
     values = list(dict.fromkeys(sample[field] for sample in samples))

@@ -11,6 +11,7 @@ from benchmarks.paper.summary import (
     Spread,
     comparable_in_time,
     distinct,
+    loss_without,
     matching,
     paired,
     reprojection_px,
@@ -83,10 +84,9 @@ def _table1(samples: Sequence[Sample]) -> str:
     rows = []
     for kind in distinct(samples, "kind"):
         of_kind = matching(samples, kind=kind)
-        whole = matching(of_kind, ablation="all")
         for row in ABLATIONS:
             part = matching(of_kind, ablation=row)
-            loss = None if row == "all" else paired(part, whole, vertex_error_mm)
+            loss = None if row == "all" else loss_without(of_kind, row)
             error, texture = _cell(spread(part, vertex_error_mm)), _cell(spread(part, texture_psnr_db), ".1f")
             paper = f"{published.ABLATION_MM[row]:.3f}" if row in published.ABLATION_MM else ""
             rows.append([kind, row, error, _difference(loss), texture, paper])
