@@ -13,6 +13,7 @@ from handrefine.commands.demo import error_monitor
 from handrefine.commands.photographs import Photographs, photographs, sequence_in_memory
 from handrefine.commands.synthesize import imperfect_annotation
 from handrefine.config import Config, LightConfig, RenderConfig
+from handrefine.data.mismatch import MismatchSettings
 from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth, make_truth
 from handrefine.evaluate.metrics import aligned, mean_distance_mm, reprojection_px
 from handrefine.hand.model import HandGeometry, HandModel, load_hand_model
@@ -33,10 +34,8 @@ class Video:
     pictures: Photographs
     annotation: HandAnnotation
 
-    def sequence(self) -> HandSequence:
-        return sequence_in_memory(
-            self.truth, self.pictures, self.annotation, masks=self.settings.kind == "mismatched"
-        )
+    def sequence(self, *, masks: bool) -> HandSequence:
+        return sequence_in_memory(self.truth, self.pictures, self.annotation, masks=masks)
 
 
 class Laboratory:
@@ -50,7 +49,7 @@ class Laboratory:
     def measure(self, run: Run, config: Config, progress: Progress) -> Sample:
         """Refine, and compare with the truth."""
         video = self._video(run)
-        sequence = video.sequence()
+        sequence = video.sequence(masks=run.masks or run.kind == "mismatched")
         if run.cameras < len(sequence.cameras):
             chosen = cameras_that_see_most(sequence, self._hand.side, run.cameras, config)
             sequence = sequence.with_cameras(chosen)
@@ -68,7 +67,12 @@ class Laboratory:
 
     def _video(self, run: Run) -> Video:
         settings = SyntheticSettings(
-            cameras=run.video_cameras, instants=run.instants, size=run.size, seed=run.video, kind=run.kind
+            cameras=run.video_cameras,
+            instants=run.instants,
+            size=run.size,
+            seed=run.video,
+            kind=run.kind,
+            mismatch=run.mismatch or MismatchSettings(),
         )
         if self._last is None or self._last[:2] != (settings, run.error_mm):
             self._last = settings, run.error_mm, self._new_video(settings, run.error_mm)

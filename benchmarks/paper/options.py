@@ -1,12 +1,13 @@
 """The command line of the paper's experiments."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional
 
 from benchmarks.paper.runs import FULL, QUICK, Experiment, Scale, with_changes
+from handrefine.data.mismatch import MismatchSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,10 @@ class Options:
     """Do only runs that meet all of these, e.g. C=8,16 method=dmvr kind=matched video=0; report what is there."""
     change: tuple[str, ...] = ()
     """Settings on top of every method's configuration, e.g. render.backend=reference."""
+    mismatch: MismatchSettings = field(default_factory=MismatchSettings)
+    """Mismatched videos that leave the model otherwise than usual."""
+    masks: bool = False
+    """Give matched videos their exact masks, too."""
     results: Path = Path(__file__).parents[1] / "results"
     """Folder of the JSON files and plots."""
 
@@ -38,7 +43,7 @@ class Options:
 
     def scale(self) -> Scale:
         scale = QUICK if self.quick else FULL
-        given = {name: getattr(self, name) for name in ("videos", "instants", "size")}
+        given = {name: getattr(self, name) for name in ("videos", "instants", "size", "mismatch", "masks")}
         return with_changes(
             replace(scale, **{name: value for name, value in given.items() if value is not None}), self.change
         )

@@ -1,7 +1,7 @@
 """The refinements that an experiment consists of, and the configuration of each."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ import yaml
 
 from handrefine.config import Config, StageConfig, stages_of
 from handrefine.config_files import config_from_mapping, config_to_mapping, load_config, merged
+from handrefine.data.mismatch import MismatchSettings
 from handrefine.data.synthetic import TruthKind
 from handrefine.errors import InputError
 
@@ -42,6 +43,8 @@ class Scale:
         methods: names of `configs/NAME.yaml`.
         cameras: numbers of cameras to choose among a video's `video_cameras`.
         changes: differences from every method's configuration.
+        mismatch: how far mismatched videos leave the model.
+        masks: matched videos have their exact masks, too.
     """
 
     videos: int = 5
@@ -54,6 +57,8 @@ class Scale:
     methods: tuple[str, ...] = ("dmvr", "smvr", "paper")
     kinds: tuple[TruthKind, ...] = ("matched", "mismatched")
     changes: Mapping[str, Any]
+    mismatch: MismatchSettings = field(default_factory=MismatchSettings)
+    masks: bool = False
 
 
 FULL = Scale(changes={})
@@ -77,6 +82,7 @@ class Run:
     Attributes:
         ablation: a row of `ABLATIONS`; None for the method as it is.
         video: the video's seed.
+        mismatch, masks: as in `Scale`; None where they are as usual.
     """
 
     kind: TruthKind
@@ -88,6 +94,8 @@ class Run:
     video_cameras: int
     error_mm: float
     ablation: str | None = None
+    mismatch: MismatchSettings | None = None
+    masks: bool | None = None
 
     def __str__(self) -> str:
         method = self.method if self.ablation is None else f"{self.method} ({self.ablation})"
@@ -113,6 +121,8 @@ def runs_of(experiment: Experiment, scale: Scale) -> list[Run]:
             video_cameras=scale.video_cameras,
             error_mm=scale.error_mm,
             ablation=ablation,
+            mismatch=scale.mismatch if kind == "mismatched" and scale.mismatch != MismatchSettings() else None,
+            masks=True if kind == "matched" and scale.masks else None,
         )
         for video in range(scale.videos)
         for kind in scale.kinds

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from benchmarks.paper import experiment, runs
 from benchmarks.paper.claims import claims
+from benchmarks.paper.laboratory import Laboratory
 from benchmarks.paper.options import Options
 from benchmarks.paper.runs import FULL, QUICK, configuration, runs_of, selected, with_changes
 from benchmarks.paper.store import SampleStore
@@ -18,7 +19,10 @@ from benchmarks.readme import update_section
 from rich.console import Console
 
 from handrefine.config import Config, stages_of
+from handrefine.data.mismatch import MismatchSettings
 from handrefine.errors import InputError
+from handrefine.progress import SilentProgress
+from handrefine.sequence import HandSequence
 
 
 @pytest.fixture
@@ -108,6 +112,47 @@ def test_changes_reach_the_configuration(configs: Path):
     misspelt = with_changes(QUICK, ["render.sppp=2"])
     with pytest.raises(InputError, match="sppp"):
         configuration(runs_of("fig4", misspelt)[0], misspelt.changes)
+
+
+def test_other_videos_are_other_samples(configs: Path, tmp_path: Path):
+    def mismatched(scale: runs.Scale) -> runs.Run:
+        return next(run for run in runs_of("fig4", scale) if run.kind == "mismatched")
+
+    usual, tinted = mismatched(QUICK), mismatched(replace(QUICK, mismatch=MismatchSettings(cast=0.5)))
+    store = SampleStore(tmp_path / "runs.json")
+    store.add(tinted, configuration(tinted, {}), {"after": 1.0})
+    reread = SampleStore(tmp_path / "runs.json")
+    assert reread.find(usual, configuration(usual, {})) is None
+    assert reread.find(tinted, configuration(tinted, {})) is not None
+    # Matched videos do not depend on it, but may have masks.
+    assert replace(usual, kind="matched") in runs_of("fig4", replace(QUICK, mismatch=MismatchSettings(cast=0.5)))
+    masked = [run.masks for run in runs_of("fig4", replace(QUICK, masks=True)) if run.kind == "matched"]
+    assert set(masked) == {True}
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_runs_settings_reach_its_video(monkeypatch: pytest.MonkeyPatch):
+    refined: list[HandSequence] = []
+
+    class Stopped(Exception):
+        pass
+
+    def stopped(sequence: HandSequence, *_: object, **__: object) -> None:
+        refined.append(sequence)
+        raise Stopped
+
+    monkeypatch.setattr("benchmarks.paper.laboratory.refine", stopped)
+    laboratory = Laboratory(Config().render)
+    scale = replace(QUICK, instants=1, size=32, video_cameras=2, cameras=(2,), masks=True)
+    for cast in (0.0, 0.5):
+        for run in runs_of("fig4", replace(scale, mismatch=MismatchSettings(cast=cast)))[::2]:
+            with pytest.raises(Stopped):
+                laboratory.measure(run, configuration(run, {}), SilentProgress())
+    matched, neutral, matched_again, tinted = refined
+    assert matched.masks.keys() == matched.images.keys()
+    first = next(iter(matched.images))
+    assert np.array_equal(matched.images[first](), matched_again.images[first]())
+    assert np.abs(neutral.images[first]() - tinted.images[first]()).mean() > 0.05
 
 
 def test_what_videos_have_in_common_cancels():

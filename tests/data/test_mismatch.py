@@ -18,6 +18,7 @@ from handrefine.data.mismatch import (
     uneven_light,
 )
 from handrefine.data.synthetic import SyntheticSettings, load_truth, make_truth, save_truth
+from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
 from handrefine.mesh import vertex_normals
 from handrefine.spherical import latlong_directions, sh_basis
@@ -104,7 +105,7 @@ def test_the_light_is_uneven_and_the_lamp_as_bright_as_it_says():
     light = uneven_light(key, np.random.default_rng(1))
     radiance = (sh_basis(latlong_directions(16, 32), 4).double() @ torch.as_tensor(light)).numpy()
     assert 0.25 < radiance.std() / radiance.mean() < 0.9
-    lamp = bright_lamp(light, np.array([0.1, 0.0, 0.2]), np.random.default_rng(2))
+    lamp = bright_lamp(light, np.array([0.1, 0.0, 0.2]), 1.3, np.random.default_rng(2))
     distance = np.linalg.norm(lamp.position_world - lamp.target_world)
     assert distance == pytest.approx(1.2)
     assert lamp.position_world[1] > 0
@@ -146,3 +147,12 @@ def test_the_background_stands_behind_and_white_saturates():
     taken = as_taken(rgb, coverage, camera, NO_FAULT, np.random.default_rng(0))
     assert taken[:14].min() > 0.97
     assert taken[18:].mean() == pytest.approx(0.6, abs=0.02)
+
+
+def test_impossible_settings_are_named():
+    with pytest.raises(InputError, match="full_well"):
+        MismatchSettings(full_well=0.0)
+    with pytest.raises(InputError, match="relief_mm"):
+        MismatchSettings(relief_mm=-1.0)
+    with pytest.raises(InputError, match="cast"):
+        MismatchSettings(cast=math.nan)

@@ -104,7 +104,7 @@ def _mismatched(
         fine_surface(of.verts_world, hand.topology, mismatch.relief_mm, surface_rng)
         for hand, of in zip(hands, truths, strict=True)
     ]
-    lamp = bright_lamp(truth.light, truth.verts_world.mean(axis=(0, 1)), lamp_rng)
+    lamp = bright_lamp(truth.light, truth.verts_world.mean(axis=(0, 1)), mismatch.lamp, lamp_rng)
     skin = PhotoSettings(roughness=mismatch.roughness, specular=mismatch.specular, spp=PHOTO_SPP)
     studio = PhotoStudio(
         [topology for topology, _ in surfaces],

@@ -13,13 +13,12 @@ import torch
 from jaxtyping import Float, Int
 
 from handrefine.colour import linear_to_srgb8, srgb8_to_linear
+from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
 
 Picture = Float[np.ndarray, "height width 3"]
 #: The uneven light's level as a share of the matched light's, which leaves room for the lamp.
 _FAR_SHARE = 0.6
-#: What the lamp adds on a surface that faces it, as a share of what the uneven light reflects on average.
-_LAMP_SHARE = 1.3
 #: Standard deviation of a coefficient of band l as a share of the constant one, times l.
 _UNEVEN = 0.3
 _WAVES, _WAVELENGTHS_M = 40, (0.012, 0.04)
@@ -31,7 +30,10 @@ class MismatchSettings:
 
     Attributes:
         relief_mm: root mean square of the surface's displacement along its normals.
-        roughness, specular: of the principled skin.
+        roughness: of the principled skin.
+        specular: of the principled skin; 0 is without shine.
+        lamp: what the lamp adds on a surface that faces it, as a share of what the uneven light's mean reflects.
+        clutter: brightness of the background as a share of the usual one; 0 leaves the hand over black.
         full_well: electrons at white; shot noise has a variance of signal / full_well.
         read_noise: standard deviation, white being 1.
         cast: standard deviation of the entries of a camera's colour matrix about the identity.
@@ -42,11 +44,20 @@ class MismatchSettings:
     relief_mm: float = 0.35
     roughness: float = 0.45
     specular: float = 0.5
+    lamp: float = 1.3
+    clutter: float = 1.0
     full_well: float = 2000.0
     read_noise: float = 0.004
     cast: float = 0.04
     cast_offset: float = 0.005
     jpeg_quality: int = 90
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (math.isfinite(value) and value >= 0):
+                raise InputError(f"mismatch: {name} must be at least 0", found=value)
+        if self.full_well == 0:
+            raise InputError("mismatch: full_well must be above 0", found=self.full_well)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +84,14 @@ def uneven_light(key: Float[np.ndarray, "4 3"], rng: np.random.Generator) -> Flo
 
 
 def bright_lamp(
-    light: Float[np.ndarray, "coefficient 3"], target_world: Float[np.ndarray, "3"], rng: np.random.Generator
+    light: Float[np.ndarray, "coefficient 3"],
+    target_world: Float[np.ndarray, "3"],
+    share: float,
+    rng: np.random.Generator,
 ) -> Lamp:
     """A lamp somewhere above, 1.2 m away and hence behind the cameras.
 
-    A surface at the target that faces it receives E = L A / d^2, chosen so that E / pi is a fixed share of the
+    A surface at the target that faces it receives E = L A / d^2, chosen so that E / pi is this share of the
     mean radiance Y_0 c_0 of the light from far away.
     """
     distance_m, half_size_m = 1.2, 0.12
@@ -86,7 +100,7 @@ def bright_lamp(
     mean_radiance = light[0] / math.sqrt(4 * math.pi)
     area_m2 = (2 * half_size_m) ** 2
     tint = np.exp(rng.normal(0, 0.08, 3))
-    radiance = _LAMP_SHARE * mean_radiance.mean() * tint * math.pi * distance_m**2 / area_m2
+    radiance = share * mean_radiance.mean() * tint * math.pi * distance_m**2 / area_m2
     return Lamp(target_world + distance_m * direction, target_world, half_size_m, radiance)
 
 
@@ -165,7 +179,8 @@ class CameraFault:
 def camera_fault(width: int, height: int, settings: MismatchSettings, rng: np.random.Generator) -> CameraFault:
     """A random camera."""
     matrix = np.eye(3) + rng.normal(0, settings.cast, (3, 3))
-    return CameraFault(matrix, rng.normal(0, settings.cast_offset, 3), clutter(width, height, rng))
+    offset = rng.normal(0, settings.cast_offset, 3)
+    return CameraFault(matrix, offset, settings.clutter * clutter(width, height, rng))
 
 
 def as_taken(
