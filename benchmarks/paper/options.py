@@ -8,6 +8,10 @@ from tyro.conf import Positional
 
 from benchmarks.paper.runs import FULL, QUICK, Experiment, Scale, with_changes
 from handrefine.data.mismatch import MismatchSettings
+from handrefine.errors import InputError
+
+#: Of the reported runs, and of nothing else at full scale: what is reported also goes into the README above it.
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +38,33 @@ class Options:
     """Mismatched videos that leave the model otherwise than usual."""
     masks: bool = False
     """Give matched videos their exact masks, too."""
-    results: Path = Path(__file__).parents[1] / "results"
+    results: Path = RESULTS
     """Folder of the JSON files and plots."""
 
     @property
     def name(self) -> str:
         return f"paper-{self.experiment}"
 
+    @property
+    def readme(self) -> Path:
+        """Of the benchmarks; for other results one beside them."""
+        folder = RESULTS.parent if self._reported else self.results
+        return folder / "README.md"
+
+    @property
+    def _reported(self) -> bool:
+        return self.results.resolve() == RESULTS
+
     def scale(self) -> Scale:
         scale = QUICK if self.quick else FULL
         given = {name: getattr(self, name) for name in ("videos", "instants", "size", "mismatch", "masks")}
-        return with_changes(
+        chosen = with_changes(
             replace(scale, **{name: value for name, value in given.items() if value is not None}), self.change
         )
+        if not self.quick and chosen != FULL and self._reported:
+            raise InputError(
+                "other runs than the reported ones would replace their tables",
+                where=self.results,
+                fix="choose another folder: --results DIR",
+            )
+        return chosen

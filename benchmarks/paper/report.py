@@ -20,7 +20,7 @@ def report(options: Options, scale: Scale, samples: Sequence[Sample], complete: 
     """Save and show everything; 1 where `--gate` finds a target missed, or runs that were never made."""
     if not options.quick:
         text = f"{table(options.experiment, samples)}\n\n{_method(scale, samples, complete)}"
-        update_section(options.results.parent / "README.md", options.name, text)
+        update_section(options.readme, options.name, text)
     else:
         console.print(table(options.experiment, samples))
     outcome = Outcome(

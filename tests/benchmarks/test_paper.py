@@ -130,6 +130,18 @@ def test_other_videos_are_other_samples(configs: Path, tmp_path: Path):
     assert set(masked) == {True}
 
 
+def test_other_runs_do_not_replace_the_reported_tables(tmp_path: Path):
+    assert Options(experiment="fig4").scale() == FULL
+    assert Options(experiment="fig4").readme == Path(runs.__file__).parents[1] / "README.md"
+    assert Options(experiment="fig4", results=tmp_path).readme == tmp_path / "README.md"
+    others: list[dict[str, Any]] = [{"masks": True}, {"change": ("render.spp=2",)}, {"videos": 2}]
+    for other in others:
+        with pytest.raises(InputError, match="reported"):
+            Options(experiment="fig4", **other).scale()
+        assert Options(experiment="fig4", results=tmp_path, **other).scale() != FULL
+        assert Options(experiment="fig4", quick=True, **other).scale() != FULL
+
+
 @pytest.mark.usefixtures("runtime")
 def test_a_runs_settings_reach_its_video(monkeypatch: pytest.MonkeyPatch):
     refined: list[HandSequence] = []
