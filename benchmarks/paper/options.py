@@ -6,12 +6,10 @@ from typing import Annotated
 
 from tyro.conf import Positional
 
+from benchmarks.harness import RESULTS
 from benchmarks.paper.runs import FULL, QUICK, Experiment, Scale, with_changes
 from handrefine.data.mismatch import MismatchSettings
 from handrefine.errors import InputError
-
-#: Of the reported runs, and of nothing else at full scale: what is reported also goes into the README above it.
-RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +51,7 @@ class Options:
 
     @property
     def _reported(self) -> bool:
-        return self.results.resolve() == RESULTS
+        return self.results.resolve() == RESULTS.resolve()
 
     def scale(self) -> Scale:
         scale = QUICK if self.quick else FULL
