@@ -9,9 +9,9 @@ from torch import Tensor
 
 from benchmarks.backends.contenders import close, contender
 from benchmarks.renderer.workload import TEXTURE_SIZE, Workload
-from handrefine.data.synthetic import SyntheticSettings, make_truth
 from handrefine.render.base import HandSurface, Renderer, RenderSettings, Shading
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.synthetic.truth import SyntheticSettings, make_truth
 
 Directions = Mapping[str, tuple[int, Tensor, float]]
 FINGER = slice(3 + 9, 3 + 12)  # the middle finger's root, axis-angle

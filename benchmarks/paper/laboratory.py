@@ -9,20 +9,20 @@ import torch
 
 from benchmarks.paper.runs import Run
 from benchmarks.paper.store import Sample
-from handrefine.commands.demo import error_monitor
-from handrefine.commands.photographs import Photographs, photographs, sequence_in_memory
-from handrefine.commands.synthesize import imperfect_annotation
+from handrefine.cli.demo_command import error_monitor
+from handrefine.cli.synthesize_command import imperfect_annotation
 from handrefine.config import Config, LightConfig, RenderConfig
-from handrefine.data.mismatch import MismatchSettings
-from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth, make_truth
-from handrefine.evaluate.metrics import aligned, mean_distance_mm, reprojection_px
+from handrefine.evaluation.metrics import aligned, mean_distance_mm, reprojection_px
+from handrefine.evaluation.run_metrics import texture_psnr
 from handrefine.hand.model import HandGeometry, HandModel, load_hand_model
+from handrefine.preprocess.camera_selection import cameras_that_see_most
 from handrefine.progress import Progress
-from handrefine.refine.cameras import cameras_that_see_most
-from handrefine.refine.measure import texture_psnr
-from handrefine.refine.refinement import Refinement, State, refine
+from handrefine.refinement.refine import Refinement, State, refine
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.sequence import HandAnnotation, HandSequence
+from handrefine.synthetic.mismatch import MismatchSettings
+from handrefine.synthetic.rendering import Photographs, photographs, sequence_in_memory
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truth
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from tyro.conf import Positional
 
 from benchmarks.harness import RESULTS
 from benchmarks.paper.runs import FULL, QUICK, Experiment, Scale, with_changes
-from handrefine.data.mismatch import MismatchSettings
 from handrefine.errors import InputError
+from handrefine.synthetic.mismatch import MismatchSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import yaml
 
 from handrefine.config import Config, StageConfig, stages_of
 from handrefine.config_files import config_from_mapping, config_to_mapping, load_config, merged
-from handrefine.data.mismatch import MismatchSettings
-from handrefine.data.synthetic import TruthKind
 from handrefine.errors import InputError
+from handrefine.synthetic.mismatch import MismatchSettings
+from handrefine.synthetic.truth import TruthKind
 
 Experiment = Literal["fig4", "table1", "texture"]
 CONFIGS = Path(__file__).parents[2] / "configs"

@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.paper.runs import Run
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
-from handrefine.output.files import write_json
+from handrefine.files import write_json
 
 Sample = dict[str, Any]
 

@@ -16,13 +16,13 @@ from benchmarks.readme import update_section
 from benchmarks.real.figures import Sample, claims, table
 from handrefine.config import Config
 from handrefine.config_files import load_config
-from handrefine.data.registry import AUTO, read_dataset
-from handrefine.evaluate.masks import MaskAgreement, mean_agreement
-from handrefine.output.overlay import contact_sheet, contour_panels
-from handrefine.output.pixels import write_picture
-from handrefine.refine.holdout import measure_holdout, split_off
-from handrefine.refine.measure import metrics_without_truth
-from handrefine.refine.refinement import Refinement, refine_hands
+from handrefine.datasets.registry import AUTO, read_dataset
+from handrefine.evaluation.held_out import measure_holdout, split_off
+from handrefine.evaluation.masks import MaskAgreement, mean_agreement
+from handrefine.evaluation.run_metrics import metrics_without_truth
+from handrefine.image_files import write_picture
+from handrefine.refinement.refine import Refinement, refine_hands
+from handrefine.runs.overlay import contact_sheet, contour_panels
 from handrefine.sequence import Hands, HandSequence, sides_of
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from handrefine.data.synthetic import SyntheticSettings, make_truth
 from handrefine.hand.model import HandModel, load_hand_model
 from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.synthetic.truth import SyntheticSettings, make_truth
 
 TEXTURE_SIZE, MAP_HEIGHT = 512, 32
 

@@ -19,10 +19,10 @@ from benchmarks.readme import update_section
 from rich.console import Console
 
 from handrefine.config import Config, stages_of
-from handrefine.data.mismatch import MismatchSettings
 from handrefine.errors import InputError
 from handrefine.progress import SilentProgress
 from handrefine.sequence import HandSequence
+from handrefine.synthetic.mismatch import MismatchSettings
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from benchmarks.real.experiment import Options, perform
 from benchmarks.real.figures import agreement_change, claims, table
 from rich.console import Console
 
-from handrefine.cli import main
+from handrefine.cli.main import main
 from handrefine.errors import InputError
 
 

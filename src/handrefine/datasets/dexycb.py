@@ -1,0 +1,162 @@
+"""Reader of DexYCB: 8 synchronised cameras, one hand that grasps an object.
+
+Layout (github.com/NVlabs/dex-ycb-toolkit)::
+
+    {subject}/{sequence}/meta.yml                     serials, num_frames, extrinsics, mano_sides, mano_calib
+    {subject}/{sequence}/pose.npz                     pose_m (frame, hand, 51), world frame; all 0: no hand
+    {subject}/{sequence}/{serial}/color_{frame:06d}.jpg
+    {subject}/{sequence}/{serial}/labels_{frame:06d}.npz    joint_3d (hand, 21, 3), camera frame; all -1: no hand
+    calibration/intrinsics/{serial}_{width}x{height}.yml    color: fx, fy, ppx, ppy
+    calibration/extrinsics_{name}/extrinsics.yml            extrinsics: 3x4 from camera to world, by serial
+    calibration/mano_{name}/mano.yml                        betas
+
+`pose_m` is a rotation, 45 coefficients of MANO's principal components (`flat_hand_mean=False`) and a translation.
+The left hand was fitted without turning the sign of its shape directions (the toolkit's issue 28). The labels'
+`seg` is no mask of ours: see docs/datasets.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
+from handrefine.datasets.images import image_reader
+from handrefine.datasets.parsing import as_finite, as_list, as_size, read_npz_array, read_yaml_object, require
+from handrefine.errors import InputError
+from handrefine.sequence import Camera, HandAnnotation, HandSequence, PcaParameters, Side
+
+#: librealsense puts a pixel's centre at whole numbers.
+PIXEL_CENTRE_PX = 0.5
+
+
+def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
+    """Read one sequence, named SUBJECT/SEQUENCE or SEQUENCE.
+
+    Instants without any image on disk are left out; a single image that is not there is a missing view.
+
+    Raises:
+        InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers; says where.
+    """
+    root = Path(root)
+    found = sorted(path.parent.relative_to(root).as_posix() for path in root.glob("*/*/meta.yml"))
+    name = chosen_sequence(found, sequence, root)
+    folder, meta_path = root / name, root / name / "meta.yml"
+    meta = read_yaml_object(meta_path)
+    count = as_size(require(meta, "num_frames", str(meta_path)), f"{meta_path}, num_frames")
+    listed = as_list(require(meta, "serials", str(meta_path)), f"{meta_path}, serials")
+    serials = chosen_cameras([str(serial) for serial in listed], cameras, meta_path)
+    calibrated = _cameras(root / "calibration", serials, str(require(meta, "extrinsics", str(meta_path))))
+    on_disk = {
+        (frame, serial): path
+        for frame in range(count)
+        for serial in serials
+        if (path := folder / serial / f"color_{frame:06d}.jpg").exists()
+    }
+    frames = tuple(sorted({frame for frame, _ in on_disk}))
+    if not frames:
+        raise InputError("none of the sequence's images is on disk", where=folder, expected="color_000000.jpg ...")
+    return HandSequence(
+        name=name,
+        cameras=calibrated,
+        frames=frames,
+        images={
+            (frames.index(frame), serial): image_reader(path, calibrated[serial].width, calibrated[serial].height)
+            for (frame, serial), path in on_disk.items()
+        },
+        annotations=_annotations(root, folder, meta, calibrated, frames, count),
+        official_mano=True,
+    )
+
+
+def _cameras(calibration: Path, serials: Sequence[str], extrinsics: str) -> dict[str, Camera]:
+    path = calibration / f"extrinsics_{extrinsics}" / "extrinsics.yml"
+    poses = require(read_yaml_object(path), "extrinsics", str(path))
+    cameras = {}
+    for serial in serials:
+        world_from_cam = as_finite(require(poses, serial, str(path)), (12,), f"{path}, {serial}").reshape(3, 4)
+        file, width, height = _intrinsics_file(calibration / "intrinsics", serial)
+        colour = require(read_yaml_object(file), "color", str(file))
+        fx, fy, cx, cy = (
+            as_finite(require(colour, key, str(file)), (), f"{file}, {key}").item()
+            for key in ("fx", "fy", "ppx", "ppy")
+        )
+        R = world_from_cam[:, :3].T
+        cameras[serial] = Camera(
+            serial, width, height, fx, fy, cx + PIXEL_CENTRE_PX, cy + PIXEL_CENTRE_PX, R, -R @ world_from_cam[:, 3]
+        )
+    return cameras
+
+
+def _intrinsics_file(folder: Path, serial: str) -> tuple[Path, int, int]:
+    for path in sorted(folder.glob(f"{serial}_*x*.yml")):
+        width, _, height = path.stem.removeprefix(f"{serial}_").partition("x")
+        if width.isdecimal() and height.isdecimal():
+            return path, int(width), int(height)
+    raise InputError("a camera has no intrinsics", where=folder, expected=f"{serial}_640x480.yml")
+
+
+def _annotations(
+    root: Path,
+    folder: Path,
+    meta: Mapping[str, Any],
+    cameras: Mapping[str, Camera],
+    frames: tuple[int, ...],
+    count: int,
+) -> dict[Side, HandAnnotation]:
+    where = str(folder / "meta.yml")
+    sides, calibrations = (as_list(require(meta, key, where), where) for key in ("mano_sides", "mano_calib"))
+    if len(sides) != len(calibrations):
+        raise InputError("there is not one mano_calib a hand", where=where, expected=sides, found=calibrations)
+    pose_path = folder / "pose.npz"
+    poses = as_finite(read_npz_array(pose_path, "pose_m"), (count, len(sides), 51), f"{pose_path}, pose_m")
+    annotations: dict[Side, HandAnnotation] = {}
+    for hand, (side, calibration) in enumerate(zip(sides, calibrations, strict=True)):
+        if side not in ("right", "left"):
+            raise InputError("a hand has an unknown side", where=where, expected="right or left", found=side)
+        betas_path = root / "calibration" / f"mano_{calibration}" / "mano.yml"
+        betas = as_finite(
+            require(read_yaml_object(betas_path), "betas", str(betas_path)), (10,), f"{betas_path}, betas"
+        )
+        pose = poses[list(frames), hand]
+        joints_world, joint_valid = _joints(folder, cameras, frames, hand, len(sides))
+        annotations[side] = HandAnnotation(
+            side,
+            mano_valid=(pose != 0).any(axis=1),
+            joints_world=joints_world,
+            joint_valid=joint_valid,
+            mano_pca=PcaParameters(pose[:, :48], np.tile(betas, (len(frames), 1)), pose[:, 48:]),
+        )
+    if not any(a.mano_valid is not None and a.mano_valid.any() for a in annotations.values()):
+        raise InputError("no hand is annotated at any of these instants", where=pose_path)
+    return annotations
+
+
+def _joints(
+    folder: Path, cameras: Mapping[str, Camera], frames: tuple[int, ...], hand: int, hands: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (frame, 21, 3) in the world, from the first camera whose labels have them, and their validity.
+
+    The dataset's order of joints is that of `JOINT_NAMES`.
+    """
+    joints_world, valid = np.zeros((len(frames), 21, 3)), np.zeros((len(frames), 21), dtype=bool)
+    for index, frame in enumerate(frames):
+        for serial, camera in cameras.items():
+            path = folder / serial / f"labels_{frame:06d}.npz"
+            if not path.exists():
+                continue
+            joints_cam = as_finite(read_npz_array(path, "joint_3d"), (hands, 21, 3), f"{path}, joint_3d")[hand]
+            if not (joints_cam == -1).all():
+                joints_world[index] = (joints_cam - camera.t_cam_world) @ camera.R_cam_world
+                valid[index] = True
+                break
+    return joints_world, valid
+
+
+DEXYCB = DatasetFormat(
+    name="dexycb",
+    marks="calibration/, SUBJECT/SEQUENCE/meta.yml",
+    recognise=lambda root: (root / "calibration").is_dir() and any(root.glob("*/*/meta.yml")),
+    read=read_dexycb,
+)

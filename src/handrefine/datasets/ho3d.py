@@ -1,0 +1,251 @@
+"""Reader of HO-3D, versions 2 and 3: a right hand with an object, seen by one to five cameras.
+
+Layout (github.com/shreyashampali/ho3d)::
+
+    {train,evaluation}/{folder}/rgb/{frame:04d}.jpg       png in version 2
+    {train,evaluation}/{folder}/meta/{frame:04d}.pkl      handPose (48), handTrans, handBeta, handJoints3D, camMat
+    calibration/{sequence}/calibration/cam_orders.txt, trans_{i}.txt        version 3 only
+
+Every camera has a folder and an annotation of its own, in its own frame with OpenGL's axes (y up, z backward),
+joint angles relative to the flat hand. A folder whose name without its last digit has a calibration is one camera
+of a multi-view sequence; any other is a sequence with one camera, whose frame becomes the world. `trans_{i}.txt`
+takes points from OpenCV's axes in camera i to the world; the folder of camera i ends in entry i of cam_orders.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.spatial.transform import Rotation
+
+from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
+from handrefine.datasets.images import image_header, image_reader
+from handrefine.datasets.parsing import as_finite, read_text_numbers
+from handrefine.errors import InputError
+from handrefine.safe_pickle import read_pickle
+from handrefine.sequence import Camera, HandAnnotation, HandSequence, ManoParameters
+
+SPLITS = ("train", "evaluation")
+#: librealsense puts a pixel's centre at whole numbers.
+PIXEL_CENTRE_PX = 0.5
+#: Turns OpenGL's camera axes into OpenCV's, and back.
+OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
+#: `theirs[JOINT_ORDER]` is in the order of `JOINT_NAMES`; theirs are MANO's 16 joints, then the tips.
+JOINT_ORDER = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
+#: Cameras whose annotations differ by more than this do not see the same hand.
+DISAGREEMENT_M = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class _Hands:
+    """The hand as one camera's files tell it, in that camera's frame with OpenCV's axes; 0 where not valid."""
+
+    valid: Bool[np.ndarray, " frame"]
+    pose_aa: Float[np.ndarray, "frame 48"]
+    shape: Float[np.ndarray, "frame 10"]
+    trans_m: Float[np.ndarray, "frame 3"]
+    joints: Float[np.ndarray, "frame 21 3"]
+    K: Float[np.ndarray, "3 3"]
+
+    def moved(self, R: Float[np.ndarray, "3 3"], t: Float[np.ndarray, "3"]) -> "_Hands":
+        """The same hand in the frame `x' = R x + t`.
+
+        MANO rotates about its root joint J: the wrist is w = J + trans, and the new translation R w + t - J.
+        """
+        wrist = self.joints[:, 0]
+        joints = np.where(self.valid[:, None, None], self.joints @ R.T + t, 0.0)
+        rotation = (Rotation.from_matrix(R) * Rotation.from_rotvec(self.pose_aa[:, :3])).as_rotvec()
+        pose_aa = np.concatenate([rotation, self.pose_aa[:, 3:]], axis=1)
+        trans_m = joints[:, 0] - (wrist - self.trans_m)
+        keep = self.valid[:, None]
+        return _Hands(self.valid, pose_aa * keep, self.shape, trans_m * keep, joints, self.K)
+
+
+def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
+    """Read one sequence, named SPLIT/SEQUENCE or SEQUENCE; cameras bear the names of their folders.
+
+    Instants without any image on disk are left out; a single image that is not there is a missing view. Where
+    several cameras annotate an instant, the first one's annotation is taken.
+
+    Raises:
+        InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers, no instant has a full
+            annotation (as in the evaluation split), or the cameras' annotations contradict each other.
+    """
+    root = Path(root)
+    folders = _folders(root)
+    name = chosen_sequence(sorted(folders), sequence, root)
+    names = chosen_cameras([path.name for path in folders[name]], cameras, root / name)
+    files = {
+        (path.stem, folder.name): path
+        for folder in folders[name]
+        if folder.name in names
+        for path in sorted((folder / "rgb").iterdir())
+        if path.suffix in (".jpg", ".png") and path.stem.isdecimal()
+    }
+    stems = sorted({stem for stem, _ in files}, key=int)
+    if not stems:
+        raise InputError(
+            "none of the sequence's images is on disk", where=root / name, expected="rgb/0000.jpg ..."
+        )
+    instants = {stem: k for k, stem in enumerate(stems)}
+    told = {folder.name: _hands(folder, stems) for folder in folders[name] if folder.name in names}
+    hands = {camera: hand for camera, hand in told.items() if hand is not None}
+    if not hands:
+        raise InputError(
+            "no hand is fully annotated at any of these instants",
+            where=root / name,
+            expected="handPose, handTrans, handBeta and 21 handJoints3D in meta/",
+            fix="the evaluation split publishes the wrist only: take a sequence of the training split",
+        )
+    poses = _poses(root, name, hands)
+    calibrated = {
+        camera: _camera(
+            camera, next(p for (_, owner), p in files.items() if owner == camera), hands[camera].K, pose
+        )
+        for camera, pose in poses.items()
+        if any(owner == camera for _, owner in files)
+    }
+    return HandSequence(
+        name=name,
+        cameras=calibrated,
+        frames=tuple(int(stem) for stem in stems),
+        images={
+            (instants[stem], camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
+            for (stem, camera), path in files.items()
+            if camera in calibrated
+        },
+        annotations={"right": _merged([hands[camera].moved(*pose) for camera, pose in poses.items()])},
+        official_mano=True,
+    )
+
+
+def _folders(root: Path) -> dict[str, list[Path]]:
+    """The folders of every sequence, one a camera."""
+    sequences: dict[str, list[Path]] = {}
+    for split in SPLITS:
+        for rgb in sorted((root / split).glob("*/rgb")):
+            name = rgb.parent.name
+            shared = name[-1].isdecimal() and _calibration(root, name[:-1]).is_dir()
+            sequences.setdefault(f"{split}/{name[:-1] if shared else name}", []).append(rgb.parent)
+    return sequences
+
+
+def _calibration(root: Path, sequence: str) -> Path:
+    return root / "calibration" / sequence / "calibration"
+
+
+def _hands(folder: Path, stems: Sequence[str]) -> _Hands | None:
+    """What one camera's files say; None where none is a full annotation."""
+    shapes = {"handPose": (48,), "handBeta": (10,), "handTrans": (3,), "handJoints3D": (21, 3), "camMat": (3, 3)}
+    arrays = {key: np.zeros((len(stems), *shape)) for key, shape in shapes.items()}
+    valid = np.zeros(len(stems), dtype=bool)
+    for index, stem in enumerate(stems):
+        path = folder / "meta" / f"{stem}.pkl"
+        if not path.exists():
+            continue
+        meta = read_pickle(path, "an annotation file")
+        # Frames that nobody annotated hold None, those of the evaluation split the wrist in the joints' place.
+        if any(meta.get(key) is None for key in shapes) or np.asarray(meta["handJoints3D"]).size == 3:
+            continue
+        for key, shape in shapes.items():
+            arrays[key][index] = as_finite(meta[key], shape, f"{path}, {key}")
+        valid[index] = True
+    if not valid.any():
+        return None
+    K = arrays["camMat"][valid.argmax()]
+    if np.abs(arrays["camMat"][valid] - K).max() > 1e-3:
+        raise InputError("a camera matrix changes within a sequence", where=f"{folder}/meta, camMat")
+    opengl = _Hands(
+        valid,
+        arrays["handPose"],
+        arrays["handBeta"],
+        arrays["handTrans"],
+        arrays["handJoints3D"][:, JOINT_ORDER],
+        K,
+    )
+    return opengl.moved(OPENCV_FROM_OPENGL, np.zeros(3))
+
+
+Pose = tuple[np.ndarray, np.ndarray]
+
+
+def _poses(root: Path, name: str, hands: Mapping[str, _Hands]) -> dict[str, Pose]:
+    """Rotation and translation from every camera to the world.
+
+    Of the two ways to read cam_orders.txt (camera of a transform, transform of a camera) it takes the toolkit's,
+    unless the cameras agree on where the hand is by the other one only.
+    """
+    folder = _calibration(root, name.rsplit("/", maxsplit=1)[-1])
+    if not folder.is_dir():
+        return {camera: (np.eye(3), np.zeros(3)) for camera in hands}
+    path = folder / "cam_orders.txt"
+    order = np.atleast_1d(read_text_numbers(path)).astype(int).tolist()
+    if sorted(order) != list(range(len(order))):
+        raise InputError("the order of the cameras is no permutation", where=path, found=order)
+    readings = []
+    for index_of in ({camera: i for i, camera in enumerate(order)}, dict(enumerate(order))):
+        poses = {}
+        for camera in hands:
+            if int(camera[-1]) not in index_of:
+                raise InputError("a camera has no calibration", where=path, found=camera)
+            file = folder / f"trans_{index_of[int(camera[-1])]}.txt"
+            T = as_finite(read_text_numbers(file), (4, 4), str(file))
+            poses[camera] = T[:3, :3], T[:3, 3]
+        readings.append(poses)
+    apart_m = [_disagreement_m([hands[c].moved(*pose) for c, pose in poses.items()]) for poses in readings]
+    if min(apart_m) > DISAGREEMENT_M:
+        raise InputError(
+            "the cameras' annotations contradict each other",
+            where=root / name,
+            expected=f"the same hand within {DISAGREEMENT_M * 1e3:.0f} mm",
+            found=f"{apart_m[0] * 1e3:.0f} mm apart",
+            fix=f"use one camera: --cameras {next(iter(hands))}",
+        )
+    return readings[0] if apart_m[0] <= DISAGREEMENT_M else readings[1]
+
+
+def _disagreement_m(hands: Sequence[_Hands]) -> float:
+    """Median distance of the joints that the first camera and another one give at the same instant."""
+    first, *others = hands
+    both = [first.valid & other.valid for other in others]
+    apart = [
+        np.linalg.norm(first.joints[k] - other.joints[k], axis=-1).ravel()
+        for k, other in zip(both, others, strict=True)
+    ]
+    distances = np.concatenate([np.zeros(0), *apart])
+    return float(np.median(distances)) if len(distances) else 0.0
+
+
+def _camera(name: str, image: Path, K: np.ndarray, pose: Pose) -> Camera:
+    width, height, grey = image_header(image)
+    cx, cy = K[0, 2] + PIXEL_CENTRE_PX, K[1, 2] + PIXEL_CENTRE_PX
+    R, t = pose
+    return Camera(name, width, height, K[0, 0].item(), K[1, 1].item(), cx, cy, R.T, -R.T @ t, grey=grey)
+
+
+def _merged(hands: Sequence[_Hands]) -> HandAnnotation:
+    """The annotation in the world, from the first camera that has one at each instant."""
+    valid = np.stack([hand.valid for hand in hands])
+    first, instants = valid.argmax(axis=0), np.arange(valid.shape[1])
+
+    def chosen(name: str) -> np.ndarray:
+        return np.array([getattr(hand, name) for hand in hands])[first, instants]
+
+    annotated = np.any(valid, axis=0)
+    return HandAnnotation(
+        "right",
+        mano=ManoParameters(chosen("pose_aa"), chosen("shape"), chosen("trans_m"), flat_hand_mean=True),
+        mano_valid=annotated,
+        joints_world=chosen("joints"),
+        joint_valid=np.tile(annotated[:, None], (1, 21)),
+    )
+
+
+HO3D = DatasetFormat(
+    name="ho3d",
+    marks="train/FOLDER/meta/ or evaluation/FOLDER/meta/",
+    recognise=lambda root: any(any((root / split).glob("*/meta")) for split in SPLITS),
+    read=read_ho3d,
+)

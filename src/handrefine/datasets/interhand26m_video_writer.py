@@ -1,0 +1,161 @@
+"""Writer of a whole new video in InterHand2.6M's layout: pictures, masks, cameras and annotations."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import imageio.v3 as iio
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from handrefine.colour import linear_to_srgb8
+from handrefine.datasets.interhand26m_layout import (
+    JOINT_ROWS,
+    MM_PER_M,
+    PIXEL_CENTRE_PX,
+    InterHandSource,
+    annotation_path,
+    image_name,
+    is_grey,
+)
+from handrefine.datasets.interhand26m_writer import (
+    check_fit,
+    hand_type,
+    refined_joints,
+    refined_mano,
+    write_json_files,
+)
+from handrefine.errors import InputError
+from handrefine.sequence import Camera, HandAnnotation, Side
+
+
+def write_interhand26m_sequence(
+    root: Path,
+    cameras: Mapping[str, Camera],
+    frames: Sequence[int],
+    images: Mapping[tuple[int, str], Float[np.ndarray, "height width 3"]],
+    annotations: Mapping[Side, HandAnnotation],
+    *,
+    masks: Mapping[tuple[int, str], Bool[np.ndarray, "height width"]] | None = None,
+    split: str = "test",
+    capture: str = "0",
+    sequence: str = "synthetic",
+    lossless: bool = False,
+) -> None:
+    """Write a new video in InterHand2.6M's layout, all of it or nothing.
+
+    Args:
+        root: folder to create; it must not exist, or be empty.
+        images, masks: by (index into frames, camera name), linear RGB; a missing view has no entry.
+        annotations: at the instants of `frames`.
+        lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
+
+    Raises:
+        InputError: root holds something already, or the annotation does not fit the frames or is not finite.
+    """
+    root = Path(root)
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise InputError(
+            "the folder for a new dataset is not empty", where=root, fix="choose another, or remove it"
+        )
+    for name, camera in cameras.items():
+        if camera.grey != is_grey(name):
+            raise InputError("InterHand2.6M tells grey cameras by their name: 41xxxx", where=f"camera {name}")
+    for annotation in annotations.values():
+        check_fit(annotation, len(frames))
+    suffix = ".png" if lossless else ".jpg"
+    names = {key: image_name(capture, sequence, key[1], frames[key[0]], suffix) for key in images}
+    source = InterHandSource(root, split, capture, sequence, {})
+    root.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
+    try:
+        unfinished.chmod(0o755)
+        for key, linear in images.items():
+            options = {} if lossless else {"quality": 97, "subsampling": 0}
+            _write_image(unfinished / "images" / split / names[key], linear_to_srgb8(linear), **options)
+        for key, mask in (masks or {}).items():
+            path = (unfinished / "masks" / split / names[key]).with_suffix(".png")
+            _write_image(path, mask.astype(np.uint8) * 255)
+        documents = {
+            "camera": {capture: _camera_json(cameras)},
+            "joint_3d": refined_joints(source, frames, annotations),
+            "MANO_NeuralAnnot": refined_mano(source, frames, annotations),
+            "data": _data_json(source, names, cameras, frames, annotations),
+        }
+        write_json_files({annotation_path(unfinished, split, kind): d for kind, d in documents.items()})
+        unfinished.replace(root)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _camera_json(cameras: Mapping[str, Camera]) -> dict[str, Any]:
+    return {
+        "campos": {name: (c.center_world * MM_PER_M).tolist() for name, c in cameras.items()},
+        "camrot": {name: c.R_cam_world.tolist() for name, c in cameras.items()},
+        "focal": {name: [c.fx, c.fy] for name, c in cameras.items()},
+        "princpt": {name: [c.cx - PIXEL_CENTRE_PX, c.cy - PIXEL_CENTRE_PX] for name, c in cameras.items()},
+    }
+
+
+def _data_json(
+    source: InterHandSource,
+    names: Mapping[tuple[int, str], str],
+    cameras: Mapping[str, Camera],
+    frames: Sequence[int],
+    annotations: Mapping[Side, HandAnnotation],
+) -> dict[str, Any]:
+    """data.json: one entry a picture, and for each the hands' bounding box and valid joints."""
+    images, labels = [], []
+    for number, ((index, name), file_name) in enumerate(names.items()):
+        camera = cameras[name]
+        images.append(
+            {
+                "id": number,
+                "file_name": file_name,
+                "width": camera.width,
+                "height": camera.height,
+                "capture": int(source.capture) if source.capture.isdecimal() else source.capture,
+                "subject": "0",
+                "seq_name": source.sequence,
+                "camera": name,
+                "frame_idx": int(frames[index]),
+            }
+        )
+        bbox, valid = _hand_box(camera, index, annotations)
+        labels.append(
+            {
+                "id": number,
+                "image_id": number,
+                "bbox": bbox,
+                "joint_valid": valid.tolist(),
+                "hand_type": hand_type(annotations),
+                "hand_type_valid": 1,
+            }
+        )
+    return {"images": images, "annotations": labels}
+
+
+def _hand_box(
+    camera: Camera, index: int, annotations: Mapping[Side, HandAnnotation]
+) -> tuple[list[float], np.ndarray]:
+    """[x, y, width, height] around the projected valid joints (the whole image without any), and 42 flags."""
+    valid, points = np.zeros(42, dtype=int), []
+    for side, annotation in annotations.items():
+        if annotation.joints_world is not None:
+            flags = np.ones(21, bool) if annotation.joint_valid is None else annotation.joint_valid[index]
+            valid[JOINT_ROWS[side][flags]] = 1
+            points.append(annotation.joints_world[index][flags])
+    uv_px = camera.project(torch.as_tensor(np.concatenate(points or [np.zeros((0, 3))]))).numpy() - PIXEL_CENTRE_PX
+    if not len(uv_px) or not np.isfinite(uv_px).all():
+        return [0.0, 0.0, float(camera.width), float(camera.height)], valid
+    low, high = uv_px.min(axis=0), uv_px.max(axis=0)
+    return [*low.tolist(), *(high - low).tolist()], valid
+
+
+def _write_image(path: Path, pixels: np.ndarray, **options: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    iio.imwrite(path, pixels, plugin="pillow", **options)

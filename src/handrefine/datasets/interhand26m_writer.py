@@ -1,0 +1,148 @@
+"""Writer of a refined InterHand2.6M annotation: the original files, with the refined values in their place."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handrefine.datasets.interhand26m_layout import (
+    JOINT_ROWS,
+    MM_PER_M,
+    InterHandSource,
+    annotation_path,
+)
+from handrefine.errors import InputError
+from handrefine.sequence import HandAnnotation, HandSequence, Side
+
+
+def write_interhand26m_annotation(
+    sequence: HandSequence, refined: Mapping[Side, HandAnnotation], out_dir: Path
+) -> list[Path]:
+    """Write the dataset's annotation files anew, different only in what was refined.
+
+    Every other capture, instant, hand and joint keeps its value to the last digit. What `refined` marks as not
+    valid is left as it was. A file that has no refined content is not written; one that the dataset did not have
+    is created. `read_interhand26m(root, refined=out_dir)` reads the result with the original images.
+
+    Args:
+        sequence: as `read_interhand26m` gave it.
+        refined: new annotation of one or both hands, at the instants of `sequence`.
+        out_dir: receives `annotations/{split}/...`; not the dataset's own folder.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: `sequence` is not from InterHand2.6M, the annotation does not fit it or is not finite, or
+            out_dir is the dataset itself.
+    """
+    source = sequence.source
+    if not isinstance(source, InterHandSource):
+        raise InputError("only a sequence that was read from InterHand2.6M's layout can be written back to it")
+    if Path(out_dir).resolve() == source.root.resolve():
+        raise InputError(
+            "the refined annotation would overwrite the dataset's own", where=out_dir, fix="choose another folder"
+        )
+    for annotation in refined.values():
+        check_fit(annotation, len(sequence.frames))
+    documents = {}
+    if any(a.mano is not None for a in refined.values()):
+        documents["MANO_NeuralAnnot"] = refined_mano(source, sequence.frames, refined)
+    if any(a.joints_world is not None for a in refined.values()):
+        documents["joint_3d"] = refined_joints(source, sequence.frames, refined)
+    paths = {annotation_path(Path(out_dir), source.split, kind): content for kind, content in documents.items()}
+    write_json_files(paths)
+    return list(paths)
+
+
+def check_fit(annotation: HandAnnotation, n_frames: int) -> None:
+    where = f"{annotation.side} hand"
+    if annotation.mano is not None and annotation.mano.flat_hand_mean:
+        raise InputError("InterHand2.6M stores poses relative to the mean pose, not to the flat hand", where=where)
+    mano = annotation.mano
+    arrays = {"joints_world": annotation.joints_world}
+    if mano is not None:
+        arrays |= {"pose_aa": mano.pose_aa, "shape": mano.shape, "trans_m": mano.trans_m}
+    valid = {"joints_world": annotation.joint_valid}
+    for name, values in arrays.items():
+        if values is None:
+            continue
+        if len(values) != n_frames:
+            raise InputError(f"{name} has the wrong length", where=where, expected=n_frames, found=len(values))
+        flags = valid.get(name, annotation.mano_valid)
+        if not np.isfinite(values if flags is None else values[flags]).all():
+            raise InputError(f"{name} is not finite", where=where)
+
+
+def refined_mano(
+    source: InterHandSource, frames: Sequence[int], refined: Mapping[Side, HandAnnotation]
+) -> dict[str, Any]:
+    original = source.documents.get("MANO_NeuralAnnot", {})
+    capture = dict(original.get(source.capture, {}))
+    for side, annotation in refined.items():
+        mano = annotation.mano
+        if mano is None:
+            continue
+        for index, frame in enumerate(frames):
+            hands = dict(capture.get(str(frame), {"right": None, "left": None}))
+            if annotation.mano_valid is None or annotation.mano_valid[index]:
+                hands[side] = {
+                    "pose": mano.pose_aa[index].tolist(),
+                    "shape": mano.shape[index].tolist(),
+                    "trans": mano.trans_m[index].tolist(),
+                }
+                capture[str(frame)] = hands
+    return {**original, source.capture: capture}
+
+
+def refined_joints(
+    source: InterHandSource, frames: Sequence[int], refined: Mapping[Side, HandAnnotation]
+) -> dict[str, Any]:
+    original = source.documents.get("joint_3d", {})
+    capture = dict(original.get(source.capture, {}))
+    blank = {
+        "world_coord": [[0.0] * 3] * 42,
+        "joint_valid": [[0]] * 42,
+        "hand_type": hand_type(refined),
+        "hand_type_valid": 1,
+        "seq": source.sequence,
+    }
+    for side, annotation in refined.items():
+        if annotation.joints_world is None:
+            continue
+        for index, frame in enumerate(frames):
+            valid = np.ones(21, dtype=bool) if annotation.joint_valid is None else annotation.joint_valid[index]
+            if not valid.any():
+                continue
+            entry = capture.get(str(frame), blank)
+            coordinates, flags = list(entry["world_coord"]), list(entry["joint_valid"])
+            for joint in np.flatnonzero(valid):
+                row, joint_world = JOINT_ROWS[side][joint], annotation.joints_world[index, joint]
+                # A joint that is as it was read keeps its digits: division and product do not cancel exactly.
+                if not np.array_equal(np.asarray(coordinates[row], dtype=np.float64) / MM_PER_M, joint_world):
+                    coordinates[row] = (joint_world * MM_PER_M).tolist()
+                if not np.any(flags[row]):
+                    flags[row] = [1] if isinstance(flags[row], list) else 1
+            capture[str(frame)] = {**entry, "world_coord": coordinates, "joint_valid": flags}
+    return {**original, source.capture: capture}
+
+
+def hand_type(annotations: Mapping[Side, HandAnnotation]) -> str:
+    return "interacting" if len(annotations) == 2 else next(iter(annotations), "right")
+
+
+def write_json_files(contents: Mapping[Path, dict[str, Any]]) -> None:
+    """All files under their final names, or none: every one is complete before the first is renamed."""
+    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in contents}
+    try:
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary[path].write_text(json.dumps(content), encoding="utf-8")
+        for path, unfinished in temporary.items():
+            unfinished.replace(path)
+    finally:
+        for unfinished in temporary.values():
+            unfinished.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""How good a hand is: against truth, masks and images."""

@@ -1,0 +1,1 @@
+"""How the unknowns are moved."""

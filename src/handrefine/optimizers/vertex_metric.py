@@ -1,0 +1,115 @@
+"""How far the vertices move when pose and shape change a little: the natural length of an optimiser's step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from handrefine.scene.video_model import VideoHand
+
+#: Columns of an instant's variables: rotation, translation, articulation, and the betas where they are its own.
+SLICES = {
+    "rotation": slice(0, 3),
+    "translation": slice(3, 6),
+    "articulation": slice(6, 51),
+    "shape": slice(51, 61),
+}
+N_POSE, N_SHAPE = 51, 10
+#: Change by which vertices are differenced, radians, metres and betas alike; exact to 1e-3 in single precision.
+DIFFERENCE = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """A change of all geometric variables, or a gradient with respect to them.
+
+    own: one row an instant. shared: the betas of the one shape; empty where every instant has its own, in the last
+        columns of `own`.
+    """
+
+    own: Float[Tensor, "frame own"]
+    shared: Float[Tensor, " shared"]
+
+    def scaled(self, factor: Float[Tensor, " problem"]) -> "Motion":
+        """One factor for everything, or one an instant."""
+        return Motion(self.own * factor[:, None], self.shared * factor if len(self.shared) else self.shared)
+
+
+@dataclass(frozen=True, eq=False)
+class VertexMetric:
+    """The quadratic form `G` for which `d^T G d` is the mean squared vertex motion of a small change d, in m^2.
+
+    `G = J^T J / (V F)` with J the Jacobian of all vertices of all instants: blocks of the instants, coupled by the
+    shape alone. Without a shared shape every instant is a problem of its own, with `G = J^T J / V`.
+    """
+
+    blocks: Float[Tensor, "frame own own"]
+    coupling: Float[Tensor, "frame own shared"]
+    shared: Float[Tensor, "shared shared"]
+    joints: Float[Tensor, "frame 21 3 own"]
+    """How the joints, fingertips included, move with each instant's own variables."""
+
+    def motion_m(self, change: Motion) -> Float[Tensor, " problem"]:
+        """Root mean square motion of the vertices in metres: one number, or one an instant where alone."""
+        own = torch.einsum("fi,fij,fj->f", change.own, self.blocks, change.own)
+        if not len(self.shared):
+            return own.clamp(min=0).sqrt()
+        mixed = torch.einsum("fi,fij,j->", change.own, self.coupling, change.shared)
+        squared = own.sum() + 2 * mixed + change.shared @ self.shared @ change.shared
+        return squared.clamp(min=0).sqrt()[None]
+
+    def reach_m(self, change: Motion) -> Float[Tensor, " frame"]:
+        """The motion of every instant's furthest moving joint in metres, by its own variables."""
+        return torch.einsum("fjxi,fi->fjx", self.joints, change.own).norm(dim=2).amax(dim=1)
+
+    def solve(self, gradient: Motion, damping: Motion) -> Motion:
+        """`(G + diag(damping))^-1 gradient`, the instants eliminated first (Schur complement)."""
+        blocks = self.blocks + torch.diag_embed(damping.own)
+        factor = torch.linalg.cholesky(blocks)
+        own = torch.cholesky_solve(gradient.own[..., None], factor)[..., 0]
+        if not len(self.shared):
+            return Motion(own, gradient.shared)
+        coupling = torch.cholesky_solve(self.coupling, factor)
+        reduced = self.shared + torch.diag(damping.shared) - torch.einsum("fij,fik->jk", self.coupling, coupling)
+        right = gradient.shared - torch.einsum("fij,fi->j", self.coupling, own)
+        shared = torch.linalg.solve(reduced, right)
+        return Motion(own - torch.einsum("fij,j->fi", coupling, shared), shared)
+
+
+def measure_metric(hands: Sequence[VideoHand]) -> VertexMetric:
+    """The metric of one hand, or of hands that share a shape, as they are posed.
+
+    In double precision, by differences of the hand models alone. The instants of several hands follow one another.
+    """
+    frames = sum(len(hand.pose.translation) for hand in hands)
+    alone = hands[0].pose.shape.ndim == 2
+    of_verts, of_joints = zip(*map(_jacobians, hands), strict=True)
+    averaged_over = of_verts[0].shape[1] / 3 * (1 if alone else frames)
+    gram = torch.cat([jacobian.mT @ jacobian for jacobian in of_verts]) / averaged_over
+    own = gram.shape[1] if alone else N_POSE
+    return VertexMetric(
+        gram[:, :own, :own],
+        gram[:, :own, own:],
+        gram[:, own:, own:].sum(dim=0),
+        torch.cat(of_joints)[..., :own],
+    )
+
+
+@torch.no_grad()
+def _jacobians(
+    hand: VideoHand,
+) -> tuple[Float[Tensor, "frame coordinate variable"], Float[Tensor, "frame 21 3 variable"]]:
+    """Derivatives of the vertices' coordinates and of the joints at every instant."""
+    here = hand.geometry()
+    verts, joints = [], []
+    for name, columns_of_name in SLICES.items():
+        parameter = getattr(hand.pose, name)
+        for k in range(columns_of_name.stop - columns_of_name.start):
+            parameter[..., k] += DIFFERENCE
+            moved = hand.geometry()
+            parameter[..., k] -= DIFFERENCE
+            verts.append((moved.verts_world - here.verts_world).flatten(1) / DIFFERENCE)
+            joints.append((moved.joints_world - here.joints_world) / DIFFERENCE)
+    return torch.stack(verts, dim=2).double(), torch.stack(joints, dim=3).double()

@@ -1,0 +1,1 @@
+"""From a dataset to what the refinement compares with."""

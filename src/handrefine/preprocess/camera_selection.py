@@ -1,0 +1,71 @@
+"""Choosing the cameras of a sequence that see most of the annotated hand."""
+
+import logging
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from handrefine.config import Config
+from handrefine.errors import InputError
+from handrefine.preprocess.initialization import find_start
+from handrefine.preprocess.select_cameras import select_cameras
+from handrefine.render.mitsuba.runtime import start_mitsuba
+from handrefine.sequence import Hands, HandSequence, Side, sides_of
+
+log = logging.getLogger(__name__)
+AUTO = "auto:"
+
+
+def automatic_count(option: str) -> int | None:
+    """N of the option `auto:N`; None for anything else, which is names of cameras.
+
+    Raises:
+        InputError: N is no number.
+    """
+    if not option.startswith(AUTO):
+        return None
+    count = option.removeprefix(AUTO)
+    if not (count.isascii() and count.isdecimal()):
+        raise InputError(
+            "no such number of cameras can be chosen", where=f"cameras {option}", expected="auto:N", found=count
+        )
+    return int(count)
+
+
+def cameras_that_see_most(
+    sequence: HandSequence, hands: Hands, n: int, config: Config | None = None
+) -> tuple[str, ...]:
+    """The `n` cameras with the largest visible area of the annotated hand or hands, averaged over their images.
+
+    Visibility is ray-traced on the annotation, errors and all, and counts a hand's own occlusion only.
+
+    Raises:
+        InputError: a hand is not annotated, or there are fewer cameras.
+    """
+    config = Config() if config is None else config
+    start_mitsuba(config.render.variant)
+    names = list(sequence.cameras)
+    if not 1 <= n <= len(names):
+        return select_cameras(np.zeros((0, len(names))), names, n)  # refuses it
+    areas_mm2 = [_visible_areas_mm2(sequence, side, config) for side in sides_of(hands)]
+    chosen = select_cameras(np.concatenate(areas_mm2), names, n)
+    log.info("cameras that see most of the %s hand: %s", hands, ", ".join(chosen))
+    return chosen
+
+
+def _visible_areas_mm2(sequence: HandSequence, side: Side, config: Config) -> Float[np.ndarray, "frame camera"]:
+    """NaN where an image is missing."""
+    from handrefine.render.mitsuba.visibility import visible_area_mm2
+
+    start = find_start(sequence, side, config.hand)
+    mano = start.parameters
+    tensors = (torch.as_tensor(v, dtype=torch.float32) for v in (mano.pose_aa, mano.shape, mano.trans_m))
+    with torch.no_grad():
+        verts_world = start.hand(*tensors, flat_hand_mean=mano.flat_hand_mean).verts_world.numpy()
+    cameras = sequence.cameras
+    area_mm2 = np.stack(
+        [visible_area_mm2(verts, start.hand.topology.faces, list(cameras.values())) for verts in verts_world]
+    )
+    missing = [[(frame, name) not in sequence.images for name in cameras] for frame in start.frame_indices]
+    return np.where(missing, np.nan, area_mm2)

@@ -1,0 +1,1 @@
+"""What every pixel of an image shows: hand, not hand, or unknown."""

@@ -1,0 +1,91 @@
+"""A rough mask, believed only where the picture does not speak against it."""
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int8, UInt8
+
+from handrefine.preprocess.masks.labels import HAND, NOT_HAND
+
+#: Share of a mask's contour that must lie on edges of the picture for the mask to be believed.
+SUPPORTED = 0.6
+#: Radius within which that share is told along the contour, as a share of the hand's length.
+ALONG = 0.05
+#: An edge is steeper than this share of the places on the hand, and than this many 8-bit levels a pixel.
+STEEPER_THAN, LEAST_STEEP = 0.8, 4.0
+_SQUARE = np.ones((3, 3), np.uint8)
+
+Region = Bool[np.ndarray, "height width"]
+
+
+def doubtful(
+    mask: Region,
+    picture: UInt8[np.ndarray, "height width 3"],
+    segmented: Int8[np.ndarray, "height width"],
+    length_px: float,
+) -> Region:
+    """Pixels at which a mask is not to be believed.
+
+    Candidates are the pixels at which mask and segmentation disagree; where the segmentation is unsure, the mask
+    stands. They fall into connected patches, and along each runs a piece of the mask's contour. The mask is right
+    and colours are wrong where three fifths of that piece lie within a pixel of an edge of the picture (Canny),
+    and three fifths of the contour near the pixel itself. Elsewhere neither is believed.
+
+    Args:
+        mask: True where it says skin.
+        picture: 8-bit sRGB.
+        segmented: what colours say of skin, `segmentation.segment`.
+        length_px: the hand's length in this picture.
+    """
+    disagree = np.where(mask, segmented == NOT_HAND, segmented == HAND)
+    contour = _contour(mask)
+    if not disagree.any() or not contour.any():
+        return disagree
+    supported = contour & _near_edges(picture, mask & (segmented == HAND))
+    believed = _share_of_patch(disagree, contour, supported) >= SUPPORTED
+    believed &= _share_nearby(contour, supported, max(2.0, ALONG * length_px)) >= SUPPORTED
+    return disagree & ~believed
+
+
+def _contour(mask: Region) -> Region:
+    """Pixels of the mask next to pixels that are not, both within the picture."""
+    return mask & (cv2.erode(mask.astype(np.uint8), _SQUARE) == 0)
+
+
+def _near_edges(picture: UInt8[np.ndarray, "height width 3"], hand: Region) -> Region:
+    """Within a pixel of an edge that is steeper than most of the hand; in the channel that changes most."""
+    smooth = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    dx, dy = cv2.Sobel(smooth, cv2.CV_16S, 1, 0), cv2.Sobel(smooth, cv2.CV_16S, 0, 1)
+    channel = np.hypot(dx.astype(np.float32), dy.astype(np.float32)).argmax(axis=2)[..., None]
+    dx, dy = (np.ascontiguousarray(np.take_along_axis(d, channel, axis=2)[..., 0]) for d in (dx, dy))
+    steepness = np.hypot(dx.astype(np.float32), dy.astype(np.float32))
+    usual = float(np.quantile(steepness[hand], STEEPER_THAN)) if hand.any() else 0.0
+    # A Sobel filter of three pixels sums up to eight times the slope.
+    high = max(usual, 8 * LEAST_STEEP)
+    edges = cv2.Canny(dx, dy, high / 2, high, L2gradient=True)
+    return cv2.dilate(edges, _SQUARE) > 0
+
+
+def _share_of_patch(disagree: Region, contour: Region, supported: Region) -> Float[np.ndarray, "height width"]:
+    """For every pixel of a patch, which share of the contour along the patch is supported; 0 without a contour."""
+    count, patch = cv2.connectedComponents(disagree.astype(np.uint8), connectivity=4)
+    # The mask's outermost row lies in the patch, or next to it.
+    grown = np.asarray(cv2.dilate(patch.astype(np.float32), _SQUARE)).astype(int)
+    pieces = np.bincount(grown[contour], minlength=count)
+    share = np.bincount(grown[supported], minlength=count) / np.maximum(pieces, 1)
+    return share[np.asarray(patch).astype(int)]
+
+
+def _share_nearby(contour: Region, supported: Region, radius_px: float) -> Float[np.ndarray, "height width"]:
+    """Supported share of the contour around the contour's pixel that is nearest to each pixel."""
+    side = 2 * round(radius_px) + 1
+    around = cv2.boxFilter(contour.astype(np.float32), -1, (side, side), normalize=False)
+    share = cv2.boxFilter(supported.astype(np.float32), -1, (side, side), normalize=False) / np.maximum(
+        around, 0.5
+    )
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~contour).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    nearest = np.asarray(nearest).astype(int)
+    of_label = np.zeros(nearest.max() + 1, np.float32)
+    of_label[nearest[contour]] = share[contour]
+    return of_label[nearest]

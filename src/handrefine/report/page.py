@@ -1,0 +1,136 @@
+"""Putting the page of one hand together."""
+
+import time
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+import yaml
+
+from handrefine.files import whole_file
+from handrefine.report import appearance
+from handrefine.report.charts import loss_charts
+from handrefine.report.contents import RunContents, read_contents
+from handrefine.report.figures import (
+    by_camera,
+    by_instant,
+    camera_weights,
+    held_out,
+    summary,
+    view_entries,
+    worsened,
+)
+from handrefine.report.markup import section
+from handrefine.report.views import legend, view_cards, view_map, wipe
+
+REPORT_FILE = "report.html"
+
+
+def write_report_of_hand(run: Path, out: Path | None = None) -> Path:
+    """Write the page of one hand's run.
+
+    Raises:
+        InputError: this is no run folder.
+    """
+    return write_page(run / REPORT_FILE if out is None else out, report_page(read_contents(run)))
+
+
+def write_page(out: Path, page: str) -> Path:
+    """Write a page, whole or not at all."""
+    with whole_file(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return out
+
+
+def report_page(contents: RunContents) -> str:
+    """The page as text."""
+    figures = view_entries(contents)
+    cards = view_cards(contents, figures)  # first, because it measures the residuals that the tables show
+    sections = {
+        "summary": ("Summary", summary(contents, figures)),
+        "loss": ("Loss", loss_charts(contents.records)),
+        "instants": ("By instant", by_instant(contents, figures)),
+        "cameras": ("By camera", by_camera(figures)),
+        "held-out": ("Held-out cameras", held_out(contents)),
+        "weights": ("Weights of the cameras", camera_weights(contents)),
+        "views": ("Views", _views(cards, view_map(contents, figures))),
+        "texture": ("Texture", appearance.texture(contents)),
+        "light": ("Light", appearance.light(contents)),
+        "colour": ("Colour transforms", appearance.colour_transforms(contents.colours)),
+        "configuration": ("Configuration", _configuration(contents)),
+    }
+    sections = {"summary": sections.pop("summary"), "warnings": ("Warnings", _warnings(contents)), **sections}
+    title = str(contents.configuration.get("sequence", contents.run.name))
+    return filled_page(title, _facts(contents), sections)
+
+
+def filled_page(title: str, facts: Sequence[str], sections: Mapping[str, tuple[str, str]]) -> str:
+    """The page with a title, facts in a line and `{id: (heading, HTML)}`; empty sections are left out."""
+    return Template(_data("report.html")).substitute(
+        title=escape(title),
+        style=_data("report.css"),
+        script=_data("report.js"),
+        facts="".join(f"<li>{escape(fact)}</li>" for fact in facts),
+        contents="".join(
+            f'<li><a href="#{name}">{heading}</a></li>' for name, (heading, body) in sections.items() if body
+        ),
+        sections="".join(section(name, heading, body) for name, (heading, body) in sections.items()),
+    )
+
+
+def _views(cards: str, links: str) -> str:
+    if not cards:
+        return ""
+    size = '<input type="range" min="90" max="420" value="190" step="10" id="picture-size">'
+    controls = (
+        f'<div class="controls"><span>all views {wipe("share of all pictures shown before refining", "wipe-all")}'
+        f"</span><label>picture size {size}</label></div>"
+    )
+    return f"{links}{legend()}{controls}{cards}"
+
+
+def _facts(contents: RunContents) -> list[str]:
+    """What was run, in a line."""
+    configuration, metrics = contents.configuration, contents.metrics
+    counted = [
+        (len(configuration.get("cameras") or ()), "camera", "cameras"),
+        (len(configuration.get("frames") or ()), "instant", "instants"),
+        (len(contents.views), "view", "views"),
+        (metrics.get("iterations") or 0, "iteration", "iterations"),
+    ]
+    facts = [f"{configuration['hand']} hand"] if "hand" in configuration else []
+    facts += [f"{count} {one if count == 1 else many}" for count, one, many in counted if count]
+    if isinstance(seconds := metrics.get("seconds"), int | float):
+        facts.append(f"{seconds:.0f} s")
+    facts += [str(metrics[key]) for key in ("variant",) if metrics.get(key)]
+    facts += [f"seed {metrics['seed']}"] if metrics.get("seed") is not None else []
+    facts += [f"handrefine {metrics['version']}"] if metrics.get("version") else []
+    facts.append(f"report of {time.strftime('%Y-%m-%d %H:%M')}")
+    return facts
+
+
+def _warnings(contents: RunContents) -> str:
+    """What the run warned of, what got worse, and what this page lacks."""
+    messages = [
+        escape(message) + (f" <small>({count} times)</small>" if count > 1 else "")
+        for message, count in contents.warnings.items()
+    ]
+    messages += [escape(message) for message in worsened(contents)]
+    lacking = [escape(note) for note in dict.fromkeys(contents.notes)]
+    if not messages and not lacking:
+        return '<p class="muted">None.</p>'
+    warned = "".join(f'<li class="warning">{message}</li>' for message in messages)
+    return f'<ul class="warnings">{warned}{"".join(f"<li>{note}</li>" for note in lacking)}</ul>'
+
+
+def _configuration(contents: RunContents) -> str:
+    if not contents.configuration:
+        return ""
+    text = yaml.safe_dump(dict(contents.configuration), sort_keys=False, allow_unicode=True)
+    return f"<details><summary>All settings of the run</summary><pre>{escape(text)}</pre></details>"
+
+
+def _data(name: str) -> str:
+    return files("handrefine.report").joinpath(name).read_text(encoding="utf-8")

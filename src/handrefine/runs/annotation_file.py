@@ -1,0 +1,195 @@
+"""`annotation.npz`: everything a run says of the hand, before and after, in one file that needs nothing else.
+
+Evaluation, viewers and exporters read it without the dataset, the images or the hand model.
+"""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Float
+
+from handrefine.errors import InputError
+from handrefine.files import whole_file
+from handrefine.mesh import MeshTopology
+from handrefine.sequence import Camera, ManoParameters, Side
+
+FORMAT, VERSION = "handrefine annotation", 1
+FIX = "give a run folder that `handrefine refine` has finished, or run it again"
+
+_STATE = {
+    "pose_aa": ("frame", 48),
+    "shape": ("frame", 10),
+    "trans_m": ("frame", 3),
+    "flat_hand_mean": (),
+    "verts_world": ("frame", "vertex", 3),
+    "joints_world": ("frame", 21, 3),
+}
+#: Every array of the file and its shape; equal words are equal sizes.
+SHAPES: dict[str, tuple[str | int, ...]] = {
+    "side": (),
+    "hand_model": (),
+    "frames": ("frame",),
+    **{f"{moment}_{name}": shape for moment in ("before", "after") for name, shape in _STATE.items()},
+    "faces": ("face", 3),
+    "uv": ("coord", 2),
+    "uv_faces": ("face", 3),
+    "camera_name": ("camera",),
+    "camera_size_px": ("camera", 2),
+    "camera_intrinsics": ("camera", 4),
+    "camera_R_cam_world": ("camera", 3, 3),
+    "camera_t_cam_world": ("camera", 3),
+    "camera_grey": ("camera",),
+    "view_frame": ("view",),
+    "view_camera": ("view",),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class HandState:
+    """One hand at F instants: its parameters and what the hand model made of them, in metres."""
+
+    mano: ManoParameters
+    verts_world: Float[np.ndarray, "frame vertex 3"]
+    joints_world: Float[np.ndarray, "frame 21 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunAnnotation:
+    """The result of a run.
+
+    frames: the dataset's own frame numbers, in the order of the states' first axis.
+    cameras: full, uncropped cameras.
+    views: (index into `frames`, camera name) of every image that the run used.
+    hand_model: which model the parameters belong to, in the words of whoever wrote the file.
+    """
+
+    side: Side
+    frames: tuple[int, ...]
+    before: HandState
+    after: HandState
+    topology: MeshTopology
+    cameras: tuple[Camera, ...]
+    views: tuple[tuple[int, str], ...]
+    hand_model: str = "unknown"
+
+
+def write_annotation_npz(path: Path, annotation: RunAnnotation) -> None:
+    """Write the annotation; `read_annotation_npz` gives back exactly the same numbers."""
+    cameras = annotation.cameras
+    index = {camera.name: k for k, camera in enumerate(cameras)}
+    arrays = {
+        "side": np.str_(annotation.side),
+        "hand_model": np.str_(annotation.hand_model),
+        "frames": np.array(annotation.frames, dtype=np.int64),
+        **_state_arrays("before", annotation.before),
+        **_state_arrays("after", annotation.after),
+        "faces": annotation.topology.faces,
+        "uv": annotation.topology.uv,
+        "uv_faces": annotation.topology.uv_faces,
+        "camera_name": np.array([c.name for c in cameras], dtype=np.str_),
+        "camera_size_px": np.array([(c.width, c.height) for c in cameras], dtype=np.int64).reshape(-1, 2),
+        "camera_intrinsics": np.array([c.intrinsics for c in cameras], dtype=np.float64).reshape(-1, 4),
+        "camera_R_cam_world": np.array([c.R_cam_world for c in cameras]).reshape(-1, 3, 3),
+        "camera_t_cam_world": np.array([c.t_cam_world for c in cameras]).reshape(-1, 3),
+        "camera_grey": np.array([c.grey for c in cameras], dtype=bool),
+        "view_frame": np.array([frame for frame, _ in annotation.views], dtype=np.int64),
+        "view_camera": np.array([index[name] for _, name in annotation.views], dtype=np.int64),
+    }
+    with whole_file(path) as temporary:
+        np.savez_compressed(temporary, format=np.str_(FORMAT), version=np.int64(VERSION), **arrays)
+
+
+def read_annotation_npz(path: Path) -> RunAnnotation:
+    """Read an annotation; nothing in the file can run code.
+
+    Raises:
+        InputError: the file is missing, broken, of another kind or of a later version.
+    """
+    arrays = _load(path)
+    sizes = _check_shapes(path, arrays)
+    side, names = str(arrays["side"]), [str(name) for name in arrays["camera_name"]]
+    if side not in ("right", "left"):
+        raise InputError("a hand has an unknown side", where=path, expected="right or left", found=side, fix=FIX)
+    cameras = tuple(_camera(arrays, k, name) for k, name in enumerate(names))
+    view_frame, view_camera = arrays["view_frame"].tolist(), arrays["view_camera"].tolist()
+    if not all(0 <= f < sizes["frame"] for f in view_frame) or not all(0 <= c < len(names) for c in view_camera):
+        raise InputError("a view names an instant or a camera that is not there", where=path, fix=FIX)
+    return RunAnnotation(
+        side="right" if side == "right" else "left",
+        frames=tuple(arrays["frames"].tolist()),
+        before=_state(arrays, "before"),
+        after=_state(arrays, "after"),
+        topology=MeshTopology(sizes["vertex"], arrays["faces"], arrays["uv"], arrays["uv_faces"]),
+        cameras=cameras,
+        views=tuple((frame, names[camera]) for frame, camera in zip(view_frame, view_camera, strict=True)),
+        hand_model=str(arrays["hand_model"]),
+    )
+
+
+def _state_arrays(moment: str, state: HandState) -> dict[str, np.ndarray | np.generic]:
+    return {
+        f"{moment}_pose_aa": state.mano.pose_aa,
+        f"{moment}_shape": state.mano.shape,
+        f"{moment}_trans_m": state.mano.trans_m,
+        f"{moment}_flat_hand_mean": np.bool_(state.mano.flat_hand_mean),
+        f"{moment}_verts_world": state.verts_world,
+        f"{moment}_joints_world": state.joints_world,
+    }
+
+
+def _state(arrays: dict[str, np.ndarray], moment: str) -> HandState:
+    value = {name: arrays[f"{moment}_{name}"] for name in _STATE}
+    mano = ManoParameters(value["pose_aa"], value["shape"], value["trans_m"], bool(value["flat_hand_mean"]))
+    return HandState(mano, value["verts_world"], value["joints_world"])
+
+
+def _camera(arrays: dict[str, np.ndarray], k: int, name: str) -> Camera:
+    width, height = arrays["camera_size_px"][k].tolist()
+    fx, fy, cx, cy = arrays["camera_intrinsics"][k].tolist()
+    R, t = arrays["camera_R_cam_world"][k], arrays["camera_t_cam_world"][k]
+    return Camera(name, width, height, fx, fy, cx, cy, R, t, grey=bool(arrays["camera_grey"][k]))
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise InputError("the annotation file does not exist", where=path, fix=FIX)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, AttributeError, TypeError) as error:
+        # A lone .npy array is neither a context manager nor an archive, hence the last two.
+        raise InputError("the annotation file cannot be read", where=path, found=error, fix=FIX) from error
+    if str(arrays.get("format")) != FORMAT:
+        raise InputError(
+            "this npz file is not a handrefine annotation", where=path, found=", ".join(arrays), fix=FIX
+        )
+    if int(arrays.get("version", 0)) > VERSION:
+        raise InputError(
+            "the annotation file is of a later version",
+            where=path,
+            expected=f"version {VERSION}",
+            found=f"version {int(arrays['version'])}",
+            fix="update handrefine",
+        )
+    return arrays
+
+
+def _check_shapes(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, int]:
+    """The sizes behind the words of `SHAPES`, once every array agrees with them."""
+    if missing := [name for name in SHAPES if name not in arrays]:
+        raise InputError("the annotation file lacks arrays", where=path, found=", ".join(missing), fix=FIX)
+    sizes: dict[str, int] = {}
+    for name, shape in SHAPES.items():
+        found = arrays[name].shape
+        fits = len(found) == len(shape) and all(
+            size == (sizes.setdefault(axis, size) if isinstance(axis, str) else axis)
+            for size, axis in zip(found, shape, strict=True)
+        )
+        if not fits:
+            raise InputError(
+                "an array has the wrong shape", where=f"{path}, {name}", expected=shape, found=found, fix=FIX
+            )
+    return sizes

@@ -1,0 +1,1 @@
+"""The unknowns: pose, shape, texture, light, colour transforms, camera rotations."""

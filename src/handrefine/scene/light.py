@@ -1,0 +1,48 @@
+"""The environment's light as a few spherical harmonics."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from handrefine.errors import InputError
+from handrefine.scene.clamping import returning_clamp
+from handrefine.spherical import coefficient_count, latlong_directions, sh_basis
+
+MAX_ORDER = 4
+
+
+class SphericalLight(nn.Module):
+    """Distant light, `L(w) = max(0, sum_i c_i Y_i(w))`, with RGB coefficients of the bands 0 ... order (3.4.2).
+
+    A convex diffuse surface of albedo rho under constant radiance L shines with rho L in every direction. The
+    default start, L = 0.5, therefore shows a hand of albedo 0.5 at 0.25, sRGB's mid level.
+
+    Args:
+        order: highest band, 0 to 4; 1 gives the paper's 12 numbers.
+        ambient: constant radiance at the start.
+    """
+
+    coefficients: Float[Tensor, "coefficient 3"]
+
+    def __init__(self, order: int = 1, *, ambient: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= order <= MAX_ORDER:
+            raise InputError(
+                "no such order of spherical harmonics", where="light.order", expected="0 to 4", found=order
+            )
+        if ambient <= 0:
+            raise InputError("ambient light must be positive", where="light.ambient", found=ambient)
+        self.order = order
+        initial = torch.zeros(coefficient_count(order), 3)
+        initial[0] = ambient / sh_basis(torch.tensor([0.0, 0.0, 1.0]), 0)
+        self.coefficients = nn.Parameter(initial)
+
+    def bake(self, height: int = 32) -> Float[Tensor, "height width 3"]:
+        """Radiance of every texel of an environment map of height x 2 height, in `handrefine.spherical`'s layout.
+
+        Never negative. Differentiable in the coefficients; a texel at which the harmonics are negative passes only
+        gradients that ask for more light (`returning_clamp`), so that no direction goes dark for good.
+        """
+        device = self.coefficients.device
+        basis = sh_basis(latlong_directions(height, 2 * height, device), self.order)
+        return returning_clamp(basis.to(self.coefficients.dtype) @ self.coefficients, 0.0)

@@ -1,0 +1,66 @@
+"""The hand's reflectance as a sum of levels of detail."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from handrefine.errors import InputError
+from handrefine.scene.clamping import returning_clamp
+
+COARSEST = 8
+
+
+class TexturePyramid(nn.Module):
+    """Linear RGB reflectance, the sum of levels of 8x8, 16x16, ... size x size texels (3.4.1 of the paper).
+
+    Enabling the lowest levels only makes a smooth texture, which explains colour before it can explain misplaced
+    detail. Every level is brought to full size by repeated bilinear doubling,
+    `texture = l_n + up(l_(n-1) + up(l_(n-2) + ...))`, which costs a third of a direct resize of every level and
+    interpolates a coarse level more smoothly. A level of zeros changes nothing, so enabling one never jumps.
+
+    Args:
+        size: side of the finest level in texels, 8 times a power of two; 1024 gives the paper's 8 levels.
+        initial: constant reflectance at the start, held by the coarsest level.
+        n_textures: one texture for all instants, or one an instant.
+
+    Raises:
+        InputError: the size is not 8 times a power of two, or the initial reflectance is outside [0, 1].
+    """
+
+    def __init__(self, size: int = 1024, *, initial: float = 0.5, n_textures: int = 1) -> None:
+        super().__init__()
+        ratio = size // COARSEST
+        if size % COARSEST or ratio < 1 or ratio & (ratio - 1):
+            raise InputError(
+                "a texture's size must be 8 times a power of two",
+                where="texture.size",
+                found=size,
+                fix="use 256, 512 or 1024",
+            )
+        if not 0 <= initial <= 1:
+            raise InputError("a reflectance lies between 0 and 1", where="texture.initial", found=initial)
+        self.size, self.n_textures = size, n_textures
+        sides = [COARSEST << k for k in range(ratio.bit_length())]
+        self.levels = nn.ParameterList(torch.zeros(n_textures, 3, side, side) for side in sides)
+        nn.init.constant_(self.levels[0], initial)
+
+    @property
+    def n_levels(self) -> int:
+        return len(self.levels)
+
+    def forward(self, n_levels: int | None = None) -> Float[Tensor, "texture_frame height width 3"]:
+        """The texture made of the lowest `n_levels` levels (None, or more than there are: all), in [0, 1].
+
+        Differentiable in the enabled levels; outside [0, 1] only gradients that lead back pass
+        (`returning_clamp`). Always of full size; row 0 is the top of the image.
+        """
+        enabled = self.n_levels if n_levels is None else n_levels
+        if enabled < 1:
+            raise InputError("a texture needs at least one level of detail", found=enabled)
+        total: Tensor = self.levels[0]
+        for k, level in enumerate(list(self.levels)[1:], start=1):
+            total = interpolate(total, scale_factor=2, mode="bilinear", align_corners=False)
+            if k < enabled:
+                total = total + level
+        return returning_clamp(total, 0.0, 1.0).permute(0, 2, 3, 1)

@@ -1,0 +1,135 @@
+"""The pictures of a synthetic video: hands, light and cameras of a truth, brought before a renderer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+
+from handrefine.colour import linear_to_srgb8, srgb8_to_linear
+from handrefine.config import Config
+from handrefine.hand.model import HandModel
+from handrefine.refinement.problem import render_settings
+from handrefine.render.backends import create_renderer
+from handrefine.render.base import HandSurface, View, ViewSet
+from handrefine.sequence import HandAnnotation, HandSequence
+from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.synthetic.mismatch import as_taken, bright_lamp, camera_fault, fine_surface
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
+
+#: Samples a pixel of the pictures that play the part of photographs.
+PHOTO_SPP = 64
+COVERED = 0.5
+
+Views = Mapping[tuple[int, str], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Photographs:
+    """Images (linear RGB) and masks by (instant, camera name)."""
+
+    images: Views
+    masks: Views
+
+
+def photographs(
+    hands: Sequence[HandModel],
+    truths: Sequence[SyntheticTruth],
+    settings: SyntheticSettings,
+    config: Config,
+    device: torch.device,
+) -> Photographs:
+    """Take every picture of a true video of one or two hands. Mitsuba must have been started.
+
+    matched: by our own renderer in the truth's light, over black. mismatched: see `handrefine.synthetic.mismatch`.
+    """
+    if settings.kind == "mismatched":
+        return _mismatched(hands, truths, settings, config.light.map_height)
+    return _matched(hands, truths, config, device)
+
+
+def sequence_in_memory(
+    truth: SyntheticTruth, pictures: Photographs, annotation: HandAnnotation, *, masks: bool
+) -> HandSequence:
+    """The video as a reader would give it, in 8 bits but without files; with its masks, or without."""
+    images = {key: linear_to_srgb8(picture) for key, picture in pictures.images.items()}
+
+    def as_is(mask: np.ndarray) -> np.ndarray:
+        return mask
+
+    return HandSequence(
+        name="synthetic",
+        cameras=truth.cameras,
+        frames=truth.frames,
+        images={key: partial(srgb8_to_linear, image) for key, image in images.items()},
+        annotations={truth.side: annotation},
+        masks={key: partial(as_is, mask) for key, mask in pictures.masks.items()} if masks else {},
+    )
+
+
+def _matched(
+    hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], config: Config, device: torch.device
+) -> Photographs:
+    truth = truths[0]  # cameras, instants and light are common
+    keys = _keys(truth)
+    views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
+    settings = replace(render_settings(config.render), spp=PHOTO_SPP, shading="radiance")
+    renderer = create_renderer(config.render.backend, [hand.topology for hand in hands], views, settings)
+    surfaces = [
+        HandSurface(
+            torch.as_tensor(of.verts_world).float().to(device),
+            torch.as_tensor(of.texture).float().to(device)[None],
+        )
+        for of in truths
+    ]
+    with torch.no_grad():
+        light = _environment(truth, config.light.map_height).to(device)
+        picture = renderer.render(surfaces, light, seed=config.seed)
+    images = [image.cpu().numpy() for image in views.split(picture.rgb)]
+    covered = [coverage.cpu().numpy() >= COVERED for coverage in views.split(picture.coverage.sum(dim=1))]
+    return Photographs(dict(zip(keys, images, strict=True)), dict(zip(keys, covered, strict=True)))
+
+
+def _mismatched(
+    hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], settings: SyntheticSettings, map_height: int
+) -> Photographs:
+    from handrefine.render.mitsuba.photo import PhotoSettings, PhotoStudio
+
+    mismatch, truth = settings.mismatch, truths[0]
+    surface_rng, lamp_rng, camera_rng, noise_rng = (
+        np.random.default_rng(s) for s in np.random.SeedSequence([settings.seed, 1]).spawn(4)
+    )
+    surfaces = [
+        fine_surface(of.verts_world, hand.topology, mismatch.relief_mm, surface_rng)
+        for hand, of in zip(hands, truths, strict=True)
+    ]
+    lamp = bright_lamp(truth.light, truth.verts_world.mean(axis=(0, 1)), mismatch.lamp, lamp_rng)
+    skin = PhotoSettings(roughness=mismatch.roughness, specular=mismatch.specular, spp=PHOTO_SPP)
+    studio = PhotoStudio(
+        [topology for topology, _ in surfaces],
+        [of.texture for of in truths],
+        _environment(truth, map_height),
+        lamp,
+        skin,
+    )
+    faults = {name: camera_fault(c.width, c.height, mismatch, camera_rng) for name, c in truth.cameras.items()}
+    images, masks = {}, {}
+    for index, (k, name) in enumerate(_keys(truth)):
+        if index % len(truth.cameras) == 0:
+            studio.move(*(torch.as_tensor(verts_world[k]).float() for _, verts_world in surfaces))
+        rgb, coverage = studio.photograph(truth.cameras[name], seed=index)
+        images[k, name] = as_taken(rgb, coverage, faults[name], mismatch, noise_rng)
+        masks[k, name] = coverage >= COVERED
+    return Photographs(images, masks)
+
+
+def _keys(truth: SyntheticTruth) -> list[tuple[int, str]]:
+    """Instant by instant."""
+    return [(k, name) for k in range(len(truth.frames)) for name in truth.cameras]
+
+
+def _environment(truth: SyntheticTruth, height: int) -> torch.Tensor:
+    order = int(np.sqrt(len(truth.light))) - 1
+    radiance = sh_basis(latlong_directions(height, 2 * height), order) @ torch.as_tensor(truth.light).float()
+    return radiance.clamp(min=0)

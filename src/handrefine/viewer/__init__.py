@@ -1,0 +1,1 @@
+"""A run in a browser, in 3D."""

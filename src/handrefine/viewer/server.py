@@ -1,0 +1,229 @@
+"""A run in a browser, in 3D: the hand over time before and after, cameras with their images, joints and errors."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import cv2
+import imageio.v3 as iio
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from handrefine.errors import InputError
+from handrefine.export.glb import glb_bytes
+from handrefine.export.meshes import TexturedMesh
+from handrefine.image_files import srgb_bytes
+from handrefine.mesh import MeshTopology
+from handrefine.runs.annotation_file import HandState
+from handrefine.sequence import Camera
+from handrefine.viewer.scene import WindowPicture, add_camera, colour_bar, joint_lines
+
+STATES = ("after", "before")
+SKIN, PLAIN, ERROR, JOINTS = "texture", "plain", "error", "joints"
+#: A hand of any colour that lets the joints be seen.
+GLASS, GLASS_OPACITY = "translucent ", 0.55
+#: Textures go to the browser once an instant, so they are made smaller.
+TEXTURE_SIDE_PX = 512
+PLAYBACK_HZ = 6.0
+#: How far in front of its camera a picture stands, as a share of the camera's distance from the hand.
+PICTURE_DEPTH = 0.35
+MISSING = "the viewer needs viser"
+#: before or after, what is shown of it, and the instant.
+Key = tuple[str, str, int]
+JOINT_RGB = {"after": (30, 170, 90), "before": (230, 120, 30)}
+
+
+@dataclass(frozen=True, eq=False)
+class ViewerContent:
+    """What is shown.
+
+    states: by "before" and "after", at the instants of `frames`.
+    texture: linear RGB reflectance, row 0 at the top.
+    pictures: by (instant, camera name), where there are any.
+    truth_verts_world: the true vertices at the same instants, where they are known.
+    """
+
+    title: str
+    frames: tuple[int, ...]
+    states: Mapping[str, HandState]
+    topology: MeshTopology
+    texture: Float[np.ndarray, "height width 3"]
+    cameras: tuple[Camera, ...]
+    pictures: Mapping[tuple[int, str], WindowPicture] = field(default_factory=dict)
+    truth_verts_world: Float[np.ndarray, "frame vertex 3"] | None = None
+
+    def error_mm(self, which: str) -> Float[np.ndarray, "frame vertex"] | None:
+        """Distance of every vertex from the truth."""
+        if self.truth_verts_world is None:
+            return None
+        return 1000 * np.linalg.norm(self.states[which].verts_world - self.truth_verts_world, axis=-1)
+
+
+class Viewer:
+    """A running server. `step` moves a playing film on; `serve` does so for ever; `stop` ends it.
+
+    Raises:
+        InputError: viser is not installed, or the server cannot be started.
+    """
+
+    def __init__(self, content: ViewerContent, *, host: str = "127.0.0.1", port: int = 8080) -> None:
+        self._content = content
+        self._server = _server(host, port)
+        self._nodes: dict[Key, Any] = {}
+        self._errors = {which: content.error_mm(which) for which in STATES}
+        self._textures = {
+            SKIN: _jpeg(_shrunk(content.texture)),
+            PLAIN: _jpeg(np.full((8, 8, 3), 0.45, np.float32)),
+            ERROR: _png(colour_bar()),
+        }
+        self._controls()
+        centre = content.states["after"].verts_world.reshape(-1, 3).mean(axis=0).astype(float)
+        self._cameras = [
+            add_camera(self._server.scene, camera, content.pictures, PICTURE_DEPTH * _distance(camera, centre))
+            for camera in content.cameras
+        ]
+        self._place_visitors(centre)
+        self._show()
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._server.get_host()}:{self._server.get_port()}"
+
+    @property
+    def instant(self) -> int:
+        """The instant that is shown."""
+        return int(self._instant.value)
+
+    def step(self) -> None:
+        """The next instant, if the film is playing."""
+        if self._playing.value:
+            self._instant.value = (self.instant + 1) % len(self._content.frames)
+
+    def serve(self) -> None:
+        """Until interrupted."""
+        try:
+            while True:
+                time.sleep(1 / PLAYBACK_HZ)
+                self.step()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        self._server.stop()
+
+    def _controls(self) -> None:
+        gui, content = self._server.gui, self._content
+        gui.set_panel_label(content.title)
+        last = len(content.frames) - 1
+        self._instant = gui.add_slider("instant", 0, max(last, 1), 1, 0, disabled=last == 0)
+        self._playing = gui.add_checkbox("play", False, disabled=last == 0)
+        self._which = gui.add_dropdown("hand", (*STATES, "both"), initial_value="after")
+        colours = (SKIN, PLAIN) if content.truth_verts_world is None else (SKIN, PLAIN, ERROR)
+        self._colour = gui.add_dropdown("colour", colours, initial_value=SKIN)
+        self._joints = gui.add_checkbox("joints", False)
+        self._frusta = gui.add_checkbox("cameras", True)
+        self._images = gui.add_checkbox("images", bool(content.pictures), disabled=not content.pictures)
+        self._text = gui.add_markdown("")
+        for control in (self._instant, self._which, self._colour, self._joints, self._frusta, self._images):
+            control.on_update(lambda _: self._show())
+
+    def _show(self) -> None:
+        """Make the scene agree with the controls."""
+        which = STATES if self._which.value == "both" else (self._which.value,)
+        colour = self._colour.value
+        kinds = (GLASS + colour, JOINTS) if self._joints.value else (colour,)
+        wanted = {(state, kind, self.instant) for state in which for kind in kinds}
+        with self._server.atomic():
+            for key in wanted - self._nodes.keys():
+                self._nodes[key] = self._add(key)
+            for key, node in self._nodes.items():
+                node.visible = key in wanted
+            for camera in self._cameras:
+                camera.show(self.instant, lines=self._frusta.value, image=self._images.value)
+        self._text.content = self._description(which)
+
+    def _add(self, key: Key) -> Any:
+        """A hand or its joints at one instant; sent to the browser when it is first wanted."""
+        which, kind, instant = key
+        name = f"/{which}/{kind}/{instant}"
+        if kind == JOINTS:
+            lines = joint_lines(self._content.states[which].joints_world[instant])
+            return self._server.scene.add_line_segments(name, lines, JOINT_RGB[which], thickness=0.002)
+        colour = kind.removeprefix(GLASS)
+        opacity = 1.0 if colour == kind else GLASS_OPACITY
+        mesh, texture = self._mesh(which, colour, instant), self._textures[colour]
+        return self._server.scene.add_glb(name, glb_bytes(mesh, texture, opacity=opacity))
+
+    def _mesh(self, which: str, colour: str, instant: int) -> TexturedMesh:
+        content, errors = self._content, self._errors[which]
+        mesh = TexturedMesh.of(content.states[which].verts_world[instant : instant + 1], content.topology)
+        if colour != ERROR or errors is None:
+            return mesh
+        # The colour bar is a texture, so the error is a texture coordinate.
+        share = np.clip(errors[instant] / self._largest_mm, 0, 1)[content.topology.split_to_vertex]
+        return replace(mesh, uv=np.stack([share, np.full_like(share, 0.5)], axis=1))
+
+    @property
+    def _largest_mm(self) -> float:
+        """The end of the colour bar: the same for both states, so that their colours can be compared."""
+        errors = self._errors["before"]
+        return float(np.quantile(errors, 0.95)) if errors is not None and errors.any() else 1.0
+
+    def _description(self, which: tuple[str, ...]) -> str:
+        lines = [f"frame **{self._content.frames[self.instant]}**"]
+        for state in which:
+            errors = self._errors[state]
+            if errors is not None:
+                lines.append(f"{state}: mean vertex error **{errors[self.instant].mean():.2f} mm**")
+        if self._colour.value == ERROR:
+            lines.append(f"pale 0 mm, dark red {self._largest_mm:.1f} mm and more")
+        return "\n\n".join(lines)
+
+    def _place_visitors(self, target: Float[np.ndarray, "3"]) -> None:
+        """Let visitors look at the hand from beside the first camera, what the cameras call up being up."""
+        content = self._content
+        if not content.cameras:
+            return
+        up = -np.mean([camera.R_cam_world[1] for camera in content.cameras], axis=0)
+        if np.linalg.norm(up) > 0.1:
+            self._server.scene.set_up_direction(up / np.linalg.norm(up))
+        first = content.cameras[0]
+        away = first.center_world - target
+        side = first.R_cam_world[0] * np.linalg.norm(away)
+        initial = self._server.initial_camera
+        initial.position = tuple((target + 0.7 * away + 0.45 * side).tolist())
+        initial.look_at = tuple(target.tolist())
+
+
+def _server(host: str, port: int) -> Any:
+    try:
+        import viser  # pyright: ignore[reportMissingImports]  (an extra)
+    except ImportError as error:
+        raise InputError(MISSING, found=error, fix="pip install 'handrefine[view]'") from error
+    try:
+        return viser.ViserServer(host=host, port=port, verbose=False)
+    except OSError as error:
+        raise InputError(
+            "the viewer cannot be started", where=f"{host}:{port}", found=error, fix="choose another --port"
+        ) from error
+
+
+def _distance(camera: Camera, point_world: Float[np.ndarray, "3"]) -> float:
+    return float(np.linalg.norm(camera.center_world - point_world))
+
+
+def _shrunk(texture: Float[np.ndarray, "height width 3"]) -> Float[np.ndarray, "_h _w 3"]:
+    side = max(texture.shape[:2])
+    if side <= TEXTURE_SIDE_PX:
+        return texture
+    size = [max(1, round(n * TEXTURE_SIDE_PX / side)) for n in texture.shape[1::-1]]
+    return cv2.resize(texture, size, interpolation=cv2.INTER_AREA)
+
+
+def _jpeg(linear: Float[np.ndarray, "height width 3"]) -> bytes:
+    return iio.imwrite("<bytes>", srgb_bytes(linear), extension=".jpg", plugin="pillow", quality=92)
+
+
+def _png(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    return iio.imwrite("<bytes>", pixels, extension=".png", plugin="pillow")

@@ -1,0 +1,138 @@
+"""Where skin is taken from, by configuration, on a painted video of two cameras."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import pytest
+import torch
+
+from handrefine import regions
+from handrefine.colour import srgb8_to_linear
+from handrefine.config import LabelConfig
+from handrefine.errors import InputError
+from handrefine.preprocess.crops import Window
+from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
+from handrefine.preprocess.masks.mask_source import SkinSource
+from handrefine.sequence import Camera, HandSequence
+
+HEIGHT, WIDTH = 200, 260
+CAMERAS = ("a", "b")
+
+
+def camera(name: str) -> Camera:
+    """One metre away, 1 mm a pixel."""
+    return Camera(name, WIDTH, HEIGHT, 1000.0, 1000.0, 0.0, 0.0, np.eye(3), np.array([0.0, 0.0, 1.0]))
+
+
+def joints_px(x: float) -> np.ndarray:
+    """A flat hand that points up, its wrist at (x, 150) and its middle fingertip 90 px above."""
+    joints = [(0.0, 0.0), *((18.0 * (k - 2), -(36.0 + 18 * j)) for k in range(5) for j in range(4))]
+    return np.array(joints) + np.array([x, 150.0])
+
+
+def skin_of(x: float) -> np.ndarray:
+    skin = regions.dilated(regions.bones(joints_px(x), HEIGHT, WIDTH), 6)
+    skin[115:200, round(x) - 28 : round(x) + 28] = True
+    return skin
+
+
+def reader(x: float, seed: int) -> Callable[[], np.ndarray]:
+    noise = np.random.default_rng(seed).normal(0, 5, (HEIGHT, WIDTH, 3))
+    picture = np.where(skin_of(x)[..., None], (205, 150, 125), (60, 120, 90)) + noise
+    return lambda: srgb8_to_linear(np.clip(picture, 0, 255).astype(np.uint8))
+
+
+def painted_video(
+    places: tuple[float, ...], mask: Callable[[float], np.ndarray] | None = None
+) -> tuple[HandSequence, torch.Tensor]:
+    """The hand's wrist is at these columns at successive instants; the same in both cameras."""
+    keys = [(k, name) for k in range(len(places)) for name in CAMERAS]
+    given = {} if mask is None else {(k, name): partial(mask, places[k]) for k, name in keys}
+    sequence = HandSequence(
+        name="painted",
+        cameras={name: camera(name) for name in CAMERAS},
+        frames=tuple(range(len(places))),
+        images={key: reader(places[key[0]], seed) for seed, key in enumerate(keys)},
+        annotations={},
+        masks=given,
+    )
+    flat = np.stack([np.concatenate([joints_px(x) / 1000, np.zeros((21, 1))], axis=1) for x in places])
+    return sequence, torch.tensor(flat)
+
+
+def window(name: str = "a") -> Window:
+    x0, y0, x1, y1 = 10, 20, 190, 195
+    return Window(x0, y0, x1, y1, camera(name).cropped(x0, y0, x1 - x0, y1 - y0))
+
+
+def labels(source: SkinSource, k: int = 0) -> np.ndarray:
+    found = source.labels(k, "a", window())
+    assert found is not None
+    return found
+
+
+def test_colours_tell_skin_where_there_is_no_mask():
+    sequence, joints = painted_video((100.0,))
+    for config in (LabelConfig(), LabelConfig(source="segment")):
+        label = labels(SkinSource(sequence, [0], [joints], config))
+        assert ((label == HAND) != window().cut(skin_of(100.0))).mean() < 0.005
+
+
+def test_a_given_mask_is_checked_unless_it_is_not_to_be():
+    """The mask lacks the fingertips on one side."""
+
+    def bad(x: float) -> np.ndarray:
+        mask = skin_of(x)
+        mask[:90, round(x) + 10 :] = False
+        return mask
+
+    sequence, joints = painted_video((100.0,), bad)
+    missing = window().cut(skin_of(100.0) & ~bad(100.0))
+    checked = labels(SkinSource(sequence, [0], [joints], LabelConfig()))
+    assert (checked[missing] == UNKNOWN).mean() > 0.95
+    assert (checked[~missing] == UNKNOWN).mean() < 0.02
+    believed = labels(SkinSource(sequence, [0], [joints], LabelConfig(check_masks=False)))
+    assert np.array_equal(believed == HAND, window().cut(bad(100.0)))
+    assert (believed[missing] == NOT_HAND).all()
+    ignored = labels(SkinSource(sequence, [0], [joints], LabelConfig(source="segment")))
+    assert (ignored[missing] == HAND).mean() > 0.95
+
+
+def test_a_plate_tells_what_stands_before_it():
+    places = (60.0, 200.0, 60.0, 200.0)
+    sequence, joints = painted_video(places)
+    label = labels(SkinSource(sequence, [0, 1, 2, 3], [joints], LabelConfig(source="plate")))
+    skin = window().cut(skin_of(60.0))
+    known = label != UNKNOWN
+    assert known[skin].mean() > 0.5
+    assert (label[known & skin] == HAND).mean() > 0.95
+    assert (label[known & ~skin] == NOT_HAND).mean() > 0.95
+
+
+def test_over_black_and_with_source_none_nothing_is_told():
+    sequence, joints = painted_video((100.0,))
+    assert SkinSource(sequence, [0], [joints], LabelConfig(), over_black=True).labels(0, "a", window()) is None
+    assert SkinSource(sequence, [0], [joints], LabelConfig(source="none")).labels(0, "a", window()) is None
+
+
+def test_an_annotation_beside_the_hand_gives_no_labels_rather_than_wrong_ones():
+    sequence, joints = painted_video((100.0,))
+    away = joints + torch.tensor([0.12, -0.06, 0.0])
+    assert SkinSource(sequence, [0], [away], LabelConfig()).labels(0, "a", window()) is None
+
+
+def test_joints_that_no_camera_sees_do_no_harm():
+    sequence, joints = painted_video((100.0,))
+    behind = torch.full_like(joints, torch.nan)
+    assert labels(SkinSource(sequence, [0], [joints, behind], LabelConfig())).any()
+    assert SkinSource(sequence, [0], [behind], LabelConfig()).labels(0, "a", window()) is None
+
+
+@pytest.mark.parametrize(("source", "message"), [("plate", "several instants"), ("masks", "there are none")])
+def test_a_source_that_cannot_serve_is_refused(source: Literal["plate", "masks"], message: str):
+    sequence, joints = painted_video((100.0,))
+    with pytest.raises(InputError, match=message) as error:
+        SkinSource(sequence, [0], [joints], LabelConfig(source=source))
+    assert "labels.source" in str(error.value)

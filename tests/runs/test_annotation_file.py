@@ -1,0 +1,160 @@
+"""The annotation file gives back what was put in, and says what is wrong with other files."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from handrefine.errors import InputError
+from handrefine.mesh import MeshTopology
+from handrefine.runs.annotation_file import (
+    SHAPES,
+    HandState,
+    RunAnnotation,
+    read_annotation_npz,
+    write_annotation_npz,
+)
+from handrefine.sequence import Camera, ManoParameters
+
+
+def state(rng: np.random.Generator, frames: int, vertices: int) -> HandState:
+    mano = ManoParameters(
+        rng.normal(size=(frames, 48)),
+        rng.normal(size=(frames, 10)),
+        rng.normal(size=(frames, 3)),
+        bool(frames % 2),
+    )
+    verts = rng.normal(size=(frames, vertices, 3)).astype(np.float32)
+    return HandState(mano, verts, rng.normal(size=(frames, 21, 3)))
+
+
+def annotation(frames: int = 3) -> RunAnnotation:
+    rng = np.random.default_rng(0)
+    cameras = tuple(
+        Camera(
+            name,
+            640 + k,
+            480,
+            500.1 + k,
+            501.7,
+            320.3,
+            239.9,
+            Rotation.random(rng=rng).as_matrix(),
+            rng.normal(size=3),
+            grey=bool(k),
+        )
+        for k, name in enumerate(("400012", "cam ü"))
+    )
+    topology = MeshTopology(
+        9, rng.integers(0, 9, size=(5, 3)), rng.random((12, 2)), rng.integers(0, 12, size=(5, 3))
+    )
+    return RunAnnotation(
+        side="left",
+        frames=tuple(100 + 7 * k for k in range(frames)),
+        before=state(rng, frames, 9),
+        after=state(rng, frames, 9),
+        topology=topology,
+        cameras=cameras,
+        views=((0, "cam ü"), (0, "400012"), (frames - 1, "400012")),
+        hand_model="open hand",
+    )
+
+
+def assert_same(a: object, b: object) -> None:
+    if isinstance(a, np.ndarray):
+        assert isinstance(b, np.ndarray)
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    elif isinstance(a, tuple) and a and isinstance(a[0], Camera):
+        assert isinstance(b, tuple)
+        for first, second in zip(a, b, strict=True):
+            assert_same(first, second)
+    elif hasattr(a, "__dataclass_fields__"):
+        assert type(a) is type(b)
+        for name in type(a).__dataclass_fields__:  # pyright: ignore[reportAttributeAccessIssue]
+            assert_same(getattr(a, name), getattr(b, name))
+    else:
+        assert type(a) is type(b)
+        assert a == b
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_round_trip_is_exact(tmp_path, frames):
+    original = annotation(frames)
+    write_annotation_npz(tmp_path / "annotation.npz", original)
+    assert_same(original, read_annotation_npz(tmp_path / "annotation.npz"))
+
+
+def test_a_run_without_views_is_read_back(tmp_path):
+    original = replace(annotation(), cameras=(), views=())
+    write_annotation_npz(tmp_path / "annotation.npz", original)
+    assert_same(original, read_annotation_npz(tmp_path / "annotation.npz"))
+
+
+def test_the_documented_arrays_are_those_in_the_file(tmp_path):
+    write_annotation_npz(tmp_path / "annotation.npz", annotation())
+    with np.load(tmp_path / "annotation.npz") as archive:
+        assert set(archive.files) == {*SHAPES, "format", "version"}
+    conventions = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
+    assert [name for name in SHAPES if f"`{name}`" not in conventions] == []
+
+
+def edited(path, **changes: object) -> None:
+    write_annotation_npz(path, annotation())
+    with np.load(path) as archive:
+        arrays = {**archive, **changes}
+    np.savez(path, allow_pickle=True, **{name: value for name, value in arrays.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "something else"}, "not a handrefine annotation"),
+        ({"version": 2}, "later version"),
+        ({"faces": None}, "lacks arrays"),
+        ({"after_pose_aa": np.zeros((3, 45))}, "wrong shape"),
+        ({"after_verts_world": np.zeros((3, 8, 3), np.float32)}, "wrong shape"),
+        ({"side": "middle"}, "unknown side"),
+        ({"view_camera": np.array([0, 1, 2])}, "not there"),
+        ({"faces": np.array([{"code": print}], dtype=object)}, "cannot be read"),
+    ],
+)
+def test_a_wrong_file_is_told_by_name(tmp_path, changes, message):
+    path = tmp_path / "annotation.npz"
+    edited(path, **changes)
+    with pytest.raises(InputError, match=message) as caught:
+        read_annotation_npz(path)
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "text", "truncated", "one array", "folder"])
+def test_a_broken_file_is_told_by_name(tmp_path, kind):
+    path = tmp_path / "annotation.npz"
+    if kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "text":
+        path.write_text("hello")
+    elif kind == "truncated":
+        write_annotation_npz(path, annotation())
+        path.write_bytes(path.read_bytes()[:-200])
+    elif kind == "one array":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    elif kind == "folder":
+        path.mkdir()
+    with pytest.raises(InputError) as caught:
+        read_annotation_npz(path)
+    assert str(path) in str(caught.value)
+
+
+def test_damage_inside_an_array_is_found(tmp_path):
+    path = tmp_path / "annotation.npz"
+    write_annotation_npz(path, annotation())
+    damaged = bytearray(path.read_bytes())
+    middle = len(damaged) // 2
+    damaged[middle : middle + 40] = bytes(40)
+    path.write_bytes(bytes(damaged))
+    with pytest.raises(InputError, match="cannot be read"):
+        read_annotation_npz(path)

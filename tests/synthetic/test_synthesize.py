@@ -1,0 +1,34 @@
+"""`handrefine synthesize`: what lies on disk is what a reader of the dataset finds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from handrefine.cli.main import main
+from handrefine.datasets.interhand26m import read_interhand26m
+from handrefine.synthetic.truth import load_truth
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_mismatched_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Clutter behind the hand in every view, still over time; masks that fit; the truth beside it."""
+    size = ["--cameras", "2", "--instants", "2", "--size", "48", "--seed", "3"]
+    main(["synthesize", "--out", str(tmp_path / "data"), "--truth-kind", "mismatched", *size])
+    sequence, truth = read_interhand26m(tmp_path / "data"), load_truth(tmp_path / "data" / "truth.npz")
+    assert truth.light.shape == (25, 3)
+    assert len(sequence.masks) == len(sequence.images) == 4
+    for name, camera in sequence.cameras.items():
+        both = [(sequence.images[k, name](), sequence.masks[k, name]()) for k in range(2)]
+        nowhere = ~both[0][1] & ~both[1][1]
+        background = both[0][0][nowhere]
+        assert background.std() > 0.05
+        # Noise only: two readings at 2000 electrons, compressed twice.
+        assert np.abs(background - both[1][0][nowhere]).mean() < 0.03
+        for k, (_, mask) in enumerate(both):
+            u, v = camera.project(torch.as_tensor(truth.verts_world[k])).numpy().T
+            assert np.count_nonzero(mask) > 0.1 * mask.size
+            assert abs(np.nonzero(mask)[1].min() - u.min()) < 2
+            assert abs(np.nonzero(mask)[0].max() + 1 - v.max()) < 2
+    assert "10.00 mm off" in " ".join(capsys.readouterr().out.split())

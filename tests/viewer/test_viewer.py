@@ -1,0 +1,137 @@
+"""The 3D viewer: geometry of cameras and bones everywhere; the server and its page where viser is installed."""
+
+import socket
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+import torch
+from example_run import write_example_run
+from headless import browser_path, open_browser
+from made_run import FRAMES, make_run
+from rich.console import Console
+
+from handrefine.cli.view_command import view, viewer_content
+from handrefine.errors import InputError
+from handrefine.hand.model import load_hand_model
+from handrefine.synthetic.truth import SyntheticSettings, make_truth, save_truth
+from handrefine.viewer.scene import corners_world, joint_lines, pyramid_lines
+from handrefine.viewer.server import Viewer
+
+
+@pytest.fixture(scope="module")
+def made(runtime, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("viewer") / "run"
+    return folder, make_run(folder)
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_a_cameras_picture_lies_where_the_camera_sees_it(made):
+    camera, window = made[1].cameras[1], (-3, 5, 30, 38)
+    corners = corners_world(camera, window, 0.3)
+    expected = [(-3, 5), (30, 5), (30, 38), (-3, 38)]
+    torch.testing.assert_close(camera.project(torch.from_numpy(corners)), torch.tensor(expected).double())
+    np.testing.assert_allclose((corners - camera.center_world) @ camera.R_cam_world[2], 0.3)
+    lines = pyramid_lines(camera, window, 0.3)
+    np.testing.assert_allclose(lines[:4, 0], np.tile(camera.center_world, (4, 1)), atol=1e-12)
+
+
+def test_bones_run_from_the_wrist_to_every_tip(made):
+    joints = made[1].after.joints_world[0]
+    lines = joint_lines(joints)
+    np.testing.assert_array_equal(lines[::4, 0], np.tile(joints[0], (5, 1)))
+    np.testing.assert_array_equal(lines[3::4, 1], joints[4::4])
+    np.testing.assert_array_equal(lines[1:4, 0], lines[:3, 1])
+
+
+def test_a_missing_viser_is_told(made, monkeypatch):
+    monkeypatch.setitem(sys.modules, "viser", None)
+    with pytest.raises(InputError, match=r"handrefine\[view\]"):
+        view(made[0], browser=False, console=Console(quiet=True))
+
+
+def test_a_truth_of_another_video_is_refused(made, tmp_path):
+    hand = load_hand_model("right")
+    save_truth(
+        tmp_path / "truth.npz", make_truth(hand, hand.default_skin()[::32, ::32], SyntheticSettings(size=16))
+    )
+    with pytest.raises(InputError, match="another video"):
+        viewer_content(made[0], tmp_path / "truth.npz")
+
+
+def test_pictures_of_the_run_are_found(tmp_path):
+    write_example_run(tmp_path / "run")
+    content = viewer_content(tmp_path / "run", None)
+    assert {key[0] for key in content.pictures} == {0, 1}
+    assert {key[1] for key in content.pictures} == {camera.name for camera in content.cameras}
+
+
+def test_the_page_loads_and_the_film_plays(made, free_port):
+    pytest.importorskip("viser", reason="the extra [view] is not installed")
+    viewer = Viewer(viewer_content(made[0], None), port=free_port)
+    try:
+        with urllib.request.urlopen(viewer.url, timeout=10) as page:
+            assert page.status == 200
+            assert b"<html" in page.read()
+        viewer.step()
+        assert viewer.instant == 0
+        viewer._playing.value = True
+        seen = [viewer.instant for _ in range(4) if viewer.step() is None]
+        assert seen == [1, 2, 0, 1]
+        visible = [key for key, node in viewer._nodes.items() if node.visible]
+        assert visible == [("after", "texture", 1)]
+    finally:
+        viewer.stop()
+
+
+@pytest.mark.skipif(browser_path() is None, reason="no Chromium on this machine")
+def test_a_browser_shows_the_page_and_connects(made, free_port, tmp_path):
+    """The page's program runs, talks to the server, and needs nothing from elsewhere."""
+    pytest.importorskip("viser", reason="the extra [view] is not installed")
+    viewer = Viewer(viewer_content(made[0], None), port=free_port)
+    try:
+        with open_browser(tmp_path / "profile") as page:
+            page.open(viewer.url)
+            deadline = time.monotonic() + 60
+            while "run, right hand" not in page.evaluate("document.body.innerText"):  # which the server tells it
+                assert time.monotonic() < deadline, page.problems
+                page.evaluate("new Promise((done) => setTimeout(done, 200))")
+            page.screenshot(tmp_path / "viewer.png")
+        elsewhere = [p for p in page.problems if p.startswith("asks for") and "127.0.0.1" not in p]
+        assert elsewhere == []
+    finally:
+        viewer.stop()
+
+
+def test_everything_can_be_switched_on(made, tmp_path, free_port):
+    """Both hands in the colours of their errors, with joints and pictures."""
+    pytest.importorskip("viser", reason="the extra [view] is not installed")
+    from dataclasses import replace
+
+    write_example_run(tmp_path / "run")
+    content = viewer_content(tmp_path / "run", None)
+    viewer = Viewer(replace(content, truth_verts_world=content.states["after"].verts_world), port=free_port)
+    try:
+        viewer._which.value, viewer._colour.value, viewer._joints.value = "both", "error", True
+        viewer._instant.value = 1
+        visible = {key for key, node in viewer._nodes.items() if node.visible}
+        assert visible == {
+            (which, kind, 1) for which in ("before", "after") for kind in ("translucent error", "joints")
+        }
+        assert "after: mean vertex error **0.00 mm**" in viewer._text.content
+        for camera in viewer._cameras:
+            assert {k: node.visible for k, node in camera.pictures.items()} == {0: False, 1: True}
+    finally:
+        viewer.stop()
+
+
+def test_frames_are_the_datasets_own(made):
+    assert viewer_content(made[0], None).frames == FRAMES
