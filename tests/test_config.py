@@ -16,9 +16,7 @@ def test_the_papers_preset_is_the_papers() -> None:
     config = load_config(CONFIGS / "paper.yaml")
     stages = [(name, stage.iterations) for name, stage in stages_of(config.schedule)]
     assert stages == [("environment", 10), ("texture", 10), ("joint", 80)]
-    assert all(
-        stage.views_per_instant is None and stage.resolution == 1 for _, stage in stages_of(config.schedule)
-    )
+    assert all(stage.views_per_frame is None and stage.resolution == 1 for _, stage in stages_of(config.schedule))
     assert all(stage.edges for _, stage in stages_of(config.schedule))
     assert config.optimiser.geometry == "adam"
     assert (config.rates.texture, config.rates.shape, config.rates.articulation) == (0.014, 0.003, 0.0087)

@@ -144,8 +144,8 @@ def _directions(work: Workload) -> Directions:
     """(index of the variable, direction, step): metres, radians, reflectance, a coefficient's radiance."""
     frames = len(work.verts_world)
     settings = SyntheticSettings(
-        cameras=len(work.views) // frames,
-        instants=frames,
+        n_cameras=len(work.views) // frames,
+        n_frames=frames,
         size=work.views.views[0].camera.width,
         texture_size=TEXTURE_SIZE,
     )

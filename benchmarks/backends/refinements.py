@@ -15,7 +15,7 @@ METHODS = ("dmvr", "smvr")
 
 
 def refinements(*, size: int, iterations: int, videos: int) -> list[dict]:
-    """`configs/dmvr.yaml` (radiance) and `configs/smvr.yaml` (reflectance, every instant alone), 4 x 3 views.
+    """`configs/dmvr.yaml` (radiance) and `configs/smvr.yaml` (reflectance, every frame alone), 4 x 3 views.
 
     The photographs are Mitsuba's for both, at many samples a pixel. `iterations`: of the joint stage.
     """
@@ -26,7 +26,7 @@ def refinements(*, size: int, iterations: int, videos: int) -> list[dict]:
             method=method,
             cameras=4,
             video=video,
-            instants=3,
+            frames=3,
             size=size,
             video_cameras=4,
             error_mm=10.0,

@@ -26,7 +26,7 @@ def tables(samples: dict, metrics: Sequence[Metric]) -> str:
             _figures(m for m in metrics if m.key.startswith(_COMPARED)),
             "**Gradients** as a share of the finite difference, with the standard error:",
             _gradients(samples["gradients"]),
-            "**Refinement**, 4 cameras x 3 instants, from 10 mm; means over videos, each video in brackets:",
+            "**Refinement**, 4 cameras x 3 frames, from 10 mm; means over videos, each video in brackets:",
             _refinements(samples["refinements"]),
         ]
     )

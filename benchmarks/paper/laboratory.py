@@ -67,8 +67,8 @@ class Laboratory:
 
     def _video(self, run: Run) -> Video:
         settings = SyntheticSettings(
-            cameras=run.video_cameras,
-            instants=run.instants,
+            n_cameras=run.video_cameras,
+            n_frames=run.frames,
             size=run.size,
             seed=run.video,
             kind=run.kind,
@@ -119,7 +119,7 @@ def errors(state: State, true: HandGeometry) -> Sample:
 
 
 def texture_figure(refinement: Refinement, truth: SyntheticTruth) -> float | None:
-    """Eq. 5; the mean over instants where each has a texture of its own."""
+    """Eq. 5; the mean over frames where each has a texture of its own."""
     true = torch.from_numpy(np.ascontiguousarray(truth.texture))
     textures, seen = torch.from_numpy(refinement.textures), torch.from_numpy(refinement.textures_seen)
     figures = [texture_psnr(texture, true, mask) for texture, mask in zip(textures, seen, strict=True)]

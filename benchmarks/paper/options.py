@@ -24,8 +24,8 @@ class Options:
     """Exit with status 1 where a target is missed."""
     videos: int | None = None
     """Number of videos; their seeds are 0, 1, ..., with --quick 1000, 1001, ..."""
-    instants: int | None = None
-    """Instants of a video."""
+    frames: int | None = None
+    """Frames of a video."""
     size: int | None = None
     """Width and height of the images."""
     only: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Options:
 
     def scale(self) -> Scale:
         scale = QUICK if self.quick else FULL
-        given = {name: getattr(self, name) for name in ("videos", "instants", "size", "mismatch", "masks")}
+        given = {name: getattr(self, name) for name in ("videos", "frames", "size", "mismatch", "masks")}
         chosen = with_changes(
             replace(scale, **{name: value for name, value in given.items() if value is not None}), self.change
         )

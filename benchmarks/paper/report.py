@@ -44,6 +44,6 @@ def _method(scale: Scale, samples: Sequence[Sample], complete: bool) -> str:
     part = "" if complete else " Not all runs have been made."
     return (
         f"Means ± standard deviations over videos (seeds {listed('video')}; settings were tuned on seeds from "
-        f"1000 on), {scale.instants} instants, {scale.size} x {scale.size} px, start {scale.error_mm:g} mm off."
+        f"1000 on), {scale.frames} frames, {scale.size} x {scale.size} px, start {scale.error_mm:g} mm off."
         f"{part} Machine: {listed('machine')}. Commits: {listed('commit')}."
     )

@@ -49,7 +49,7 @@ class Scale:
 
     videos: int = 5
     first_seed: int = REPORTED
-    instants: int = 10
+    frames: int = 10
     size: int = 128
     error_mm: float = 10.0
     video_cameras: int = 16
@@ -66,7 +66,7 @@ FULL = Scale(changes={})
 QUICK = Scale(
     videos=1,
     first_seed=TUNING,
-    instants=3,
+    frames=3,
     size=64,
     video_cameras=4,
     cameras=(2, 4),
@@ -89,7 +89,7 @@ class Run:
     method: str
     cameras: int
     video: int
-    instants: int
+    frames: int
     size: int
     video_cameras: int
     error_mm: float
@@ -116,7 +116,7 @@ def runs_of(experiment: Experiment, scale: Scale) -> list[Run]:
             method=method,
             cameras=cameras,
             video=scale.first_seed + video,
-            instants=scale.instants,
+            frames=scale.frames,
             size=scale.size,
             video_cameras=scale.video_cameras,
             error_mm=scale.error_mm,

@@ -12,7 +12,7 @@ from benchmarks.harness import Metric, Outcome, finish, options
 from benchmarks.renderer.workload import Iteration, seconds, wavefront_iteration, workload
 from handrefine.render.mitsuba.runtime import start_mitsuba
 
-#: (cameras, instants) of every number of views.
+#: (cameras, frames) of every number of views.
 VIEWS = {1: (1, 1), 4: (4, 1), 16: (16, 1), 64: (16, 4), 160: (16, 10)}
 VARIANCE_PAIRS = 12
 #: Pictures of this size have next to no pixels: what an iteration costs then is its fixed cost.

@@ -38,16 +38,16 @@ class Workload:
 
 
 def workload(
-    cameras: int, instants: int, size: int, *, spp: int = 4, depth: int = 3, device: torch.device
+    cameras: int, frames: int, size: int, *, spp: int = 4, depth: int = 3, device: torch.device
 ) -> Workload:
     """A synthetic video of whole images, `size` x `size` pixels."""
     hand = load_hand_model("right")
     truth = make_truth(
         hand,
         hand.default_skin(),
-        SyntheticSettings(cameras=cameras, instants=instants, size=size, texture_size=TEXTURE_SIZE),
+        SyntheticSettings(n_cameras=cameras, n_frames=frames, size=size, texture_size=TEXTURE_SIZE),
     )
-    views = ViewSet(tuple(View(k, c) for k in range(instants) for c in truth.cameras.values()))
+    views = ViewSet(tuple(View(k, c) for k in range(frames) for c in truth.cameras.values()))
     basis = sh_basis(latlong_directions(MAP_HEIGHT, 2 * MAP_HEIGHT), 1)
     environment = (basis @ torch.as_tensor(truth.light).float()).clamp(min=0)
     true_verts, texture = (torch.as_tensor(a).float().to(device) for a in (truth.verts_world, truth.texture))

@@ -99,7 +99,7 @@ class ObjectiveConfig:
     lambda_prior: NonNegativeFloat = 0.03
     """Weight of the temporal prior (Eq. 4); the paper's 1 is that of a sum over pixels, ours of a mean."""
     prior_window: PositiveInt = 3
-    """Window of the bilateral filter, in instants."""
+    """Window of the bilateral filter, in frames."""
     prior_sigma: PositiveFloat = 0.6
     """Value scale of the bilateral filter, in radians."""
     prior_a: PositiveFloat = 0.5
@@ -138,7 +138,7 @@ class TrustConfig:
 class LabelConfig:
     source: Literal["auto", "masks", "segment", "plate", "none"] = "auto"
     """What tells skin from the rest. masks: those given. segment: colours (GrabCut), learned where the annotation
-    puts the hands. plate: the camera's empty background, from the instants at which the hand is elsewhere.
+    puts the hands. plate: the camera's empty background, from the frames at which the hand is elsewhere.
     none: nothing does. auto: masks where there are any, else segment. Over black, the image itself tells."""
     check_masks: bool = True
     """Leave unknown where colours and edges of the image contradict a given mask; unneeded for exact masks."""
@@ -185,8 +185,8 @@ class MetricConfig:
     step_mm: PositiveFloat = 1.5
     """Root mean square motion of the vertices in one step at the full rate, millimetres."""
     reach_mm: PositiveFloat = 4.0
-    """An instant whose step would move some joint by more than this, at the full rate, takes a smaller one: else
-    the whole step may go into one finger at one instant once everything else has arrived."""
+    """A frame whose step would move some joint by more than this, at the full rate, takes a smaller one: else
+    the whole step may go into one finger at one frame once everything else has arrived."""
     momentum: Annotated[float, Ge(0), Lt(1)] = 0.7
     """Share of the averaged gradient that is kept from one iteration to the next."""
     refresh: PositiveInt = 10
@@ -220,8 +220,8 @@ class StageConfig:
     """How many of the texture's lowest levels of detail are enabled."""
     resolution: Annotated[float, Gt(0), Le(1)] = 1.0
     """Pictures are shrunk by this factor: 0.5 takes a quarter of the time and pulls from further away."""
-    views_per_instant: PositiveInt | None = None
-    """An iteration looks at about so many views of every instant, at all of them in turn; none: at all at once."""
+    views_per_frame: PositiveInt | None = None
+    """An iteration looks at about so many views of every frame, at all of them in turn; none: at all at once."""
     initial_rate: NonNegativeFloat = 1.0
     """Share of the rates at the stage's beginning."""
     final_rate: NonNegativeFloat = 1.0
@@ -253,7 +253,7 @@ class ScheduleConfig:
         variables=("environment", "colour"),
         texture_levels=1,
         resolution=0.5,
-        views_per_instant=4,
+        views_per_frame=4,
         edges=False,
     )
     texture: StageConfig = StageConfig(
@@ -261,7 +261,7 @@ class ScheduleConfig:
         variables=("texture", "colour"),
         texture_levels=2,
         resolution=0.5,
-        views_per_instant=4,
+        views_per_frame=4,
         edges=False,
     )
     coarse: StageConfig = StageConfig(
@@ -269,7 +269,7 @@ class ScheduleConfig:
         variables=ALL_VARIABLES,
         texture_levels=6,
         resolution=0.5,
-        views_per_instant=4,
+        views_per_frame=4,
         final_rate=0.3,
     )
     again: StageConfig = StageConfig(
@@ -277,7 +277,7 @@ class ScheduleConfig:
         variables=("rotation", "translation", "articulation"),
         texture_levels=6,
         resolution=0.5,
-        views_per_instant=4,
+        views_per_frame=4,
         initial_rate=0.6,
         final_rate=0.3,
         second_start=True,
@@ -286,7 +286,7 @@ class ScheduleConfig:
         iterations=30,
         variables=ALL_VARIABLES,
         texture_levels=8,
-        views_per_instant=4,
+        views_per_frame=4,
         initial_rate=0.3,
         final_rate=0.02,
     )
@@ -294,7 +294,7 @@ class ScheduleConfig:
         iterations=40,
         variables=("texture", "environment", "colour"),
         texture_levels=8,
-        views_per_instant=4,
+        views_per_frame=4,
         final_rate=0.02,
         edges=False,
     )
@@ -312,8 +312,8 @@ class Config:
 
     seed: int = 0
     """Seed of every random number."""
-    instants: Annotated[Literal["joint", "independent"], arg(name="instants-are")] = "joint"
-    """joint: one shape and one texture for the video (DMVR). independent: every instant on its own (SMVR)."""
+    frame_coupling: Literal["joint", "independent"] = "joint"
+    """joint: one shape and one texture for the video (DMVR). independent: every frame on its own (SMVR)."""
     hand: HandConfig = field(default_factory=HandConfig)
     hands: HandsConfig = field(default_factory=HandsConfig)
     render: RenderConfig = field(default_factory=RenderConfig)

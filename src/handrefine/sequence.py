@@ -108,7 +108,7 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class ManoParameters:
-    """MANO parameters of one hand at F instants, in the world frame.
+    """MANO parameters of one hand at F frames, in the world frame.
 
     pose_aa: global rotation (3) and 15 joint rotations (45), axis-angle. With `flat_hand_mean=False`
         the 45 are relative to the model's mean pose (InterHand2.6M), else to the flat hand.
@@ -141,7 +141,7 @@ class PcaParameters:
 
 @dataclass(frozen=True, eq=False)
 class HandAnnotation:
-    """What a dataset says of one hand at every instant: MANO parameters, 3D joints, or both.
+    """What a dataset says of one hand at every frame: MANO parameters, 3D joints, or both.
 
     mano_valid, joint_valid: False where the dataset says nothing (missing hand, unlabelled joint).
     mano_pca: in the place of `mano` where only the hand model can tell the joint angles.
@@ -164,9 +164,9 @@ WriteBack = Callable[["HandSequence", Mapping[Side, HandAnnotation], Path], list
 
 @dataclass(frozen=True, eq=False)
 class HandSequence:
-    """A multi-view video: cameras, instants, lazily read images, and the annotation of one or two hands.
+    """A multi-view video: cameras, frames, lazily read images, and the annotation of one or two hands.
 
-    frames: the dataset's own frame numbers, ascending, in general with gaps; every other per-instant array
+    frames: the dataset's own frame numbers, ascending, in general with gaps; every other per-frame array
         follows their order. A (frame index, camera name) without an entry in `images` is a missing view.
     masks: True where a pixel shows skin; by what the mask's maker saw, so other hand and forearm may be included.
     source: what the writer needs to give back the dataset's own format (a reader's private matter).

@@ -55,7 +55,7 @@ def test_the_full_experiments_are_the_papers():
     assert (
         max(run.video for run in fig4) < 1000 <= min(run.video for run in runs_of("fig4", QUICK))
     )  # settings are tuned on seeds from 1000 on
-    assert {run.instants for run in fig4} == {10}
+    assert {run.frames for run in fig4} == {10}
     assert len(runs_of("table1", FULL)) == 5 * 2 * (4 + 2)
     assert {run.cameras for run in runs_of("texture", FULL)} == {16}
     # The texture's runs are runs of Fig. 4, measured once.
@@ -155,7 +155,7 @@ def test_a_runs_settings_reach_its_video(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr("benchmarks.paper.laboratory.refine", stopped)
     laboratory = Laboratory(Config().render)
-    scale = replace(QUICK, instants=1, size=32, video_cameras=2, cameras=(2,), masks=True)
+    scale = replace(QUICK, frames=1, size=32, video_cameras=2, cameras=(2,), masks=True)
     for cast in (0.0, 0.5):
         for run in runs_of("fig4", replace(scale, mismatch=MismatchSettings(cast=cast)))[::2]:
             with pytest.raises(Stopped):
@@ -223,7 +223,7 @@ def test_a_tiny_experiment_runs_and_goes_on_where_it_stopped(
 ):
     tiny: dict[str, Any] = {
         "quick": True,
-        "instants": 2,
+        "frames": 2,
         "size": 32,
         "results": tmp_path / "results",
     }

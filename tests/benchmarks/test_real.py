@@ -49,7 +49,7 @@ def test_without_masks_there_is_nothing_to_claim():
 
 def test_a_run_leaves_figures_pictures_and_a_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data, results = tmp_path / "data", tmp_path / "benchmarks" / "results"
-    size = ["--cameras", "3", "--instants", "1", "--size", "32", "--truth-kind", "mismatched"]
+    size = ["--n-cameras", "3", "--n-frames", "1", "--size", "32", "--truth-kind", "mismatched"]
     main(["synthesize", "--out", str(data), *size])
     config = tmp_path / "quick.yaml"
     stages = ("environment", "texture", "coarse", "again", "joint", "finish")

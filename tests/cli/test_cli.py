@@ -19,7 +19,7 @@ from handrefine.synthetic.truth import SyntheticSettings, make_truth
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny video in InterHand2.6M's layout: right annotation, grey pictures."""
     hand = load_hand_model("right")
-    truth = make_truth(hand, hand.default_skin(), SyntheticSettings(cameras=2, instants=2, size=32))
+    truth = make_truth(hand, hand.default_skin(), SyntheticSettings(n_cameras=2, n_frames=2, size=32))
     keys = [(k, name) for k in range(2) for name in truth.cameras]
     picture = np.full((32, 32, 3), 0.2, dtype=np.float32)
     root = tmp_path_factory.mktemp("pristine") / "data"

@@ -31,12 +31,12 @@ from handrefine.errors import InputError
 from handrefine.sequence import HandSequence, ManoParameters
 
 
-def check_projection(sequence: HandSequence, truth: Truth, poses: dict[str, np.ndarray], instant: int = 0) -> None:
+def check_projection(sequence: HandSequence, truth: Truth, poses: dict[str, np.ndarray], frame: int = 0) -> None:
     """Joints in pixels, through the reader's world, against the toolkit's drawing; ours are half a pixel on."""
     annotation = next(iter(sequence.annotations.values()))
     for name, pose in poses.items():
-        expected = drawn_px(truth.seen_from(pose).joints[instant]) + 0.5
-        found = sequence.cameras[name].project(torch.as_tensor(annotation.joints_world[instant]))
+        expected = drawn_px(truth.seen_from(pose).joints[frame]) + 0.5
+        found = sequence.cameras[name].project(torch.as_tensor(annotation.joints_world[frame]))
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
@@ -55,7 +55,7 @@ def test_dexycb(tmp_path: Path) -> None:
     assert set(sequence.images) == {(k, s) for k in range(3) for s in SERIALS} - {(0, SERIALS[1])}
     assert sequence.images[0, SERIALS[0]]().shape == (SIZE[1], SIZE[0], 3)
     assert (sequence.fix_left_shape, sequence.official_mano) == (False, True)
-    check_projection(sequence, truth, dict(zip(SERIALS, rig(2), strict=True)), instant=1)
+    check_projection(sequence, truth, dict(zip(SERIALS, rig(2), strict=True)), frame=1)
     annotation = sequence.annotation("right")
     assert annotation.mano is None
     check_mano(annotation.mano_pca.in_angles(COMPONENTS), sequence, [True, True, False])
@@ -95,7 +95,7 @@ DEXYCB_FAULTS = {
         lambda r: np.savez(r / DEXYCB_NAME / "pose.npz", pose_m=np.zeros((3, 1, 51))),
         "no hand is annotated.*pose.npz",
     ),
-    "lost instants": (lambda r: _yaml(r / DEXYCB_NAME / "meta.yml", num_frames=4), "wrong shape.*4x1x51.*3x1x51"),
+    "lost frames": (lambda r: _yaml(r / DEXYCB_NAME / "meta.yml", num_frames=4), "wrong shape.*4x1x51.*3x1x51"),
     "torn archive": (
         lambda r: (r / DEXYCB_NAME / "pose.npz").write_bytes((r / DEXYCB_NAME / "pose.npz").read_bytes()[:900]),
         "damaged.*pose.npz",
@@ -210,7 +210,7 @@ def test_ho3d_with_several_cameras(tmp_path: Path, order: tuple[int, ...]) -> No
     np.testing.assert_allclose(annotation.mano.trans_m, truth.trans_m, atol=1e-9)
     assert annotation.mano.flat_hand_mean
     check_projection(sequence, truth, dict(zip(names, rig(3), strict=True)))
-    check_mano(annotation.mano, sequence, [True, True])  # the second instant is told by ABF11
+    check_mano(annotation.mano, sequence, [True, True])  # the second frame is told by ABF11
 
 
 def test_ho3d_reads_the_order_of_cameras_in_the_way_in_which_they_agree(tmp_path: Path) -> None:

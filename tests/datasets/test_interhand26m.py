@@ -67,7 +67,7 @@ def test_validity_of_joints_and_hands(tmp_path):
     assert right.mano.flat_hand_mean is False
 
 
-def test_missing_views_instants_and_mano_are_tolerated(tmp_path):
+def test_missing_views_frames_and_mano_are_tolerated(tmp_path):
     content = documents()
     del content["MANO_NeuralAnnot"], content["joint_3d"]["5"]["7"]
     write_dataset(tmp_path, content)

@@ -111,7 +111,7 @@ def test_nothing_wrong_or_half_is_written(dataset, tmp_path):
 
 
 def _video():
-    """Two cameras, two instants, a missing view, a left hand with joints and one instant of MANO."""
+    """Two cameras, two frames, a missing view, a left hand with joints and one frame of MANO."""
     rng = np.random.default_rng(0)
     R = np.array([[0.8, 0.0, -0.6], [0.0, 1.0, 0.0], [0.6, 0.0, 0.8]])
     cameras = {

@@ -91,7 +91,7 @@ def test_the_gesture_is_an_animation_of_morph_targets(folder, run, tmp_path):
     assert sum(view["byteLength"] for view in document["bufferViews"]) <= document["buffers"][0]["byteLength"]
 
 
-def test_a_whole_gesture_opens_elsewhere_at_its_first_instant(folder, run, tmp_path):
+def test_a_whole_gesture_opens_elsewhere_at_its_first_frame(folder, run, tmp_path):
     export(folder, "glb", tmp_path / "hand.glb", console=SILENT)
     loaded = trimesh.load(tmp_path / "hand.glb", process=False, force="mesh")
     assert isinstance(loaded, trimesh.Trimesh)

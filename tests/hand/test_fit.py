@@ -89,7 +89,7 @@ def test_noise_is_averaged_not_followed(model):
     assert max(x.max() for x in beyond) < 0.05, "a joint bends further than a hand can"
 
 
-def test_two_wrong_joints_an_instant_are_found_out(model):
+def test_two_wrong_joints_an_frame_are_found_out(model):
     verts, joints = plausible_hands(model, seed=2)
     g = torch.Generator().manual_seed(0)
     wrong = torch.stack([torch.randperm(21, generator=g)[:2] for _ in range(FRAMES)])
@@ -117,7 +117,7 @@ def test_missing_joints_are_filled_in(model):
     assert (fit.weight[~valid.numpy()] == 0).all()
 
 
-def test_an_instant_without_a_palm_or_with_few_joints_is_left_out(right):
+def test_an_frame_without_a_palm_or_with_few_joints_is_left_out(right):
     verts, joints = plausible_hands(right)
     valid = everything()
     valid[0, 5:] = False  # wrist and thumb: five joints
@@ -158,10 +158,10 @@ def test_joints_of_the_wrong_count_are_refused(right):
 def test_a_joint_that_is_valid_but_nan_is_named(right):
     joints = plausible_hands(right)[1]
     joints[1, JOINT_NAMES.index("ring2"), 0] = torch.nan
-    with pytest.raises(InputError, match="instant 1, joint ring2"):
+    with pytest.raises(InputError, match="frame 1, joint ring2"):
         fit_to_joints(right, joints, everything())
 
 
 def test_nothing_to_fit_is_said(right):
-    with pytest.raises(InputError, match="no instant has enough valid joints"):
+    with pytest.raises(InputError, match="no frame has enough valid joints"):
         fit_to_joints(right, torch.zeros(2, 21, 3), torch.zeros(2, 21, dtype=torch.bool))

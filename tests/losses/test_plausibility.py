@@ -24,7 +24,7 @@ def test_limits_cost_nothing_within_and_the_square_beyond():
     pose[0, 3] = 5.0
     assert joint_limit_loss(pose, lower, upper).item() == 0.0
     pose[1, 7] = -0.2 - 2 * LIMIT_SCALE
-    assert joint_limit_loss(pose, lower, upper).item() == pytest.approx(4 / 2)  # one of two instants
+    assert joint_limit_loss(pose, lower, upper).item() == pytest.approx(4 / 2)  # one of two frames
 
 
 def test_gradients_are_those_of_finite_differences():

@@ -43,7 +43,7 @@ def test_nor_does_it_at_uneven_gaps(frames: list[int], seed: int):
 
 
 @pytest.mark.parametrize("n_frames", [1, 2])
-def test_too_few_instants_have_no_prior(n_frames: int):
+def test_too_few_frames_have_no_prior(n_frames: int):
     values = noise(n_frames).requires_grad_()
     loss = temporal_prior(values, range(n_frames))
     loss.backward()
@@ -53,7 +53,7 @@ def test_too_few_instants_have_no_prior(n_frames: int):
 
 
 def test_a_spike_by_hand():
-    """One joint of three instants at 0, 0.3, 0 rad: both neighbours weigh exp(-2) exp(-0.3^2 / (2 0.6^2))."""
+    """One joint of three frames at 0, 0.3, 0 rad: both neighbours weigh exp(-2) exp(-0.3^2 / (2 0.6^2))."""
     values = torch.zeros(3, 45, dtype=torch.float64)
     values[1, 6] = 0.3
     weight = math.exp(-2) * math.exp(-0.125)
@@ -94,7 +94,7 @@ def test_gradient_is_that_of_the_filter_with_its_weights_held(order: Literal[0, 
         return torch.exp(-((time[s] - time[t]) ** 2) / (2 * 0.5**2) - distance / (2 * 0.6**2))[:, None]
 
     def shares(t: int, weights: dict[int, torch.Tensor]) -> dict[int, torch.Tensor]:
-        """The share of each instant in what the mean or the fitted line says of t: a 2 x 2 system a joint."""
+        """The share of each frame in what the mean or the fitted line says of t: a 2 x 2 system a joint."""
         moments = [sum(w * (time[s] - time[t]) ** k for s, w in weights.items()) for k in range(3)]
         if order == 0:
             return {s: w / moments[0] for s, w in weights.items()}
@@ -130,7 +130,7 @@ def test_descending_smooths_jitter():
     assert after.max() < before.max()
 
 
-def test_a_window_of_one_instant_leaves_everything_as_it_is():
+def test_a_window_of_one_frame_leaves_everything_as_it_is():
     assert temporal_prior(noise(6), range(6), window=1).item() == 0
 
 

@@ -20,7 +20,7 @@ def model(*, alone: bool) -> VideoHand:
     rng = np.random.default_rng(2)
     pose = rng.normal(0, 0.2, (FRAMES, 48))
     start = ManoParameters(pose, rng.normal(0, 0.3, (FRAMES, 10)), rng.normal(0, 0.1, (FRAMES, 3)))
-    variables = PoseVariables(start, shape_per_instant=alone)
+    variables = PoseVariables(start, shape_per_frame=alone)
     return VideoHand(load_hand_model("right"), variables, TexturePyramid(8))
 
 
@@ -60,7 +60,7 @@ def test_the_metric_tells_how_far_the_furthest_joint_moves(alone: bool) -> None:
 
 
 def test_a_step_into_one_finger_is_held() -> None:
-    """All of the gradient in one finger at one instant: the step's length would throw it across the hand."""
+    """All of the gradient in one finger at one frame: the step's length would throw it across the hand."""
     hand, config = model(alone=False), MetricConfig(step_mm=1.5, reach_mm=4.0)
     descent = MetricDescent([hand], ("rotation", "translation", "articulation", "shape"), config)
     before = hand.geometry().joints_world.detach()
@@ -87,7 +87,7 @@ def test_solving_undoes_the_metric(alone: bool) -> None:
     torch.testing.assert_close(found.shared, wanted.shared, rtol=1e-6, atol=1e-9)
 
 
-def test_an_instant_of_its_own_does_not_feel_the_others() -> None:
+def test_an_frame_of_its_own_does_not_feel_the_others() -> None:
     metric, gradient = measure_metric([model(alone=True)]), change(alone=True)
     damping = Motion(torch.full_like(gradient.own, 1e-6), gradient.shared)
     first = VertexMetric(metric.blocks[:1], metric.coupling[:1], metric.shared, metric.joints[:1])

@@ -19,7 +19,9 @@ from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_t
 @pytest.fixture(scope="module")
 def truth() -> SyntheticTruth:
     hand = load_hand_model("right")
-    return make_truth(hand, hand.default_skin(), SyntheticSettings(cameras=3, instants=2, size=32, texture_size=8))
+    return make_truth(
+        hand, hand.default_skin(), SyntheticSettings(n_cameras=3, n_frames=2, size=32, texture_size=8)
+    )
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_a_second_hand_is_skin_as_well():
     assert ((segment(picture, models, LENGTH) == HAND) != skin).mean() < 0.003
 
 
-def test_colours_learned_at_one_instant_serve_at_another():
+def test_colours_learned_at_one_frame_serve_at_another():
     first, second = upright_hand(80), upright_hand(150)
     models = models_of(painted(skin_of(first)), first)
     label = segment(painted(skin_of(second), seed=1), models, LENGTH)

@@ -47,7 +47,7 @@ def reader(x: float, seed: int) -> Callable[[], np.ndarray]:
 def painted_video(
     places: tuple[float, ...], mask: Callable[[float], np.ndarray] | None = None
 ) -> tuple[HandSequence, torch.Tensor]:
-    """The hand's wrist is at these columns at successive instants; the same in both cameras."""
+    """The hand's wrist is at these columns at successive frames; the same in both cameras."""
     keys = [(k, name) for k in range(len(places)) for name in CAMERAS]
     given = {} if mask is None else {(k, name): partial(mask, places[k]) for k, name in keys}
     sequence = HandSequence(
@@ -130,7 +130,7 @@ def test_joints_that_no_camera_sees_do_no_harm():
     assert SkinSource(sequence, [0], [behind], LabelConfig()).labels(0, "a", window()) is None
 
 
-@pytest.mark.parametrize(("source", "message"), [("plate", "several instants"), ("masks", "there are none")])
+@pytest.mark.parametrize(("source", "message"), [("plate", "several frames"), ("masks", "there are none")])
 def test_a_source_that_cannot_serve_is_refused(source: Literal["plate", "masks"], message: str):
     sequence, joints = painted_video((100.0,))
     with pytest.raises(InputError, match=message) as error:

@@ -154,7 +154,7 @@ FEW = {
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("video") / "data"
-    settings = SyntheticSettings(cameras=5, instants=1, size=64, texture_size=128)
+    settings = SyntheticSettings(n_cameras=5, n_frames=1, size=64, texture_size=128)
     synthesize(folder, "right", settings, 6.0, Config(), console=Console(quiet=True))
     return folder
 

@@ -29,7 +29,7 @@ SMALL = {
 
 
 def small_video(folder: Path, side: Side) -> SyntheticTruth:
-    settings = SyntheticSettings(cameras=4, instants=2, size=64, texture_size=128)
+    settings = SyntheticSettings(n_cameras=4, n_frames=2, size=64, texture_size=128)
     synthesize(folder, side, settings, 10.0, Config(), console=QUIET)
     return load_truth(folder / "truth.npz")
 
@@ -68,9 +68,9 @@ def test_edges_count_where_the_surface_moves(video: tuple[Path, SyntheticTruth])
     assert with_edges == {"coarse", "again", "joint"}
 
 
-def test_independent_instants_come_closer_too(video: tuple[Path, SyntheticTruth]) -> None:
+def test_independent_frames_come_closer_too(video: tuple[Path, SyntheticTruth]) -> None:
     mapping = config_to_mapping(load_config(CONFIGS / "smvr.yaml"))
-    differences = {name: mapping[name] for name in ("instants", "render", "objective")}
+    differences = {name: mapping[name] for name in ("frame_coupling", "render", "objective")}
     stages = schedule(texture=4, joint=25)
     for name in ("texture", "joint"):
         stages[name] |= {"variables": mapping["schedule"][name]["variables"]}
@@ -79,9 +79,9 @@ def test_independent_instants_come_closer_too(video: tuple[Path, SyntheticTruth]
     assert errors[-1] < 4.0
 
 
-def test_independent_instants_cannot_be_tied(video: tuple[Path, SyntheticTruth]) -> None:
+def test_independent_frames_cannot_be_tied(video: tuple[Path, SyntheticTruth]) -> None:
     with pytest.raises(InputError, match="lambda_prior to 0"):
-        errors_mm(*video, {"instants": "independent"})
+        errors_mm(*video, {"frame_coupling": "independent"})
 
 
 def test_one_seed_gives_one_result(video: tuple[Path, SyntheticTruth]) -> None:

@@ -1,4 +1,4 @@
-"""Fingers that begin anew: between which poses, and which instants stay with it."""
+"""Fingers that begin anew: between which poses, and which frames stay with it."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from handrefine.refinement.restart import SecondStart, between_neighbours
 from handrefine.refinement.view_batches import Batch
 from handrefine.synthetic.truth import SyntheticSettings
 
-INSTANTS = 4
+FRAMES = 4
 #: Angles of the middle finger's three joints: bent far back.
 FINGER, BENT = slice(9, 18), 1.0
 
@@ -27,12 +27,12 @@ FINGER, BENT = slice(9, 18), 1.0
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video whose annotation is the truth."""
     data = tmp_path_factory.mktemp("second") / "data"
-    settings = SyntheticSettings(cameras=4, instants=INSTANTS, size=48, texture_size=128)
+    settings = SyntheticSettings(n_cameras=4, n_frames=FRAMES, size=48, texture_size=128)
     synthesize(data, "right", settings, 0.0, Config(), console=Console(quiet=True))
     return data
 
 
-def job_with_a_finger_astray(folder: Path, instant: int) -> tuple[Job, list[tuple[Batch, Energy]]]:
+def job_with_a_finger_astray(folder: Path, frame: int) -> tuple[Job, list[tuple[Batch, Energy]]]:
     job = prepare(
         read_interhand26m(folder),
         ["right"],
@@ -41,11 +41,11 @@ def job_with_a_finger_astray(folder: Path, instant: int) -> tuple[Job, list[tupl
     weights = CameraWeights(job.config.trust, job.observations.camera_names, job.runtime.device)
     energy = Energy(job.config.objective, job.observations, job.frames, weights)
     with torch.no_grad():
-        job.model.hands[0].pose.articulation[instant, FINGER] += BENT
+        job.model.hands[0].pose.articulation[frame, FINGER] += BENT
     return job, [(Batch(job.observations, job.renderer), energy)]
 
 
-def test_only_the_instant_whose_finger_went_astray_starts_again(folder: Path) -> None:
+def test_only_the_frame_whose_finger_went_astray_starts_again(folder: Path) -> None:
     job, looks = job_with_a_finger_astray(folder, 1)
     pose = job.model.hands[0].pose
     before = pose.articulation.detach().clone()
@@ -56,7 +56,7 @@ def test_only_the_instant_whose_finger_went_astray_starts_again(folder: Path) ->
     kept = pose.articulation.detach()
     assert torch.equal(kept[1], begun[1])
     assert kept[1, FINGER].abs().max() < 0.5 * BENT
-    others = [k for k in range(INSTANTS) if k != 1]
+    others = [k for k in range(FRAMES) if k != 1]
     assert torch.equal(kept[others], before[others])
 
 

@@ -39,7 +39,7 @@ def config(iterations: int, **more: object) -> Config:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("both") / "data"
-    settings = SyntheticSettings(cameras=5, instants=2, size=64, texture_size=128)
+    settings = SyntheticSettings(n_cameras=5, n_frames=2, size=64, texture_size=128)
     synthesize(folder, "both", settings, 10.0, Config(), console=QUIET)
     return folder
 
@@ -128,7 +128,7 @@ def test_a_held_out_image_does_not_change_the_result(sequence: HandSequence) -> 
     assert errors[1] > 1.5 * errors[0]
 
 
-def test_a_hand_may_be_missing_at_some_instants(sequence: HandSequence) -> None:
+def test_a_hand_may_be_missing_at_some_frames(sequence: HandSequence) -> None:
     left = sequence.annotation("left")
     without = replace(left, mano_valid=np.array([False, True]), joints_world=None, joint_valid=None)
     partly = replace(sequence, annotations={**sequence.annotations, "left": without})
@@ -165,7 +165,7 @@ def test_what_shared_betas_mean_depends_on_the_models(sequence: HandSequence) ->
     assert mirrors(left, right)
     left._mano.shapedirs[:, 0] *= -1
     assert not mirrors(left, right)
-    alone = config(1, instants="independent", objective={"lambda_prior": 0}, hands={"shared_shape": True})
+    alone = config(1, frame_coupling="independent", objective={"lambda_prior": 0}, hands={"shared_shape": True})
     with pytest.raises(InputError, match="shape and a texture of their own"):
         prepare(sequence, ("right", "left"), alone)
 
@@ -179,7 +179,7 @@ def test_one_must_be_left_to_fit(sequence: HandSequence) -> None:
 
 @pytest.mark.slow
 def test_two_hands_reach_a_millimetre_and_a_fifth(tmp_path: Path) -> None:
-    settings = SyntheticSettings(cameras=8, instants=4, size=128)
+    settings = SyntheticSettings(n_cameras=8, n_frames=4, size=128)
     synthesize(tmp_path / "data", "both", settings, 10.0, Config(), console=QUIET)
     torch.set_num_threads(1)
     run_both(read_interhand26m(tmp_path / "data"), Config(), tmp_path / "run", progress=SilentProgress())

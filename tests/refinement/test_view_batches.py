@@ -15,18 +15,18 @@ from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera
 
 
-def frames_of(instants: int, cameras: int) -> list[int]:
-    return [k for k, _ in product(range(instants), range(cameras))]
+def frames_of(frames: int, cameras: int) -> list[int]:
+    return [k for k, _ in product(range(frames), range(cameras))]
 
 
 @given(st.integers(1, 12), st.integers(1, 20), st.integers(1, 8), st.integers(0, 5))
-def test_batches_share_all_views_evenly(instants: int, cameras: int, per_instant: int, seed: int) -> None:
-    frames = frames_of(instants, cameras)
-    dealt = deal(frames, per_instant, seed)
+def test_batches_share_all_views_evenly(frames: int, cameras: int, per_frame: int, seed: int) -> None:
+    frames = frames_of(frames, cameras)
+    dealt = deal(frames, per_frame, seed)
     assert sorted(k for batch in dealt for k in batch) == list(range(len(frames)))
-    assert max(map(len, dealt)) - min(map(len, dealt)) <= instants
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= frames
     for batch in dealt:
-        seen = np.bincount([frames[k] for k in batch], minlength=instants)
+        seen = np.bincount([frames[k] for k in batch], minlength=frames)
         assert seen.max() - seen.min() <= 1
         assert len(dealt) == 1 or len(batch) >= SMALLEST_BATCH // 2
 

@@ -26,7 +26,7 @@ SECTIONS = {
     "summary",
     "warnings",
     "loss",
-    "instants",
+    "frames",
     "cameras",
     "views",
     "texture",
@@ -158,7 +158,7 @@ def test_held_out_cameras_have_figures_of_their_own(run: Path, tmp_path: Path) -
     held_out = text[text.index('<section id="held-out">') :].split("</section>")[0]
     rows = [row.split("</tr>")[0] for row in held_out.split('<th scope="row">')[1:]]
     assert [row.split("</th>")[0] for row in rows] == ["&lt;7&gt;", "8", "9", "100", "103"]
-    assert "5.00 →" in rows[0]  # the camera's mean over both instants
+    assert "5.00 →" in rows[0]  # the camera's mean over both frames
     assert '<b class="better">1.50</b>' in rows[0]
     assert "3.00 →" in rows[1]
     assert "→" not in rows[2]

@@ -16,7 +16,7 @@ from handrefine.runs.annotation_file import read_annotation_npz, write_annotatio
 from handrefine.runs.view_images import read_view_index, write_view_index
 
 pytestmark = pytest.mark.skipif(browser_path() is None, reason="no Chromium on this machine")
-#: Limits of a page with 160 views, as of a run with 16 cameras and 10 instants.
+#: Limits of a page with 160 views, as of a run with 16 cameras and 10 frames.
 LARGEST_MB, WRITTEN_S, OPENS_S = 15, 20, 2
 
 

@@ -23,7 +23,7 @@ QUIET = Console(quiet=True)
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("video") / "data"
-    settings = SyntheticSettings(cameras=2, instants=1, size=32, texture_size=64)
+    settings = SyntheticSettings(n_cameras=2, n_frames=1, size=32, texture_size=64)
     synthesize(folder, "right", settings, 10.0, Config(), console=QUIET)
     return folder
 

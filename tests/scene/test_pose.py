@@ -38,15 +38,15 @@ def test_the_rotation_corrective_turns_in_the_world_frame() -> None:
     torch.testing.assert_close(rotation_matrices(variables.parameters_now()), expected, atol=1e-5, rtol=0)
 
 
-def test_one_shape_serves_all_instants() -> None:
+def test_one_shape_serves_all_frames() -> None:
     start = annotation()
     start.shape[1] += 1
     now = PoseVariables(start).parameters_now()
     np.testing.assert_allclose(now.shape, np.broadcast_to(start.shape.mean(axis=0), (3, 10)), atol=1e-6)
 
 
-def test_an_instant_may_keep_its_own_shape() -> None:
+def test_an_frame_may_keep_its_own_shape() -> None:
     start = annotation()
     start.shape[1] += 1
-    now = PoseVariables(start, shape_per_instant=True).parameters_now()
+    now = PoseVariables(start, shape_per_frame=True).parameters_now()
     np.testing.assert_allclose(now.shape, start.shape, atol=1e-6)

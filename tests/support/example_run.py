@@ -88,7 +88,7 @@ def _metrics(annotation: RunAnnotation, iterations: int) -> dict[str, object]:
         "seed": 0,
         "version": "0.1.0",
         "variant": "llvm_ad_rgb",
-        "per_instant": [{"frame": frame, **errors} for frame in annotation.frames],
+        "per_frame": [{"frame": frame, **errors} for frame in annotation.frames],
         "per_view": [
             {"frame": annotation.frames[frame], "camera": camera, **figures} for frame, camera in annotation.views
         ],

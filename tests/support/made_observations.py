@@ -13,7 +13,7 @@ NAMES = ("a", "b", "c", "d")
 
 
 def observations(*, grey: bool = False) -> Observations:
-    """One instant, four cameras, a textured square of 12 x 12 px over black in each, labelled everywhere."""
+    """One frame, four cameras, a textured square of 12 x 12 px over black in each, labelled everywhere."""
     camera = Camera("x", SIZE, SIZE, 100.0, 100.0, 12.0, 12.0, np.eye(3), np.zeros(3), grey=grey)
     image = torch.zeros(4, SIZE, SIZE, 3)
     image[:, 6:18, 6:18] = torch.rand(12, 12, 3, generator=torch.Generator().manual_seed(0)) * 0.5 + 0.2

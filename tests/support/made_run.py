@@ -21,7 +21,7 @@ MAP_HEIGHT = 16
 def make_run(
     folder: Path, side: Side = "right", *, texture: np.ndarray | None = None, size: int = 40
 ) -> RunAnnotation:
-    """Three instants, two cameras with fx != fy and an off-centre principal point, order-1 light."""
+    """Three frames, two cameras with fx != fy and an off-centre principal point, order-1 light."""
     folder.mkdir(parents=True)
     hand = load_hand_model(side)
     rng = np.random.default_rng(1)

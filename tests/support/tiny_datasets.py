@@ -26,7 +26,7 @@ HO3D_ORDER = [0, 5, 6, 7, 9, 10, 11, 17, 18, 19, 13, 14, 15, 1, 2, 3, 4, 8, 12, 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """A hand at F instants in some frame; J is the root joint of its shape."""
+    """A hand at F frames in some frame; J is the root joint of its shape."""
 
     pose_aa: np.ndarray
     shape: np.ndarray
@@ -95,7 +95,7 @@ SERIALS, DEXYCB_NAME = ("836212060125", "839512060362"), "20200709-subject-01/20
 
 
 def write_dexycb(root: Path, *, side: str = "right") -> Truth:
-    """Two cameras, three instants; no hand at the last one, no image of the second camera at the first one."""
+    """Two cameras, three frames; no hand at the last one, no image of the second camera at the first one."""
     truth, poses = make_truth(3, flat_hand_mean=False), rig(2)
     folder = root / DEXYCB_NAME
     meta = {"serials": list(SERIALS), "num_frames": 3, "extrinsics": "20200702_151821", "ycb_ids": [1]}

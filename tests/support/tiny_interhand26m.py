@@ -21,7 +21,7 @@ def image_file(root: Path, camera: str, frame: int, folder: str = "images", suff
 
 
 def documents() -> dict[str, Any]:
-    """The four annotation files: right hand everywhere, left hand without MANO at the last instant."""
+    """The four annotation files: right hand everywhere, left hand without MANO at the last frame."""
     rng = np.random.default_rng(0)
 
     def hand() -> dict[str, list[float]]:

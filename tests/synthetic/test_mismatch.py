@@ -23,7 +23,7 @@ from handrefine.synthetic.mismatch import (
 )
 from handrefine.synthetic.truth import SyntheticSettings, load_truth, make_truth, save_truth
 
-SETTINGS = SyntheticSettings(cameras=2, instants=6, size=64, texture_size=32, seed=3, kind="mismatched")
+SETTINGS = SyntheticSettings(n_cameras=2, n_frames=6, size=64, texture_size=32, seed=3, kind="mismatched")
 NO_FAULT = MismatchSettings(cast=0.0, cast_offset=0.0, jpeg_quality=100)
 
 
@@ -84,7 +84,7 @@ def test_the_truth_is_still_the_models_own(hand, truth, tmp_path):
 
 
 def test_one_move_is_abrupt():
-    """One step, whichever, takes three instants' worth of motion more; the others are as they were."""
+    """One step, whichever, takes three frames' worth of motion more; the others are as they were."""
     time = gesture_time((100, 103, 133, 136, 148))
     for seed in range(5):
         added = np.diff(with_abrupt_move(time, np.random.default_rng(seed)) - time)
@@ -94,7 +94,7 @@ def test_one_move_is_abrupt():
 
 def test_frames_are_irregular(hand):
     skin = np.full((8, 8, 3), 0.4, np.float32)
-    settings = SyntheticSettings(cameras=1, instants=40, texture_size=8, kind="mismatched")
+    settings = SyntheticSettings(n_cameras=1, n_frames=40, texture_size=8, kind="mismatched")
     gaps = np.diff(make_truth(hand, skin, settings).frames)
     assert gaps.max() / gaps.min() >= 8
 

@@ -1,4 +1,4 @@
-"""The perturbation meets its error exactly, at every instant, and only a seed decides on it."""
+"""The perturbation meets its error exactly, at every frame, and only a seed decides on it."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def errors_mm(a: ManoParameters, b: ManoParameters) -> np.ndarray:
     frames=st.integers(1, 4),
     share=st.floats(0.0, 0.8),
 )
-def test_every_instant_has_exactly_the_error_asked_for(error_mm, seed, frames, share):
+def test_every_frame_has_exactly_the_error_asked_for(error_mm, seed, frames, share):
     start = truth(frames, seed)
     moved = perturb_annotation(vertices, start, error_mm, seed, PerturbSettings(shape_share=share))
     np.testing.assert_allclose(errors_mm(start, moved), error_mm, atol=1e-3)
@@ -58,7 +58,7 @@ def test_everything_moves_and_the_shape_stays_one():
     ):
         assert (np.abs(a - b).max(axis=1) > 1e-4).all()
     change = moved.trans_m - start.trans_m
-    assert np.linalg.matrix_rank(change, tol=1e-5) == 3, "the instants' changes are not independent"
+    assert np.linalg.matrix_rank(change, tol=1e-5) == 3, "the frames' changes are not independent"
 
 
 def test_a_seed_decides():
@@ -83,5 +83,5 @@ def test_a_length_must_be_one(error_mm):
 def test_nan_in_a_pose_is_named():
     start = truth(3, 0)
     start.pose_aa[2, 7] = np.nan
-    with pytest.raises(InputError, match="instant 2: pose_aa"):
+    with pytest.raises(InputError, match="frame 2: pose_aa"):
         perturb_annotation(vertices, start, 5.0, seed=0)

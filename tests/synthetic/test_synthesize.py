@@ -14,7 +14,7 @@ from handrefine.synthetic.truth import load_truth
 @pytest.mark.usefixtures("runtime")
 def test_a_mismatched_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """Clutter behind the hand in every view, still over time; masks that fit; the truth beside it."""
-    size = ["--cameras", "2", "--instants", "2", "--size", "48", "--seed", "3"]
+    size = ["--n-cameras", "2", "--n-frames", "2", "--size", "48", "--seed", "3"]
     main(["synthesize", "--out", str(tmp_path / "data"), "--truth-kind", "mismatched", *size])
     sequence, truth = read_interhand26m(tmp_path / "data"), load_truth(tmp_path / "data" / "truth.npz")
     assert truth.light.shape == (25, 3)

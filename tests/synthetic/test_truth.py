@@ -10,7 +10,7 @@ from handrefine.sequence import JOINT_NAMES
 from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.truth import SyntheticSettings, load_truth, make_truth, save_truth
 
-SETTINGS = SyntheticSettings(cameras=5, instants=6, size=96, texture_size=64, seed=3)
+SETTINGS = SyntheticSettings(n_cameras=5, n_frames=6, size=96, texture_size=64, seed=3)
 
 
 @pytest.fixture(scope="module", params=["right", "left"])
@@ -30,7 +30,7 @@ def truth(hand, skin):
 
 def test_same_seed_same_truth(hand, skin, truth):
     again = make_truth(hand, skin, SETTINGS)
-    other = make_truth(hand, skin, SyntheticSettings(instants=6, texture_size=64, seed=4))
+    other = make_truth(hand, skin, SyntheticSettings(n_frames=6, texture_size=64, seed=4))
     np.testing.assert_array_equal(again.verts_world, truth.verts_world)
     np.testing.assert_array_equal(again.texture, truth.texture)
     assert np.abs(other.mano.pose_aa - truth.mano.pose_aa).max() > 0.05
@@ -59,7 +59,7 @@ def test_the_hand_fills_every_image_and_stays_inside(truth):
 
 
 def test_cameras_are_spread_over_the_half_sphere(hand, skin):
-    truth = make_truth(hand, skin, SyntheticSettings(cameras=16, instants=1, texture_size=8))
+    truth = make_truth(hand, skin, SyntheticSettings(n_cameras=16, n_frames=1, texture_size=8))
     to_cameras = np.stack([c.center_world for c in truth.cameras.values()]) - truth.verts_world.mean((0, 1))
     to_cameras /= np.linalg.norm(to_cameras, axis=1, keepdims=True)
     angles = np.degrees(np.arccos(np.clip(to_cameras @ to_cameras.T, -1, 1))) + 360 * np.eye(16)
@@ -69,7 +69,7 @@ def test_cameras_are_spread_over_the_half_sphere(hand, skin):
 
 
 def test_the_gesture_is_smooth_and_irregularly_sampled(hand, skin):
-    truth = make_truth(hand, skin, SyntheticSettings(instants=30, texture_size=8, cameras=1))
+    truth = make_truth(hand, skin, SyntheticSettings(n_frames=30, texture_size=8, n_cameras=1))
     gaps = np.diff(truth.frames)
     assert gaps.min() >= 1
     assert len(set(gaps.tolist())) > 1
@@ -140,4 +140,4 @@ def test_a_broken_or_missing_truth_file(tmp_path):
     with pytest.raises(InputError, match="cannot be read"):
         load_truth(tmp_path / "truth.npz")
     with pytest.raises(InputError, match="cameras must be at least 1"):
-        SyntheticSettings(cameras=0)
+        SyntheticSettings(n_cameras=0)

@@ -14,7 +14,7 @@ from handrefine.hand.model import HandModel, load_hand_model
 from handrefine.synthetic.hand_pair import CLEARANCE_M
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, load_truth, make_truths, save_truth
 
-SETTINGS = SyntheticSettings(cameras=8, instants=4, size=96, texture_size=64)
+SETTINGS = SyntheticSettings(n_cameras=8, n_frames=4, size=96, texture_size=64)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def models() -> tuple[HandModel, HandModel]:
 
 def truths_of(models: tuple[HandModel, HandModel], seed: int) -> tuple[SyntheticTruth, ...]:
     skin = np.full((8, 8, 3), 0.4, np.float32)
-    settings = SyntheticSettings(cameras=8, instants=4, size=96, texture_size=64, seed=seed)
+    settings = SyntheticSettings(n_cameras=8, n_frames=4, size=96, texture_size=64, seed=seed)
     return make_truths(models, [skin, skin], settings)
 
 
@@ -85,7 +85,7 @@ def test_a_truth_file_holds_both_hands(truths: tuple[SyntheticTruth, ...], tmp_p
 
 @pytest.mark.usefixtures("runtime")
 def test_a_video_of_both_hands_on_disk(tmp_path: Path) -> None:
-    size = ["--cameras", "2", "--instants", "1", "--size", "48", "--truth-kind", "mismatched"]
+    size = ["--n-cameras", "2", "--n-frames", "1", "--size", "48", "--truth-kind", "mismatched"]
     main(["synthesize", "--out", str(tmp_path / "data"), "--hand", "both", *size])
     sequence = read_interhand26m(tmp_path / "data")
     for side in ("right", "left"):

@@ -82,9 +82,9 @@ def test_the_page_loads_and_the_film_plays(made, free_port):
             assert page.status == 200
             assert b"<html" in page.read()
         viewer.step()
-        assert viewer.instant == 0
+        assert viewer.frame == 0
         viewer._playing.value = True
-        seen = [viewer.instant for _ in range(4) if viewer.step() is None]
+        seen = [viewer.frame for _ in range(4) if viewer.step() is None]
         assert seen == [1, 2, 0, 1]
         visible = [key for key, node in viewer._nodes.items() if node.visible]
         assert visible == [("after", "texture", 1)]
@@ -121,7 +121,7 @@ def test_everything_can_be_switched_on(made, tmp_path, free_port):
     viewer = Viewer(replace(content, truth_verts_world=content.states["after"].verts_world), port=free_port)
     try:
         viewer._which.value, viewer._colour.value, viewer._joints.value = "both", "error", True
-        viewer._instant.value = 1
+        viewer._frame.value = 1
         visible = {key for key, node in viewer._nodes.items() if node.visible}
         assert visible == {
             (which, kind, 1) for which in ("before", "after") for kind in ("translucent error", "joints")

@@ -36,10 +36,10 @@ class _Configured(_Common):
 
 @dataclass(frozen=True, kw_only=True)
 class _Video(_Configured):
-    cameras: int = 6
+    n_cameras: int = 6
     """Number of cameras on the half-sphere around the hand."""
-    instants: int = 4
-    """Number of instants of the gesture."""
+    n_frames: int = 4
+    """Number of frames of the gesture."""
     size: int = 128
     """Width and height of the images in pixels."""
     error_mm: float = 10.0
@@ -176,11 +176,11 @@ class Export(_Common):
     run: Annotated[Path, Positional]
     """Run folder."""
     format: Literal["xml", "glb", "obj", "ply", "npz", "interhand26m"]
-    """xml: a scene for the mitsuba command. glb: the gesture as an animation. obj, ply: a mesh per instant."""
+    """xml: a scene for the mitsuba command. glb: the gesture as an animation. obj, ply: a mesh per frame."""
     out: Path
     """What to create: a file for glb and npz, a folder for the rest."""
     frame: int | None = None
-    """Frame number of the one instant to export; all when missing (xml: the first)."""
+    """Frame number of the one frame to export; all when missing (xml: the first)."""
     camera: str | None = None
     """Name of the camera (xml only); the first when missing."""
     which: Literal["before", "after"] = "after"
@@ -211,7 +211,7 @@ class Turntable(_Common):
     scene: str = "turntable"
     """turntable, studio, or an XML file with the same parameters."""
     frame: int | None = None
-    """Frame number of the one instant to show; all when missing."""
+    """Frame number of the one frame to show; all when missing."""
     which: Literal["before", "after"] = "after"
     """The hand as it was annotated, or as it was refined."""
     pictures: int = 36
@@ -320,8 +320,8 @@ def _synthetic(video: _Video) -> "SyntheticSettings":
     from handrefine.synthetic.truth import SyntheticSettings
 
     return SyntheticSettings(
-        cameras=video.cameras,
-        instants=video.instants,
+        n_cameras=video.n_cameras,
+        n_frames=video.n_frames,
         size=video.size,
         seed=video.settings.seed,
         kind=video.truth_kind,

@@ -90,7 +90,7 @@ def joint_metrics(metrics: Mapping[Side, Metrics]) -> dict[str, object]:
     first = next(iter(metrics.values()))
     means = {name: _mean_change([of.get(name) for of in metrics.values()]) for name in MEASURES if name in first}
     own = {
-        side: {name: value for name, value in of.items() if name not in (*_OF_RUN, "per_view", "per_instant")}
+        side: {name: value for name, value in of.items() if name not in (*_OF_RUN, "per_view", "per_frame")}
         for side, of in metrics.items()
     }
     return means | {name: first.get(name) for name in _OF_RUN} | {"hands": own}

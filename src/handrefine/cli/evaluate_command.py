@@ -41,7 +41,7 @@ def evaluate_run(run: Path, truth_file: Path, *, console: Console) -> dict[str, 
     annotation = read_annotation_npz(run / "annotation.npz")
     truth = load_truth(truth_file, annotation.side)
     metrics |= truth_metrics(annotation, truth, truth_file)
-    metrics["per_instant"] = instant_metrics(annotation, truth, truth_file)
+    metrics["per_frame"] = frame_metrics(annotation, truth, truth_file)
     metrics["per_view"] = view_metrics(annotation, truth, truth_file, metrics.get("per_view") or [])
     metrics["texture_psnr_db"] = texture_metrics(run, truth)
     write_json(run / "metrics.json", metrics)
@@ -51,8 +51,8 @@ def evaluate_run(run: Path, truth_file: Path, *, console: Console) -> dict[str, 
 
 
 def truth_metrics(annotation: RunAnnotation, truth: SyntheticTruth, where: Path) -> dict[str, object]:
-    """Errors before and after at the run's instants."""
-    rows = _matching_instants(annotation, truth, where)
+    """Errors before and after at the run's frames."""
+    rows = _matching_frames(annotation, truth, where)
     true = _geometry(truth.verts_world[rows], truth.joints_world[rows])
     cameras = {camera.name: camera for camera in annotation.cameras}
     views = [(frame, cameras[name]) for frame, name in annotation.views]
@@ -62,16 +62,16 @@ def truth_metrics(annotation: RunAnnotation, truth: SyntheticTruth, where: Path)
     return {name: {"before": before[name], "after": after[name]} for name in before}
 
 
-def instant_metrics(annotation: RunAnnotation, truth: SyntheticTruth, where: Path) -> list[dict[str, object]]:
-    """Errors before and after, one entry an instant."""
-    rows = _matching_instants(annotation, truth, where)
+def frame_metrics(annotation: RunAnnotation, truth: SyntheticTruth, where: Path) -> list[dict[str, object]]:
+    """Errors before and after, one entry an index."""
+    rows = _matching_frames(annotation, truth, where)
     true = _geometry(truth.verts_world[rows], truth.joints_world[rows])
     cameras = {camera.name: camera for camera in annotation.cameras}
     entries: list[dict[str, object]] = []
     for k, frame in enumerate(annotation.frames):
-        views = [(0, cameras[name]) for instant, name in annotation.views if instant == k]
+        views = [(0, cameras[name]) for index, name in annotation.views if index == k]
         before, after = (
-            geometry_metrics(_instant(_state_geometry(state), k), _instant(true, k), views)
+            geometry_metrics(_frame(_state_geometry(state), k), _frame(true, k), views)
             for state in (annotation.before, annotation.after)
         )
         figures = {name: {"before": before[name], "after": after[name]} for name in before}
@@ -83,7 +83,7 @@ def view_metrics(
     annotation: RunAnnotation, truth: SyntheticTruth, where: Path, known: list[dict[str, object]]
 ) -> list[dict[str, object]]:
     """What is known of every view, by its frame and camera, with its reprojection error added."""
-    rows = _matching_instants(annotation, truth, where)
+    rows = _matching_frames(annotation, truth, where)
     true = _geometry(truth.verts_world[rows], truth.joints_world[rows]).joints_world
     states = {
         moment: _state_geometry(state).joints_world
@@ -112,7 +112,7 @@ def texture_metrics(run: Path, truth: SyntheticTruth) -> dict[str, float | None]
     return {"before": before, "after": after}
 
 
-def _matching_instants(annotation: RunAnnotation, truth: SyntheticTruth, where: Path) -> list[int]:
+def _matching_frames(annotation: RunAnnotation, truth: SyntheticTruth, where: Path) -> list[int]:
     missing = [str(frame) for frame in annotation.frames if frame not in truth.frames]
     expected = truth.side, truth.verts_world.shape[1]
     found = annotation.side, annotation.after.verts_world.shape[1]
@@ -127,7 +127,7 @@ def _matching_instants(annotation: RunAnnotation, truth: SyntheticTruth, where: 
     return [truth.frames.index(frame) for frame in annotation.frames]
 
 
-def _instant(geometry: HandGeometry, k: int) -> HandGeometry:
+def _frame(geometry: HandGeometry, k: int) -> HandGeometry:
     return HandGeometry(geometry.verts_world[k : k + 1], geometry.joints_world[k : k + 1])
 
 

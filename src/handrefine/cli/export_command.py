@@ -44,24 +44,24 @@ def export(
         InputError: the run, frame or camera does not exist, or `out` does.
     """
     run = FinishedRun.open(folder)
-    instants = run.instants(frame)
+    frames = run.frames(frame)
     refuse_existing(out)
     if camera is not None and kind != "xml":
         raise InputError(
             f"{kind} holds no single camera's picture", found=f"--camera {camera}", fix="leave it out"
         )
     if kind == "xml":
-        _export_scene(run, instants[0], camera, which, out)
+        _export_scene(run, frames[0], camera, which, out)
     elif kind == "interhand26m":
-        _export_interhand26m(run, instants, which, out)
+        _export_interhand26m(run, frames, which, out)
     elif kind == "npz":
-        _export_npz(run, instants, which, out)
+        _export_npz(run, frames, which, out)
     elif kind == "glb":
-        mesh = TexturedMesh.of(run.state(which).verts_world[list(instants)], run.annotation.topology)
+        mesh = TexturedMesh.of(run.state(which).verts_world[list(frames)], run.annotation.topology)
         with _new_file(out) as path:
             path.write_bytes(glb_bytes(mesh, run.texture_file.read_bytes(), f"{run.annotation.side} hand"))
     else:
-        _export_meshes(run, instants, which, out, kind)
+        _export_meshes(run, frames, which, out, kind)
     console.print(f"written: {out}", markup=False, highlight=False)
 
 
@@ -78,20 +78,20 @@ def _new_file(out: Path) -> Iterator[Path]:
         raise InputError("the output cannot be written", where=out, found=error, fix="choose another") from error
 
 
-def _export_scene(run: FinishedRun, instant: int, camera: str | None, which: Which, out: Path) -> None:
+def _export_scene(run: FinishedRun, frame: int, camera: str | None, which: Which, out: Path) -> None:
     chosen, config = run.camera(camera), run_config(run.folder)
     start_mitsuba(config.render.variant)
     from handrefine.render.mitsuba.sensor import world_from_mitsuba_camera
 
     content = SceneContent(
         mesh=TexturedMesh.of(run.state(which).verts_world, run.annotation.topology),
-        instant=instant,
+        frame_index=frame,
         texture_png=run.texture_file.read_bytes(),
         environment=light_of(run),
         camera=chosen,
         world_from_camera=world_from_mitsuba_camera(chosen),
         depth=None if config.render.shading == "albedo" else config.render.depth,
-        frame=run.annotation.frames[instant],
+        frame=run.annotation.frames[frame],
         which=which,
     )
     with new_folder(out) as folder:
@@ -127,25 +127,25 @@ def run_config(folder: Path) -> Config:
     return config_from_mapping(settings, where=path)
 
 
-def _export_meshes(run: FinishedRun, instants: tuple[int, ...], which: Which, out: Path, kind: str) -> None:
-    """One file an instant, and the texture beside them."""
+def _export_meshes(run: FinishedRun, indices: tuple[int, ...], which: Which, out: Path, kind: str) -> None:
+    """One file an index, and the texture beside them."""
     verts, topology = run.state(which).verts_world, run.annotation.topology
     mesh = TexturedMesh.of(verts, topology)
     with new_folder(out) as folder:
         shutil.copyfile(run.texture_file, folder / "texture.png")
         if kind == "obj":
             write_material(folder / "hand.mtl")
-        for instant in instants:
-            path = folder / f"frame{run.annotation.frames[instant]}.{kind}"
+        for index in indices:
+            path = folder / f"frame{run.annotation.frames[index]}.{kind}"
             if kind == "obj":
-                write_obj(path, verts[instant], topology, "hand.mtl")
+                write_obj(path, verts[index], topology, "hand.mtl")
             else:
-                write_ply(path, mesh, instant)
+                write_ply(path, mesh, index)
 
 
-def _export_npz(run: FinishedRun, instants: tuple[int, ...], which: Which, out: Path) -> None:
+def _export_npz(run: FinishedRun, indices: tuple[int, ...], which: Which, out: Path) -> None:
     """One state alone, under plain names; `annotation.npz` of the run folder holds both and the cameras."""
-    state, topology, rows = run.state(which), run.annotation.topology, list(instants)
+    state, topology, rows = run.state(which), run.annotation.topology, list(indices)
     with _new_file(out) as path, path.open("wb") as file:
         np.savez_compressed(
             file,
@@ -164,9 +164,9 @@ def _export_npz(run: FinishedRun, instants: tuple[int, ...], which: Which, out: 
         )
 
 
-def _export_interhand26m(run: FinishedRun, instants: tuple[int, ...], which: Which, out: Path) -> None:
+def _export_interhand26m(run: FinishedRun, indices: tuple[int, ...], which: Which, out: Path) -> None:
     """The annotation and the cameras in InterHand2.6M's files, without pictures."""
-    state, rows, side = run.state(which), list(instants), run.annotation.side
+    state, rows, side = run.state(which), list(indices), run.annotation.side
     mano = state.mano
     chosen = replace(mano, pose_aa=mano.pose_aa[rows], shape=mano.shape[rows], trans_m=mano.trans_m[rows])
     annotation = HandAnnotation(

@@ -30,7 +30,7 @@ def fit_folder(
     format, name: layout of the dataset and name of the sequence, see `read_dataset`.
 
     Raises:
-        InputError: a hand has no joints, or too few at every instant, or the dataset's format cannot be written.
+        InputError: a hand has no joints, or too few at every frame, or the dataset's format cannot be written.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("the output folder holds something already", where=out, fix="choose another folder")
@@ -48,7 +48,7 @@ def fit_folder(
 
 
 def fit_sequence(sequence: HandSequence, side: Side, config: HandConfig) -> JointFit:
-    """One hand's MANO parameters at all instants of a sequence."""
+    """One hand's MANO parameters at all frames of a sequence."""
     hand = load_hand(side, sequence, config)
     return fit_to_joints(hand, *joint_targets(sequence.annotation(side), sequence))
 
@@ -69,5 +69,5 @@ def _table(side: Side, fit: JointFit) -> Table:
     table.add_row("all", f"{np.nanmean(residual):.2f}", f"{np.nanmax(residual):.2f}", "")
     left_out = int((~fit.mano_valid).sum())
     if left_out:
-        table.caption = f"{left_out} of {len(fit.mano_valid)} instants have too few joints and were left out"
+        table.caption = f"{left_out} of {len(fit.mano_valid)} frames have too few joints and were left out"
     return table

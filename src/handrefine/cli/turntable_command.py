@@ -37,13 +37,13 @@ def turntable(
         if value < 1:
             raise InputError(f"--{name} must be at least 1", found=value)
     run, scene_path = FinishedRun.open(folder), scene_file(scene)
-    instants, texture = run.instants(frame), run.texture_file.resolve()
+    frames, texture = run.frames(frame), run.texture_file.resolve()
     state = run.state(which)
-    standing, _ = upright(state.verts_world[list(instants)], state.joints_world[list(instants)])
+    standing, _ = upright(state.verts_world[list(frames)], state.joints_world[list(frames)])
     mesh = TexturedMesh.of(standing, run.annotation.topology)
     with new_folder(out) as unfinished, tempfile.TemporaryDirectory() as meshes:
         start_mitsuba()
-        hands = [Path(meshes) / f"{k}.ply" for k in range(len(instants))]
+        hands = [Path(meshes) / f"{k}.ply" for k in range(len(frames))]
         for k, path in enumerate(hands):
             write_ply(path, mesh, k)
         turning = turning_pictures(scene_path, hands, texture, pictures=pictures, size=size, spp=spp)

@@ -37,7 +37,7 @@ def view(
 
 
 def viewer_content(folder: Path, truth: Path | None) -> ViewerContent:
-    """What the run folder says, and the truth at its instants."""
+    """What the run folder says, and the truth at its frames."""
     run = FinishedRun.open(folder)
     annotation = run.annotation
     return ViewerContent(

@@ -34,7 +34,7 @@ PIXEL_CENTRE_PX = 0.5
 def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
     """Read one sequence, named SUBJECT/SEQUENCE or SEQUENCE.
 
-    Instants without any image on disk are left out; a single image that is not there is a missing view.
+    Frames without any image on disk are left out; a single image that is not there is a missing view.
 
     Raises:
         InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers; says where.
@@ -129,7 +129,7 @@ def _annotations(
             mano_pca=PcaParameters(pose[:, :48], np.tile(betas, (len(frames), 1)), pose[:, 48:]),
         )
     if not any(a.mano_valid is not None and a.mano_valid.any() for a in annotations.values()):
-        raise InputError("no hand is annotated at any of these instants", where=pose_path)
+        raise InputError("no hand is annotated at any of these frames", where=pose_path)
     return annotations
 
 

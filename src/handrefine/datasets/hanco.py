@@ -41,7 +41,7 @@ LARGEST_PX = 4096
 def read_hanco(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
     """Read one sequence, named by its number.
 
-    Instants without any image on disk are left out; a single image that is not there is a missing view.
+    Frames without any image on disk are left out; a single image that is not there is a missing view.
 
     Raises:
         InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers, or a camera moves.
@@ -140,7 +140,7 @@ class _Placed:
 def _common_camera(
     name: str, files: Mapping[int, Path], rig: Mapping[int, tuple[np.ndarray, np.ndarray]]
 ) -> tuple[Camera, dict[int, _Placed]]:
-    """One camera for all instants, and where the image of every instant lies in its picture."""
+    """One camera for all frames, and where the image of every frame lies in its picture."""
     first = next(iter(files))
     width, height, grey = image_header(files[first])
     pose = rig[first][1]
@@ -178,7 +178,7 @@ def _camera(name: str, size: tuple[int, int], K: np.ndarray, pose: np.ndarray, g
 
 
 def _annotation(root: Path, name: str, frames: tuple[int, ...]) -> HandAnnotation:
-    """The right hand; what has no file at an instant is not valid there."""
+    """The right hand; what has no file at a frame is not valid there."""
     count = len(frames)
     joints_world, joint_valid = np.zeros((count, 21, 3)), np.zeros((count, 21), dtype=bool)
     pose, shape, trans = (np.zeros((count, n)) for n in (48, 10, 3))
@@ -195,7 +195,7 @@ def _annotation(root: Path, name: str, frames: tuple[int, ...]) -> HandAnnotatio
                 values[index] = as_finite(require(mano, key, where), values.shape[1:], f"{where}, {key}")
             mano_valid[index] = True
     if not joint_valid.any() and not mano_valid.any():
-        raise InputError("no hand is annotated at any of these instants", where=root / "shape" / name)
+        raise InputError("no hand is annotated at any of these frames", where=root / "shape" / name)
     return HandAnnotation(
         "right",
         mano=ManoParameters(pose, shape, trans, flat_hand_mean=False) if mano_valid.any() else None,

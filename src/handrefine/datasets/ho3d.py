@@ -66,11 +66,11 @@ class _Hands:
 def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
     """Read one sequence, named SPLIT/SEQUENCE or SEQUENCE; cameras bear the names of their folders.
 
-    Instants without any image on disk are left out; a single image that is not there is a missing view. Where
-    several cameras annotate an instant, the first one's annotation is taken.
+    Frames without any image on disk are left out; a single image that is not there is a missing view. Where
+    several cameras annotate a frame, the first one's annotation is taken.
 
     Raises:
-        InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers, no instant has a full
+        InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers, no frame has a full
             annotation (as in the evaluation split), or the cameras' annotations contradict each other.
     """
     root = Path(root)
@@ -89,12 +89,12 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
         raise InputError(
             "none of the sequence's images is on disk", where=root / name, expected="rgb/0000.jpg ..."
         )
-    instants = {stem: k for k, stem in enumerate(stems)}
+    frames = {stem: k for k, stem in enumerate(stems)}
     told = {folder.name: _hands(folder, stems) for folder in folders[name] if folder.name in names}
     hands = {camera: hand for camera, hand in told.items() if hand is not None}
     if not hands:
         raise InputError(
-            "no hand is fully annotated at any of these instants",
+            "no hand is fully annotated at any of these frames",
             where=root / name,
             expected="handPose, handTrans, handBeta and 21 handJoints3D in meta/",
             fix="the evaluation split publishes the wrist only: take a sequence of the training split",
@@ -112,7 +112,7 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
         cameras=calibrated,
         frames=tuple(int(stem) for stem in stems),
         images={
-            (instants[stem], camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
+            (frames[stem], camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
             for (stem, camera), path in files.items()
             if camera in calibrated
         },
@@ -207,7 +207,7 @@ def _poses(root: Path, name: str, hands: Mapping[str, _Hands]) -> dict[str, Pose
 
 
 def _disagreement_m(hands: Sequence[_Hands]) -> float:
-    """Median distance of the joints that the first camera and another one give at the same instant."""
+    """Median distance of the joints that the first camera and another one give at the same frame."""
     first, *others = hands
     both = [first.valid & other.valid for other in others]
     apart = [
@@ -226,12 +226,12 @@ def _camera(name: str, image: Path, K: np.ndarray, pose: Pose) -> Camera:
 
 
 def _merged(hands: Sequence[_Hands]) -> HandAnnotation:
-    """The annotation in the world, from the first camera that has one at each instant."""
+    """The annotation in the world, from the first camera that has one at each frame."""
     valid = np.stack([hand.valid for hand in hands])
-    first, instants = valid.argmax(axis=0), np.arange(valid.shape[1])
+    first, frames = valid.argmax(axis=0), np.arange(valid.shape[1])
 
     def chosen(name: str) -> np.ndarray:
-        return np.array([getattr(hand, name) for hand in hands])[first, instants]
+        return np.array([getattr(hand, name) for hand in hands])[first, frames]
 
     annotated = np.any(valid, axis=0)
     return HandAnnotation(

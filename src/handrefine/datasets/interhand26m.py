@@ -37,7 +37,7 @@ def read_interhand26m(
 ) -> HandSequence:
     """Read one multi-view video; images and masks are decoded only when they are asked for.
 
-    What is not named (split, capture, sequence) is found by itself where there is one only. Instants and
+    What is not named (split, capture, sequence) is found by itself where there is one only. Frames and
     cameras without any image on disk are left out; a single image that is not there is a missing view.
 
     Args:
@@ -242,7 +242,7 @@ def _annotation_documents(folders: list[Path], split: str) -> dict[str, tuple[Pa
 def _annotations(
     documents: Mapping[str, tuple[Path, dict[str, Any]]], capture: str, frames: tuple[int, ...]
 ) -> dict[Side, HandAnnotation]:
-    """Both hands, as far as the dataset says anything of them at these instants."""
+    """Both hands, as far as the dataset says anything of them at these frames."""
     wheres = {kind: f"{path}, capture {capture}" for kind, (path, _) in documents.items()}
     joint_3d, mano = (
         as_object(documents[kind][1].get(capture, {}), wheres[kind]) if kind in documents else {}
@@ -263,7 +263,7 @@ def _annotations(
             )
     if not annotations:
         raise InputError(
-            "no hand is annotated at any of these instants",
+            "no hand is annotated at any of these frames",
             where="; ".join(wheres.values()),
             found=f"frames {', '.join(map(str, frames[:10]))}",
         )

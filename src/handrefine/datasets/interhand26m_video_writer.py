@@ -50,7 +50,7 @@ def write_interhand26m_sequence(
     Args:
         root: folder to create; it must not exist, or be empty.
         images, masks: by (index into frames, camera name), linear RGB; a missing view has no entry.
-        annotations: at the instants of `frames`.
+        annotations: at the frames of `frames`.
         lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
 
     Raises:

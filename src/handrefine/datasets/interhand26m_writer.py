@@ -23,13 +23,13 @@ def write_interhand26m_annotation(
 ) -> list[Path]:
     """Write the dataset's annotation files anew, different only in what was refined.
 
-    Every other capture, instant, hand and joint keeps its value to the last digit. What `refined` marks as not
+    Every other capture, frame, hand and joint keeps its value to the last digit. What `refined` marks as not
     valid is left as it was. A file that has no refined content is not written; one that the dataset did not have
     is created. `read_interhand26m(root, refined=out_dir)` reads the result with the original images.
 
     Args:
         sequence: as `read_interhand26m` gave it.
-        refined: new annotation of one or both hands, at the instants of `sequence`.
+        refined: new annotation of one or both hands, at the frames of `sequence`.
         out_dir: receives `annotations/{split}/...`; not the dataset's own folder.
 
     Returns:

@@ -75,7 +75,7 @@ def measure_holdout(refinements: Sequence[Refinement], held_out: HandSequence) -
     """What held-out cameras say of every hand that was refined, and of all of them together.
 
     Nothing of a held-out camera reaches the fit; of all that is compared here only that camera's own colour
-    transform is fitted to its images, anew for either state. Figures are means over a camera's instants, and null
+    transform is fitted to its images, anew for either state. Figures are means over a camera's frames, and null
     where there is nothing to tell: without masks that is all but the photometric error.
     """
     by_hand, sheets = zip(*(_of_hand(refinement, held_out) for refinement in refinements), strict=True)
@@ -126,8 +126,8 @@ def _sheets(
     states = [list(zip(split(of.covered), split(of.hand_rgb), strict=True)) for of in (before, after)]
     frames = refinement.job.sequence.frames
     return {
-        (frames[refinement.job.frame_indices[instant]], name): view_sheet(image, *of)
-        for (instant, name), image, *of in zip(around.keys, split(around.image), *states, strict=True)
+        (frames[refinement.job.frame_indices[frame]], name): view_sheet(image, *of)
+        for (frame, name), image, *of in zip(around.keys, split(around.image), *states, strict=True)
     }
 
 
@@ -153,10 +153,10 @@ def _outline_figures(
     refinement: Refinement, held_out: HandSequence, around: Observations, rendered: _Rendered, index: int
 ) -> Figures:
     """Mask precision, recall and contour distance of one view, in the full image's pixels."""
-    instant, name = around.keys[index]
-    row = int(refinement.job.model.hands[refinement.index].rows[instant])
+    frame, name = around.keys[index]
+    row = int(refinement.job.model.hands[refinement.index].rows[frame])
     camera, window = held_out.cameras[name], around.windows[index]
-    mask = held_out.masks[refinement.job.frame_indices[instant], name]()
+    mask = held_out.masks[refinement.job.frame_indices[frame], name]()
     covered = covered_in_full(around.views.split(rendered.covered)[index], window, camera)
     other_px = joints_of_other_px(refinement, row, camera)
     agreement = mask_agreement(

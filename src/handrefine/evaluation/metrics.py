@@ -17,7 +17,7 @@ def mean_distance_mm(
     truth_world: Float[Tensor, "frame point 3"],
     valid: Bool[Tensor, "frame point"] | None = None,
 ) -> float | None:
-    """Mean Euclidean distance of corresponding points, in mm, over all instants: vertex error or MPJPE.
+    """Mean Euclidean distance of corresponding points, in mm, over all frames: vertex error or MPJPE.
 
     valid: points that have a truth; None comes back when there are none.
     """
@@ -33,7 +33,7 @@ def aligned(
     *,
     with_scale: bool = True,
 ) -> Float[Tensor, "frame point 3"]:
-    """The points after the best rotation, translation and (`with_scale`) scale of every instant (Procrustes).
+    """The points after the best rotation, translation and (`with_scale`) scale of every frame (Procrustes).
 
     Put before `mean_distance_mm` it gives the errors that are usually called PA-MPVPE and PA-MPJPE.
     """
@@ -50,7 +50,7 @@ def reprojection_px(
 ) -> float | None:
     """Mean distance in pixels of the full images between projected joints and projected true joints.
 
-    views: (instant, full-size camera) of every view that exists. The mean over a view's joints is taken first,
+    views: (frame, full-size camera) of every view that exists. The mean over a view's joints is taken first,
         then the mean over views. Joints behind the camera are left out.
     """
     errors = []

@@ -33,7 +33,7 @@ def photometric_error(
     image: Float[Tensor, "pixel 3"],
     judged: Bool[Tensor, " pixel"],
 ) -> PhotometricError | None:
-    """The error of one camera, all of its pixels at all of its instants together.
+    """The error of one camera, all of its pixels at all of its frames together.
 
     Compared are judged pixels that the hand covers wholly (99 %). The camera's `[M | b]` minimises the squared
     difference over them in closed form; it is the only thing that is fitted. An image of a grey camera needs no

@@ -54,7 +54,7 @@ def geometry_metrics(
     truth: HandGeometry,
     views: list[tuple[int, Camera]],
 ) -> dict[str, float | None]:
-    """Errors of one geometry against the truth at the same instants."""
+    """Errors of one geometry against the truth at the same frames."""
     return {
         "vertex_error_mm": mean_distance_mm(geometry.verts_world, truth.verts_world),
         "joint_error_mm": mean_distance_mm(geometry.joints_world, truth.joints_world),
@@ -105,7 +105,7 @@ def covered_in_full(
 
 
 def joints_of_other_px(refinement: Refinement, frame: int, camera: Camera) -> Float[np.ndarray, "21 2"] | None:
-    """Where the annotation puts the hand that is not this one, at one of this hand's instants."""
+    """Where the annotation puts the hand that is not this one, at one of this hand's frames."""
     other = refinement.other_joints_world
     if other is None or not bool(torch.isfinite(other[frame]).all()):
         return None

@@ -1,4 +1,4 @@
-"""A gesture as one binary glTF 2.0 file: textured, further instants as morph targets that an animation plays."""
+"""A gesture as one binary glTF 2.0 file: textured, further frames as morph targets that an animation plays."""
 
 import json
 import struct
@@ -8,14 +8,14 @@ import numpy as np
 
 from handrefine.export.meshes import TexturedMesh
 
-SECONDS_PER_INSTANT = 0.2
+SECONDS_PER_FRAME = 0.2
 FLOAT, UNSIGNED_INT = 5126, 5125
 VERTEX_DATA, INDEX_DATA = 34962, 34963
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 
 
 def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand", *, opacity: float = 1.0) -> bytes:
-    """The file's content. The first instant is the mesh itself, which programs without morph targets show.
+    """The file's content. The first frame is the mesh itself, which programs without morph targets show.
 
     Args:
         texture_png: an encoded sRGB picture, PNG or JPEG, row 0 at the top (v = 1).
@@ -67,9 +67,9 @@ def _skin(opacity: float) -> dict[str, Any]:
 
 
 def _animation(buffer: "_Buffer", n_targets: int) -> dict[str, Any]:
-    """Instants at equal distances in time, since they carry no timestamps."""
+    """Frames at equal distances in time, since they carry no timestamps."""
     weights = np.concatenate([np.zeros((1, n_targets)), np.eye(n_targets)])
-    times = buffer.scalars(np.arange(n_targets + 1) * SECONDS_PER_INSTANT)
+    times = buffer.scalars(np.arange(n_targets + 1) * SECONDS_PER_FRAME)
     return {
         "name": "gesture",
         "samplers": [{"input": times, "output": buffer.scalars(weights.ravel()), "interpolation": "LINEAR"}],

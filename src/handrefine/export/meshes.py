@@ -17,7 +17,7 @@ PLY_FACE = np.dtype([("count", "u1"), ("corner", "<i4", (3,))])
 
 @dataclass(frozen=True, eq=False)
 class TexturedMesh:
-    """A hand at F instants: a position, a normal and a texture coordinate a corner; v = 0 is the texture's bottom.
+    """A hand at F frames: a position, a normal and a texture coordinate a corner; v = 0 is the texture's bottom.
 
     Normals are those of the mesh without seams, so that shading runs smoothly across the seams of the atlas.
     """
@@ -40,9 +40,9 @@ class TexturedMesh:
         )
 
 
-def write_ply(path: Path, mesh: TexturedMesh, instant: int = 0) -> None:
-    """Write one instant as a binary PLY with normals and the texture coordinates s, t (t = 0 at the bottom)."""
-    vertices = np.concatenate([mesh.positions_world[instant], mesh.normals_world[instant], mesh.uv], axis=1)
+def write_ply(path: Path, mesh: TexturedMesh, frame: int = 0) -> None:
+    """Write one frame as a binary PLY with normals and the texture coordinates s, t (t = 0 at the bottom)."""
+    vertices = np.concatenate([mesh.positions_world[frame], mesh.normals_world[frame], mesh.uv], axis=1)
     faces = np.empty(len(mesh.faces), PLY_FACE)
     faces["count"], faces["corner"] = 3, mesh.faces
     header = [
@@ -66,7 +66,7 @@ def write_material(path: Path) -> None:
 def write_obj(
     path: Path, verts_world: Float[np.ndarray, "vertex 3"], topology: MeshTopology, material: str
 ) -> None:
-    """Write one instant as an OBJ that keeps the hand model's own vertices and order: seams live in `vt` alone."""
+    """Write one frame as an OBJ that keeps the hand model's own vertices and order: seams live in `vt` alone."""
     normals = vertex_normals(torch.as_tensor(verts_world, dtype=torch.float64), topology).numpy()
     lines = [f"mtllib {material}", "o hand"]
     for keyword, values in (("v", verts_world), ("vt", topology.uv), ("vn", normals)):

@@ -44,7 +44,7 @@ class SceneContent:
     """
 
     mesh: TexturedMesh
-    instant: int
+    frame_index: int
     texture_png: bytes
     environment: Float[np.ndarray, "row column 3"]
     camera: Camera
@@ -66,7 +66,7 @@ def write_scene(folder: Path, content: SceneContent) -> Path:
     """Write scene.xml and the files that it names, all relative to it; needs Mitsuba started, for the EXR."""
     import mitsuba as mi
 
-    write_ply(folder / MESH_FILE, content.mesh, content.instant)
+    write_ply(folder / MESH_FILE, content.mesh, content.frame_index)
     (folder / TEXTURE_FILE).write_bytes(content.texture_png)
     light = np.ascontiguousarray(content.environment, dtype=np.float32)
     mi.Bitmap(light).write(str(folder / LIGHT_FILE))

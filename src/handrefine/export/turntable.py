@@ -35,7 +35,7 @@ def scene_file(scene: str) -> Path:
 def upright(
     verts_world: Float[np.ndarray, "frame vertex 3"], joints_world: Float[np.ndarray, "frame 21 3"]
 ) -> tuple[Float[np.ndarray, "frame vertex 3"], Float[np.ndarray, "frame 21 3"]]:
-    """Every instant stood on its wrist: fingers towards +y, knuckles in the x-y plane, lowest point at y = 0.
+    """Every frame stood on its wrist: fingers towards +y, knuckles in the x-y plane, lowest point at y = 0.
 
     The two hands face the same way only up to a reflection: a right hand shows its back, a left one its palm.
     """
@@ -58,7 +58,7 @@ def turning_pictures(
 
     Args:
         scene: XML with the parameters hand, texture, angle, size and spp.
-        hands: PLY files of the instants, which pass evenly and there and back, so that the film has no jump.
+        hands: PLY files of the frames, which pass evenly and there and back, so that the film has no jump.
 
     Raises:
         InputError: Mitsuba cannot load the scene.
@@ -77,11 +77,11 @@ def turning_pictures(
         yield np.array(bitmap)[..., :3]
 
 
-def there_and_back(instants: int, pictures: int) -> list[int]:
-    """Which instant each picture of a closed film shows."""
+def there_and_back(frames: int, pictures: int) -> list[int]:
+    """Which frame each picture of a closed film shows."""
     phase = np.arange(pictures) / pictures
     triangle = 1 - np.abs(2 * phase - 1)
-    return np.rint(triangle * (instants - 1)).astype(int).tolist()
+    return np.rint(triangle * (frames - 1)).astype(int).tolist()
 
 
 def write_animation(path: Path, pictures: Sequence[Picture]) -> None:

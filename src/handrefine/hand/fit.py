@@ -1,8 +1,8 @@
-"""MANO parameters from 21 3D joints per instant: robust nonlinear least squares with one shape for all instants.
+"""MANO parameters from 21 3D joints per frame: robust nonlinear least squares with one shape for all frames.
 
 Levenberg-Marquardt on `sum_ij rho(|x_ij(pose_i, shape) - y_ij|) + prior`, with rho of Geman and McClure, whose
 scale shrinks from coarse to fine (graduated non-convexity) so that a wrong joint is found out rather than averaged
-in. The instants meet only in the shape, so that a Schur complement solves them one by one.
+in. The frames meet only in the shape, so that a Schur complement solves them one by one.
 """
 
 import copy
@@ -40,15 +40,15 @@ class FitSettings:
     iterations: int = 15
     """Most steps at each of the scales between `coarse_mm` and `outlier_mm`."""
     min_joints: int = 6
-    """An instant with fewer valid joints is left unfitted."""
+    """A frame with fewer valid joints is left unfitted."""
 
 
 @dataclass(frozen=True, eq=False)
 class JointFit:
     """The fitted hand.
 
-    parameters: one shape, repeated for all instants; `flat_hand_mean=False`. Zeros where `mano_valid` is False.
-    mano_valid: False for an instant with too few joints to say where the palm is.
+    parameters: one shape, repeated for all frames; `flat_hand_mean=False`. Zeros where `mano_valid` is False.
+    mano_valid: False for a frame with too few joints to say where the palm is.
     residual_mm: distance of every joint from the fit; NaN where there is none.
     weight: how much a joint was trusted, 0 to 1; near 0 for outliers, 0 where there is none.
     noise_mm: estimated standard deviation of a joint's coordinate.
@@ -63,7 +63,7 @@ class JointFit:
 
 @dataclass(frozen=True, eq=False)
 class _Problem:
-    """Targets and priors; the unknowns are (pose 48, translation 3) an instant, and one shape."""
+    """Targets and priors; the unknowns are (pose 48, translation 3) a frame, and one shape."""
 
     model: HandModel
     prior: PosePrior
@@ -80,7 +80,7 @@ class _Problem:
     def residuals(
         self, state: Float[Tensor, "51"], shape: Float[Tensor, "10"], target: Tensor, weight: Tensor
     ) -> Float[Tensor, " residual"]:
-        """One instant's weighted joint residuals and pose prior."""
+        """One frame's weighted joint residuals and pose prior."""
         data = (self.joints(state, shape) - target) * weight[:, None]
         return torch.cat([data.ravel(), self.prior.residuals(state[3:48])])
 
@@ -96,7 +96,7 @@ def fit_to_joints(
     Deterministic; runs on the CPU in double precision whatever the model's device; not differentiable.
 
     Raises:
-        InputError: not 21 joints, a joint marked valid is not finite, or no instant has enough joints.
+        InputError: not 21 joints, a joint marked valid is not finite, or no frame has enough joints.
     """
     settings = settings or FitSettings()
     _check(joints_world, valid)
@@ -107,7 +107,7 @@ def fit_to_joints(
         fitted = _enough(model, ok, settings)
         if not fitted.any():
             raise InputError(
-                "no instant has enough valid joints to fit a hand",
+                "no frame has enough valid joints to fit a hand",
                 expected=f"{settings.min_joints} joints, among them 3 of the palm that do not lie on a line",
                 found=f"at most {int(ok.sum(1).max()) if len(ok) else 0} valid joints",
             )
@@ -129,13 +129,13 @@ def _check(joints: Tensor, valid: Tensor) -> None:
         frame, joint = bad[0].tolist()
         raise InputError(
             "a joint marked as valid is not finite",
-            where=f"instant {frame}, joint {JOINT_NAMES[joint]}",
+            where=f"frame {frame}, joint {JOINT_NAMES[joint]}",
             fix="mark the joint as invalid",
         )
 
 
 def _enough(model: HandModel, valid: Bool[Tensor, "frame 21"], settings: FitSettings) -> Bool[Tensor, " frame"]:
-    """Whether an instant's palm joints fix a rigid motion: its three or more valid ones do not lie on a line."""
+    """Whether a frame's palm joints fix a rigid motion: its three or more valid ones do not lie on a line."""
     palm, seen = _rest_palm(model), valid[:, PALM].double()[..., None]
     centered = (palm - (seen * palm).sum(1, keepdim=True) / seen.sum(1, keepdim=True).clamp(min=1)) * seen
     width = torch.linalg.svdvals(centered)[:, 1]
@@ -160,7 +160,7 @@ def _solve(problem: _Problem, settings: FitSettings) -> tuple[Tensor, Tensor, fl
 def _noise_mm(problem: _Problem, state: Tensor, shape: Tensor, settings: FitSettings) -> float:
     """Robust standard deviation of a coordinate: the median of a Maxwell distribution is 1.54 of them.
 
-    The fit absorbs part of the noise (about 40 of an instant's 63 coordinates), hence the factor sqrt(3).
+    The fit absorbs part of the noise (about 40 of a frame's 63 coordinates), hence the factor sqrt(3).
     """
     median = float(problem.distances(state, shape)[problem.valid > 0].median()) * 1e3
     return max(settings.noise_mm, median / 1.54 * 3**0.5)
@@ -239,7 +239,7 @@ def _normal_equations(
 def _schur_solve(
     A: Tensor, B: Tensor, C: Tensor, a: Tensor, c: Tensor, damping: float
 ) -> tuple[Float[Tensor, "frame 51"], Float[Tensor, "10"]]:
-    """Solves `[A B; B^T C] (x, s) = -(a, c)`, A block-diagonal over instants, diagonals raised by the damping."""
+    """Solves `[A B; B^T C] (x, s) = -(a, c)`, A block-diagonal over frames, diagonals raised by the damping."""
     A = A + damping * torch.diag_embed(A.diagonal(dim1=-2, dim2=-1))
     C = C + damping * torch.diag(C.diagonal())
     solved = torch.linalg.solve(A, torch.cat([B, a[..., None]], dim=-1))
@@ -262,8 +262,6 @@ def _result(
     full[fitted] = state.numpy()
     residual[fitted] = torch.where(problem.valid > 0, distance * 1e3, torch.nan).numpy()
     weight[fitted] = (problem.valid * _trust(distance, settings.outlier_mm / 1e3)).numpy()
-    log.info(
-        "fitted %d of %d instants, median joint residual %.2f mm", fitted.sum(), frames, np.nanmedian(residual)
-    )
+    log.info("fitted %d of %d frames, median joint residual %.2f mm", fitted.sum(), frames, np.nanmedian(residual))
     parameters = ManoParameters(full[:, :48], np.tile(shape.numpy(), (frames, 1)), full[:, 48:])
     return JointFit(parameters, fitted, residual, weight, noise)

@@ -34,7 +34,7 @@ NOT_SMPLX = ("vt", "ft", "tips", "joint_limits", "component_std")
 
 @dataclass(frozen=True, eq=False)
 class HandGeometry:
-    """Vertices and joints of one hand at F instants, metres; joints in the order of `JOINT_NAMES`."""
+    """Vertices and joints of one hand at F frames, metres; joints in the order of `JOINT_NAMES`."""
 
     verts_world: Float[Tensor, "frame vertex 3"]
     joints_world: Float[Tensor, "frame 21 3"]

@@ -43,7 +43,7 @@ class Energy:
     ours: it compares coverage with what labels say of each pixel, where they say anything.
 
     Args:
-        frames: the dataset's frame numbers of the refined instants of every hand: the prior's clock.
+        frames: the dataset's numbers of the refined frames of every hand: the prior's clock.
         cameras: the cameras' weights at every call, by which the weights of their pixels are multiplied.
     """
 
@@ -93,14 +93,14 @@ class Energy:
             terms["prior"] = self._prior(articulations_aa)
         return {name: getattr(config, f"lambda_{name}") * term for name, term in terms.items()}
 
-    def by_instant(self, prediction: Prediction, n_instants: int) -> Float[Tensor, " frame"]:
-        """Data and silhouette terms of every instant of the video by itself, weighted and added."""
+    def by_frame(self, prediction: Prediction, n_frames: int) -> Float[Tensor, " frame"]:
+        """Data and silhouette terms of every frame of the video by itself, weighted and added."""
         config, seen = self.config, self.observations
-        instant = torch.tensor([frame for frame, _ in seen.keys], device=seen.image.device)
-        instant = instant[seen.views.view_of_pixel(seen.image.device)]
+        frame = torch.tensor([frame for frame, _ in seen.keys], device=seen.image.device)
+        frame = frame[seen.views.view_of_pixel(seen.image.device)]
 
         def quotient(part: Tensor, whole: Tensor) -> Tensor:
-            sums = (torch.bincount(instant, x.double(), minlength=n_instants) for x in (part, whole))
+            sums = (torch.bincount(frame, x.double(), minlength=n_frames) for x in (part, whole))
             return next(sums) / next(sums).clamp(min=1e-6)
 
         compared, weight = self.compared(prediction), self._colour_weight()

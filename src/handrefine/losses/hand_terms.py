@@ -27,7 +27,7 @@ class HandTerms:
     def __call__(self, hands: Sequence[VideoHand], hidden: Sequence[Float[Tensor, "_ 15"]]) -> dict[str, Tensor]:
         """Every term whose weight is not zero, weighted.
 
-        hidden: of every hand at its own instants, see `Sight`.
+        hidden: of every hand at its own frames, see `Sight`.
         """
         of_hands = [self._of_hand(k, hand.pose, hidden[k]) for k, hand in enumerate(hands)]
         names = dict.fromkeys(name for terms in of_hands for name in terms)

@@ -41,6 +41,6 @@ def hidden_share(
 def annotation_tie(
     corrective_aa: Float[Tensor, "frame 45"], weight: Float[Tensor, "frame 15"]
 ) -> Float[Tensor, ""]:
-    """`mean over instants and joints of w |corrective / 0.1 rad|^2`: the angles' change from the annotation."""
+    """`mean over frames and joints of w |corrective / 0.1 rad|^2`: the angles' change from the annotation."""
     squared = (corrective_aa.unflatten(1, (15, 3)) / TIE_SCALE).square().sum(dim=-1)
     return (weight * squared).mean()

@@ -18,18 +18,18 @@ _THUMB = 0
 def penetration(
     joints_world: Sequence[Float[Tensor, "frame 21 3"]], radii_m: Sequence[Float[Tensor, "20"]]
 ) -> Float[Tensor, ""]:
-    """`mean over instants of sum over pairs of max(0, r_i + r_j - d_ij)^2`, in mm^2.
+    """`mean over frames of sum over pairs of max(0, r_i + r_j - d_ij)^2`, in mm^2.
 
     d is the distance of two bones' segments. Within a hand bones of different fingers count, without those that
     touch in any hand: the palm's bones among themselves, and a finger's first bone with the palm. Between
-    hands all pairs count. A hand whose joints are NaN at an instant takes no part there.
+    hands all pairs count. A hand whose joints are NaN at a frame takes no part there.
 
     Differentiable in the joints: the nearest points are constants to the gradient, which is exact, since moving
     them along their bones does not change the distance to first order. Bones that cross exactly have no
     direction to part in, and get no gradient.
 
     Args:
-        joints_world: one tensor a hand, metres, all of the same instants.
+        joints_world: one tensor a hand, metres, all of the same frames.
         radii_m: one a hand; the capsules' radii in the order of `BONES`.
     """
     ends = torch.tensor(BONES, device=joints_world[0].device)

@@ -19,7 +19,7 @@ def bilateral_filter(
     a: float = 0.5,
     order: Literal[0, 1] = 1,
 ) -> Float[Tensor, "inner_frame group dof"]:
-    """What the window's instants s around t say of t, for each group of dofs, with gaps `g_s = time_s - time_t`
+    """What the window's frames s around t say of t, for each group of dofs, with gaps `g_s = time_s - time_t`
     and weights `w_ts = exp(-g_s^2 / (2 a^2)) exp(-|x_s - x_t|^2 / (2 sigma^2))`.
 
     Order 0 is Eq. 4, their mean `sum_s w_ts x_s / sum_s w_ts`, which at uneven gaps lies nearer to the nearer
@@ -29,7 +29,7 @@ def bilateral_filter(
 
     `d_s = x_s - x_t` and `S_k = sum_s w_ts g_s^k`. Both are the same where weights are symmetric.
 
-    Only instants whose window is complete are filtered: at the ends a one-sided line tells nothing.
+    Only frames whose window is complete are filtered: at the ends a one-sided line tells nothing.
 
     Differentiable in the values; the weights are constants to the gradient. Their own derivative rewards moving
     neighbours apart until they no longer count, which turns jitter of about sigma into jumps.
@@ -53,7 +53,7 @@ def bilateral_filter(
         return centre + (weights * steps).sum(dim=0) / (1 + weights.sum(dim=0))
     first, second = (weights * gaps).sum(dim=0), (weights * gaps.square()).sum(dim=0)
     slope, total = (weights * gaps * steps).sum(dim=0), (weights * steps).sum(dim=0)
-    # The instant itself has weight 1 at gap 0. With one neighbour in reach the line runs through both.
+    # The frame itself has weight 1 at gap 0. With one neighbour in reach the line runs through both.
     determinant = (1 + weights.sum(dim=0)) * second - first.square()
     return centre + (second * total - first * slope) / determinant.clamp(min=1e-12)
 
@@ -67,13 +67,13 @@ def temporal_prior(
     a: float = 0.5,
     order: Literal[0, 1] = 1,
 ) -> Float[Tensor, ""]:
-    """`||a - BF(a)||`: the mean over instants and joints of the Euclidean norm per joint, in radians.
+    """`||a - BF(a)||`: the mean over frames and joints of the Euclidean norm per joint, in radians.
 
-    frames: frame numbers, ascending, with gaps. Time is counted in the median gap, so that evenly spaced instants
+    frames: frame numbers, ascending, with gaps. Time is counted in the median gap, so that evenly spaced frames
         are 1 apart whatever the numbers' stride, and a neighbour beyond a longer gap weighs less.
     sigma: value scale in radians; a: temporal scale in gaps; order: of the filter's fit.
 
-    0 when fewer instants than the window are given. Zero gradient at joints that equal their filtered value.
+    0 when fewer frames than the window are given. Zero gradient at joints that equal their filtered value.
     """
     if len(articulation_aa) < max(window, 2):
         return articulation_aa.sum() * 0

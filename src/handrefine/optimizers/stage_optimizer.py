@@ -72,7 +72,7 @@ class MetricDescent:
     vertices: variable i by `(damping_mm / spread_i)^2`, where the spread is how far off an annotation may be.
 
     Args:
-        hands: one hand, or hands that share a shape, whose instants count like those of one hand.
+        hands: one hand, or hands that share a shape, whose frames count like those of one hand.
     """
 
     def __init__(self, hands: Sequence[VideoHand], names: Iterable[str], config: MetricConfig) -> None:

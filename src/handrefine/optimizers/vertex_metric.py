@@ -9,7 +9,7 @@ from torch import Tensor
 
 from handrefine.scene.video_model import VideoHand
 
-#: Columns of an instant's variables: rotation, translation, articulation, and the betas where they are its own.
+#: Columns of a frame's variables: rotation, translation, articulation, and the betas where they are its own.
 SLICES = {
     "rotation": slice(0, 3),
     "translation": slice(3, 6),
@@ -25,7 +25,7 @@ DIFFERENCE = 1e-3
 class Motion:
     """A change of all geometric variables, or a gradient with respect to them.
 
-    own: one row an instant. shared: the betas of the one shape; empty where every instant has its own, in the last
+    own: one row a frame. shared: the betas of the one shape; empty where every frame has its own, in the last
         columns of `own`.
     """
 
@@ -33,7 +33,7 @@ class Motion:
     shared: Float[Tensor, " shared"]
 
     def scaled(self, factor: Float[Tensor, " problem"]) -> "Motion":
-        """One factor for everything, or one an instant."""
+        """One factor for everything, or one a frame."""
         return Motion(self.own * factor[:, None], self.shared * factor if len(self.shared) else self.shared)
 
 
@@ -41,18 +41,18 @@ class Motion:
 class VertexMetric:
     """The quadratic form `G` for which `d^T G d` is the mean squared vertex motion of a small change d, in m^2.
 
-    `G = J^T J / (V F)` with J the Jacobian of all vertices of all instants: blocks of the instants, coupled by the
-    shape alone. Without a shared shape every instant is a problem of its own, with `G = J^T J / V`.
+    `G = J^T J / (V F)` with J the Jacobian of all vertices of all frames: blocks of the frames, coupled by the
+    shape alone. Without a shared shape every frame is a problem of its own, with `G = J^T J / V`.
     """
 
     blocks: Float[Tensor, "frame own own"]
     coupling: Float[Tensor, "frame own shared"]
     shared: Float[Tensor, "shared shared"]
     joints: Float[Tensor, "frame 21 3 own"]
-    """How the joints, fingertips included, move with each instant's own variables."""
+    """How the joints, fingertips included, move with each frame's own variables."""
 
     def motion_m(self, change: Motion) -> Float[Tensor, " problem"]:
-        """Root mean square motion of the vertices in metres: one number, or one an instant where alone."""
+        """Root mean square motion of the vertices in metres: one number, or one a frame where alone."""
         own = torch.einsum("fi,fij,fj->f", change.own, self.blocks, change.own)
         if not len(self.shared):
             return own.clamp(min=0).sqrt()
@@ -61,11 +61,11 @@ class VertexMetric:
         return squared.clamp(min=0).sqrt()[None]
 
     def reach_m(self, change: Motion) -> Float[Tensor, " frame"]:
-        """The motion of every instant's furthest moving joint in metres, by its own variables."""
+        """The motion of every frame's furthest moving joint in metres, by its own variables."""
         return torch.einsum("fjxi,fi->fjx", self.joints, change.own).norm(dim=2).amax(dim=1)
 
     def solve(self, gradient: Motion, damping: Motion) -> Motion:
-        """`(G + diag(damping))^-1 gradient`, the instants eliminated first (Schur complement)."""
+        """`(G + diag(damping))^-1 gradient`, the frames eliminated first (Schur complement)."""
         blocks = self.blocks + torch.diag_embed(damping.own)
         factor = torch.linalg.cholesky(blocks)
         own = torch.cholesky_solve(gradient.own[..., None], factor)[..., 0]
@@ -81,7 +81,7 @@ class VertexMetric:
 def measure_metric(hands: Sequence[VideoHand]) -> VertexMetric:
     """The metric of one hand, or of hands that share a shape, as they are posed.
 
-    In double precision, by differences of the hand models alone. The instants of several hands follow one another.
+    In double precision, by differences of the hand models alone. The frames of several hands follow one another.
     """
     frames = sum(len(hand.pose.translation) for hand in hands)
     alone = hands[0].pose.shape.ndim == 2
@@ -101,7 +101,7 @@ def measure_metric(hands: Sequence[VideoHand]) -> VertexMetric:
 def _jacobians(
     hand: VideoHand,
 ) -> tuple[Float[Tensor, "frame coordinate variable"], Float[Tensor, "frame 21 3 variable"]]:
-    """Derivatives of the vertices' coordinates and of the joints at every instant."""
+    """Derivatives of the vertices' coordinates and of the joints at every frame."""
     here = hand.geometry()
     verts, joints = [], []
     for name, columns_of_name in SLICES.items():

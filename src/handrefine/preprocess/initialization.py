@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """The instants of a sequence at which one hand is annotated, and its MANO parameters there.
+    """The frames of a sequence at which one hand is annotated, and its MANO parameters there.
 
     joint_residual_mm: mean distance of the fit to the joints; None where the dataset had MANO parameters.
     """
@@ -35,7 +35,7 @@ def find_start(sequence: HandSequence, side: Side, config: HandConfig) -> Start:
     """Load the hand model and take or fit its parameters.
 
     Raises:
-        InputError: the hand is not annotated at any instant.
+        InputError: the hand is not annotated at any frame.
     """
     hand = load_hand(side, sequence, config)
     annotation = in_terms_of(hand, sequence)
@@ -47,7 +47,7 @@ def find_start(sequence: HandSequence, side: Side, config: HandConfig) -> Start:
 def other_joints(
     sequence: HandSequence, side: Side, frame_indices: list[int], config: HandConfig
 ) -> Float[Tensor, "frame 21 3"] | None:
-    """The other hand's joints at the given instants, NaN where nothing is known; None without another hand."""
+    """The other hand's joints at the given frames, NaN where nothing is known; None without another hand."""
     other: Side = "left" if side == "right" else "right"
     annotation = sequence.annotations.get(other)
     if annotation is None:
@@ -64,7 +64,7 @@ def other_joints(
 
 
 def select(parameters: ManoParameters, indices: list[int]) -> ManoParameters:
-    """The parameters at some of the instants."""
+    """The parameters at some of the frames."""
     return ManoParameters(
         pose_aa=parameters.pose_aa[indices],
         shape=parameters.shape[indices],
@@ -80,7 +80,7 @@ def _from_mano(hand: HandModel, annotation: HandAnnotation, sequence: HandSequen
     valid = annotation.mano_valid
     indices = list(range(len(sequence.frames))) if valid is None else np.flatnonzero(valid).tolist()
     if not indices:
-        raise InputError(f"the {annotation.side} hand has MANO parameters at no instant", where=sequence.name)
+        raise InputError(f"the {annotation.side} hand has MANO parameters at no frame", where=sequence.name)
     return Start(hand, indices, select(parameters, indices), None)
 
 
@@ -102,7 +102,7 @@ def _from_joints(hand: HandModel, annotation: HandAnnotation, sequence: HandSequ
     fit = fit_to_joints(hand, *joint_targets(annotation, sequence))
     indices = np.flatnonzero(fit.mano_valid).tolist()
     residual_mm = float(np.nanmean(fit.residual_mm[indices]))
-    log.info("MANO fitted to the joints of %d instants: mean residual %.2f mm", len(indices), residual_mm)
+    log.info("MANO fitted to the joints of %d frames: mean residual %.2f mm", len(indices), residual_mm)
     return Start(hand, indices, select(fit.parameters, indices), residual_mm)
 
 

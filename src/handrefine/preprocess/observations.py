@@ -38,7 +38,7 @@ class Observations:
     """All views' pixels in the flat order of `views`.
 
     Attributes:
-        keys: (frame index, camera name) of every view; a frame index counts the instants that are refined.
+        keys: (frame index, camera name) of every view; a frame index counts the frames that are refined.
         windows: where every view lies in its camera's full image.
         camera_names: the cameras in the order that `camera_of_pixel` counts.
         image: the image as it was taken, linear RGB.
@@ -84,7 +84,7 @@ class _ViewData:
 
 @dataclass(frozen=True, eq=False)
 class _Found:
-    """One view: instant and camera, the hand that its window surrounds, and what is there."""
+    """One view: frame and camera, the hand that its window surrounds, and what is there."""
 
     key: tuple[int, str]
     hand: int
@@ -103,7 +103,7 @@ def observe(
     """Crop, label and resample every image, once for every hand that it shows.
 
     Args:
-        frame_indices: instants of the sequence that are refined; `hands` and `other_joints_world` follow them.
+        frame_indices: frames of the sequence that are refined; `hands` and `other_joints_world` follow them.
         hands: the hands that are refined, as they are annotated; NaN where one is missing.
         other_joints_world: joints of a hand that is there, but is not refined; NaN where there is none.
 
@@ -255,7 +255,7 @@ def _mostly(share: np.ndarray) -> np.ndarray:
 def _images_are_over_black(
     sequence: HandSequence, frame_indices: list[int], hands: Sequence[HandGeometry]
 ) -> bool:
-    """Whether the video shows hands over black, by the majority of one instant's views."""
+    """Whether the video shows hands over black, by the majority of one frame's views."""
     votes = []
     there = [hand.joints_world[0] for hand in hands if _is_known(hand.joints_world[0])]
     for name, camera in sequence.cameras.items():

@@ -13,7 +13,7 @@ def select_cameras(
 ) -> tuple[str, ...]:
     """The `n` cameras (all when None) with the largest mean visible hand area, largest first.
 
-    visible_area: area of the hand's surface that camera c sees at instant t, in any one unit; NaN for a missing
+    visible_area: area of the hand's surface that camera c sees at frame t, in any one unit; NaN for a missing
         view, which is left out of the mean. Cameras without any view come last; equal ones keep their order.
 
     Raises:

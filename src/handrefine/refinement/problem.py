@@ -32,9 +32,9 @@ class Job:
     """One hand of one sequence or both, ready to be refined.
 
     Attributes:
-        starts: every hand's instants and parameters as annotated.
-        frame_indices: the instants of the video: those at which one of the hands is annotated.
-        other_joints_world: for every hand the joints of the one that is not this one, at the video's instants;
+        starts: every hand's frames and parameters as annotated.
+        frame_indices: the frames of the video: those at which one of the hands is annotated.
+        other_joints_world: for every hand the joints of the one that is not this one, at the video's frames;
             NaN where nothing is known, None without another hand.
         unmodelled_joints_world: joints of a hand that is there, but is not refined; NaN or None where none
             is.
@@ -58,7 +58,7 @@ class Job:
 
     @property
     def frames(self) -> tuple[tuple[int, ...], ...]:
-        """The dataset's frame numbers of every hand's refined instants."""
+        """The dataset's frame numbers of every hand's refined frames."""
         return tuple(tuple(self.sequence.frames[k] for k in start.frame_indices) for start in self.starts)
 
     @property
@@ -73,9 +73,9 @@ class Job:
         return create_renderer(backend, topologies, chosen, settings, beside=self.renderer)
 
     def starting_poses(self) -> list[PoseVariables]:
-        """The annotations as they were, with the shape of every instant."""
+        """The annotations as they were, with the shape of every frame."""
         device = self.runtime.device
-        return [PoseVariables(start.parameters, shape_per_instant=True).to(device) for start in self.starts]
+        return [PoseVariables(start.parameters, shape_per_frame=True).to(device) for start in self.starts]
 
     def observe(self, sequence: HandSequence) -> Observations:
         """What other cameras, those of `sequence`, see of the hands as they were annotated."""
@@ -130,10 +130,10 @@ def prepare(sequence: HandSequence, sides: Sequence[Side], config: Config) -> Jo
 
 
 def _video_hand(start: Start, frame_indices: list[int], config: Config) -> VideoHand:
-    alone = config.instants == "independent"
+    alone = config.frame_coupling == "independent"
     return VideoHand(
         start.hand,
-        PoseVariables(start.parameters, shape_per_instant=alone),
+        PoseVariables(start.parameters, shape_per_frame=alone),
         TexturePyramid(config.texture.size, n_textures=len(start.frame_indices) if alone else 1),
         [start.frame_indices.index(k) if k in start.frame_indices else -1 for k in frame_indices],
     )
@@ -216,16 +216,16 @@ def _camera_rotations(sequence: HandSequence, starts: Sequence[Start], config: C
 
 def _check(config: Config) -> None:
     for name in ("shared_shape", "shared_texture"):
-        if config.instants == "independent" and getattr(config.hands, name):
+        if config.frame_coupling == "independent" and getattr(config.hands, name):
             raise InputError(
-                "independent instants have a shape and a texture of their own, which hands cannot share",
+                "independent frames have a shape and a texture of their own, which hands cannot share",
                 where=f"hands.{name}",
                 fix=f"switch hands.{name} off",
             )
-    if config.instants == "independent" and config.objective.lambda_prior > 0:
+    if config.frame_coupling == "independent" and config.objective.lambda_prior > 0:
         raise InputError(
-            "independent instants cannot be tied by the temporal prior",
-            where="instants: independent",
+            "independent frames cannot be tied by the temporal prior",
+            where="frame_coupling: independent",
             found=f"objective.lambda_prior {config.objective.lambda_prior:g}",
             fix="set objective.lambda_prior to 0, as configs/smvr.yaml does",
         )

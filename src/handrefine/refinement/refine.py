@@ -53,9 +53,9 @@ class Refinement:
     Attributes:
         job: what was refined; `job.model` holds the final values.
         index: which of the job's hands this is.
-        observations: the views around this hand; their instants count those at which it is annotated.
+        observations: the views around this hand; their frames count those at which it is annotated.
         before, after: this hand as it was annotated and as it was refined.
-        textures: linear RGB reflectance, row 0 at the top; one, or one an instant where instants are independent.
+        textures: linear RGB reflectance, row 0 at the top; one, or one a frame where frames are independent.
         textures_seen: texels of each that at least one camera saw, on a coarser grid.
         environment: the light as a map; light_coefficients: the spherical harmonics that it was baked from.
         colour_transforms: one [M | b] for every camera of `observations.camera_names`.
@@ -91,19 +91,19 @@ class Refinement:
 
     @property
     def frames(self) -> tuple[int, ...]:
-        """The dataset's frame numbers of the instants at which this hand was refined."""
+        """The dataset's frame numbers of the frames at which this hand was refined."""
         return self.job.frames[self.index]
 
     @property
     def other_joints_world(self) -> Float[Tensor, "frame 21 3"] | None:
-        """The annotated joints of the hand that is not this one, at this hand's instants; NaN where unknown."""
+        """The annotated joints of the hand that is not this one, at this hand's frames; NaN where unknown."""
         joints = self.job.other_joints_world[self.index]
         if joints is None:
             return None
         return joints[[self.job.frame_indices.index(k) for k in self.start.frame_indices]]
 
     def annotation(self) -> HandAnnotation:
-        """The sequence's annotation of this hand with the refined instants replaced."""
+        """The sequence's annotation of this hand with the refined frames replaced."""
         sequence = self.job.sequence
         count, indices = len(sequence.frames), self.start.frame_indices
         old, refined = sequence.annotation(self.hand.side), self.after.parameters
@@ -169,7 +169,7 @@ def refine_hands(
 ) -> dict[Side, Refinement]:
     """Refine both hands' annotations in one optimisation, or one hand's; arguments as of `refine`.
 
-    Both stand in one scene, in one light, and hide and shadow each other. At instants at which the dataset has one
+    Both stand in one scene, in one light, and hide and shadow each other. At frames at which the dataset has one
     of them only, that one is refined alone.
 
     Raises:
@@ -229,7 +229,7 @@ def _result(
     return Refinement(
         job=job,
         index=index,
-        observations=_at_own_instants(job, index, around),
+        observations=_at_own_frames(job, index, around),
         before=_state(job, index, around, job.starting_poses()),
         after=final,
         textures=model.hands[index].texture().cpu().numpy(),
@@ -258,7 +258,7 @@ def views_around(job: Job, observations: Observations, index: int) -> Observatio
     return with_views(observations, chosen)
 
 
-def _at_own_instants(job: Job, index: int, around: Observations) -> Observations:
+def _at_own_frames(job: Job, index: int, around: Observations) -> Observations:
     rows = job.model.hands[index].rows.tolist()
     return replace(around, keys=tuple((rows[k], name) for k, name in around.keys))
 

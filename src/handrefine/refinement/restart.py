@@ -11,7 +11,7 @@ from handrefine.refinement.view_batches import Batch
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.video_model import HandVideoModel
 
-#: An instant stays with its second start if that lowers its misfit by at least this share.
+#: A frame stays with its second start if that lowers its misfit by at least this share.
 GAIN = 0.02
 _MOVED = ("rotation", "translation", "articulation")
 
@@ -20,13 +20,13 @@ class SecondStart:
     """Fingers begin anew; what that does not explain better goes back to where it was.
 
     A finger that was led across another one stays there, since its images pull it neither back nor on. At the
-    neighbouring instants it mostly is where it belongs. So the articulation of every instant starts again between
-    its neighbours', or at the annotation where there are none; after some iterations each instant keeps whichever
+    neighbouring frames it mostly is where it belongs. So the articulation of every frame starts again between
+    its neighbours', or at the annotation where there are none; after some iterations each frame keeps whichever
     of the two has the lower misfit. Everything but the pose must stand still meanwhile.
 
     Args:
         looks: batches that together hold all views, and their energies.
-        times: of every hand, the dataset's frame numbers of its instants; None where instants are independent.
+        times: of every hand, the dataset's frame numbers of its frames; None where frames are independent.
         texture_levels, seed: of the pictures that are compared.
     """
 
@@ -49,7 +49,7 @@ class SecondStart:
 
     @torch.no_grad()
     def keep_the_better(self) -> int:
-        """Undo the second start at the instants where it has not paid; returns at how many it has."""
+        """Undo the second start at the frames where it has not paid; returns at how many it has."""
         better = self._misfit() < (1 - GAIN) * self._misfit_before
         for hand, before in zip(self._model.hands, self._before, strict=True):
             undone = ~better[hand.present]
@@ -59,9 +59,9 @@ class SecondStart:
 
     @torch.no_grad()
     def _misfit(self) -> Float[Tensor, " frame"]:
-        """Of every instant of the video, by all views; always with the same random numbers."""
+        """Of every frame of the video, by all views; always with the same random numbers."""
         misfits = [
-            energy.by_instant(
+            energy.by_frame(
                 self._model.predict(
                     batch.renderer, batch.observations, texture_levels=self._levels, seed=self._seed
                 ),
@@ -84,6 +84,6 @@ def _start_again(pose: PoseVariables, times: Sequence[int] | None) -> None:
 def between_neighbours(
     values: Float[Tensor, "frame value"], time: Float[Tensor, " frame"]
 ) -> Float[Tensor, "frame value"]:
-    """Each instant as its two neighbours predict it, linear in time; at the ends as the one neighbour is."""
+    """Each frame as its two neighbours predict it, linear in time; at the ends as the one neighbour is."""
     inner = ((time[1:-1] - time[:-2]) / (time[2:] - time[:-2]))[:, None]
     return torch.cat([values[1:2], (1 - inner) * values[:-2] + inner * values[2:], values[-2:-1]])

@@ -87,7 +87,7 @@ def optimise(
             progress.update(entry)
             iteration += 1
         if second_start is not None:
-            log.info("a second start paid at %d instants", second_start.keep_the_better())
+            log.info("a second start paid at %d frames", second_start.keep_the_better())
         moved = any(variable in GEOMETRY for variable in stage.variables)
         if on_stage_end is not None:
             on_stage_end(name, stage)
@@ -123,7 +123,7 @@ def _second_start(job: Job, looks: Sequence[tuple[Batch, Energy]], stage: StageC
     return SecondStart(
         job.model,
         looks,
-        job.frames if job.config.instants == "joint" else None,
+        job.frames if job.config.frame_coupling == "joint" else None,
         texture_levels=stage.texture_levels,
         seed=job.config.seed * SEEDS_PER_RUN + SEEDS_PER_RUN - 1,
     )

@@ -34,11 +34,11 @@ class Batch:
 def batches(job: Job, stage: StageConfig) -> list[Batch]:
     """The batches that the stage's iterations take in turn; the job's own observations where they are all at once.
 
-    Every instant's views are shuffled by the job's seed and dealt out evenly, so that a batch sees every instant
+    Every frame's views are shuffled by the job's seed and dealt out evenly, so that a batch sees every frame
     and all batches together see every view once.
     """
     whole = job.observations
-    dealt = deal([frame for frame, _ in whole.keys], stage.views_per_instant, job.config.seed)
+    dealt = deal([frame for frame, _ in whole.keys], stage.views_per_frame, job.config.seed)
     if len(dealt) == 1 and stage.resolution == 1:
         return [Batch(whole, job.renderer)]
     small = shrunk(whole, stage.resolution)
@@ -46,19 +46,19 @@ def batches(job: Job, stage: StageConfig) -> list[Batch]:
     return [Batch(part, job.new_renderer(job.renderer_settings, part.views)) for part in parts]
 
 
-def deal(frame_of_view: Sequence[int], views_per_instant: int | None, seed: int) -> list[list[int]]:
+def deal(frame_of_view: Sequence[int], views_per_frame: int | None, seed: int) -> list[list[int]]:
     """Indices of the views of every batch, ascending."""
-    instants: dict[int, list[int]] = {}
+    frames: dict[int, list[int]] = {}
     for index, frame in enumerate(frame_of_view):
-        instants.setdefault(frame, []).append(index)
+        frames.setdefault(frame, []).append(index)
     count = 1
-    if views_per_instant is not None:
-        most = max(map(len, instants.values()))
-        count = min(-(-most // views_per_instant), max(1, len(frame_of_view) // SMALLEST_BATCH))
+    if views_per_frame is not None:
+        most = max(map(len, frames.values()))
+        count = min(-(-most // views_per_frame), max(1, len(frame_of_view) // SMALLEST_BATCH))
     rng = np.random.default_rng([seed, count])
     dealt: list[list[int]] = [[] for _ in range(count)]
-    for number, views in enumerate(instants.values()):
-        # Starting with another batch at every instant evens out their sizes.
+    for number, views in enumerate(frames.values()):
+        # Starting with another batch at every frame evens out their sizes.
         for k, index in enumerate(rng.permutation(views)):
             dealt[(k + number) % count].append(int(index))
     return [sorted(indices) for indices in dealt]

@@ -1,4 +1,4 @@
-"""The run in numbers: before and after, all together, by instant and by camera, fitted and held out."""
+"""The run in numbers: before and after, all together, by frame and by camera, fitted and held out."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +28,7 @@ SHORT = {
     "contour_distance_px": "contour",
     "photometric_error": "photometric",
 }
-#: One instant, camera or view: `{measure: {"before": x, "after": y}}`, besides what it is.
+#: One frame, camera or view: `{measure: {"before": x, "after": y}}`, besides what it is.
 Entry = Mapping[str, Any]
 
 
@@ -41,9 +41,9 @@ def summary(contents: RunContents, views: Sequence[Entry]) -> str:
     return table(("measure", "before", "after", "change"), rows, kind="summary")
 
 
-def by_instant(contents: RunContents, views: Sequence[Entry]) -> str:
-    """A row an instant: its own errors, the means of its views, and how far the hand was moved."""
-    own = {entry.get("frame"): entry for entry in _entries(contents.metrics, "per_instant")}
+def by_frame(contents: RunContents, views: Sequence[Entry]) -> str:
+    """A row a frame: its own errors, the means of its views, and how far the hand was moved."""
+    own = {entry.get("frame"): entry for entry in _entries(contents.metrics, "per_frame")}
     frames = list(dict.fromkeys([*own, *(view.get("frame") for view in views)]))
     entries = [
         {**_means([view for view in views if view.get("frame") == frame]), **own.get(frame, {})}
@@ -62,7 +62,7 @@ def by_camera(views: Sequence[Entry]) -> str:
 
 
 def held_out(contents: RunContents) -> str:
-    """What the cameras say that the fit never saw: a row a camera, and a row an instant."""
+    """What the cameras say that the fit never saw: a row a camera, and a row a frame."""
     views = _entries(contents.held_out, "cameras")
     if not views:
         return ""

@@ -15,7 +15,7 @@ from handrefine.report.charts import loss_charts
 from handrefine.report.contents import RunContents, read_contents
 from handrefine.report.figures import (
     by_camera,
-    by_instant,
+    by_frame,
     camera_weights,
     held_out,
     summary,
@@ -51,7 +51,7 @@ def report_page(contents: RunContents) -> str:
     sections = {
         "summary": ("Summary", summary(contents, figures)),
         "loss": ("Loss", loss_charts(contents.records)),
-        "instants": ("By instant", by_instant(contents, figures)),
+        "frames": ("By frame", by_frame(contents, figures)),
         "cameras": ("By camera", by_camera(figures)),
         "held-out": ("Held-out cameras", held_out(contents)),
         "weights": ("Weights of the cameras", camera_weights(contents)),
@@ -96,7 +96,7 @@ def _facts(contents: RunContents) -> list[str]:
     configuration, metrics = contents.configuration, contents.metrics
     counted = [
         (len(configuration.get("cameras") or ()), "camera", "cameras"),
-        (len(configuration.get("frames") or ()), "instant", "instants"),
+        (len(configuration.get("frames") or ()), "frame", "frames"),
         (len(contents.views), "view", "views"),
         (metrics.get("iterations") or 0, "iteration", "iterations"),
     ]

@@ -1,4 +1,4 @@
-"""Every view: its pictures before and after under one slider, and a map of all views by instant and camera."""
+"""Every view: its pictures before and after under one slider, and a map of all views by frame and camera."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +52,7 @@ class _Shown:
 
 @dataclass(frozen=True, eq=False)
 class _Surfaces:
-    """The hand before and after: vertices and their normals, world frame, at all instants."""
+    """The hand before and after: vertices and their normals, world frame, at all frames."""
 
     frames: tuple[int, ...]
     cameras: Mapping[str, Camera]
@@ -90,13 +90,13 @@ def view_cards(contents: RunContents, figures: list[dict[str, Any]]) -> str:
             continue
         if view.entry.frame != frame:
             frame = view.entry.frame
-            cards.append(f'<h3 class="instant" id="frame-{frame}">Frame {frame}</h3>')
+            cards.append(f'<h3 class="frame" id="frame-{frame}">Frame {frame}</h3>')
         cards.append(card)
     return "\n".join(cards)
 
 
 def view_map(contents: RunContents, figures: list[dict[str, Any]]) -> str:
-    """Links to all views: a row an instant, a column a camera, shaded by how much of the residual is left."""
+    """Links to all views: a row a frame, a column a camera, shaded by how much of the residual is left."""
     if not contents.views:
         return ""
     by_key = {(entry["frame"], str(entry["camera"])): entry for entry in figures}
@@ -113,7 +113,7 @@ def view_map(contents: RunContents, figures: list[dict[str, Any]]) -> str:
             cells += "<td></td>" if k is None else _map_cell(contents.views[k], k, by_key[frame, camera], largest)
         rows += f'<tr><th scope="row">{frame}</th>{cells}</tr>'
     return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="views by instant and camera">'
+        '<div class="scroll" tabindex="0" role="region" aria-label="views by frame and camera">'
         '<table class="map">'
         f'<thead><tr><th scope="col">frame \\ camera</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
         '<p class="small">Numbers: the mean colour residual after refining, in 8-bit levels.</p>'

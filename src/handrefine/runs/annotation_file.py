@@ -49,7 +49,7 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class HandState:
-    """One hand at F instants: its parameters and what the hand model made of them, in metres."""
+    """One hand at F frames: its parameters and what the hand model made of them, in metres."""
 
     mano: ManoParameters
     verts_world: Float[np.ndarray, "frame vertex 3"]
@@ -116,7 +116,7 @@ def read_annotation_npz(path: Path) -> RunAnnotation:
     cameras = tuple(_camera(arrays, k, name) for k, name in enumerate(names))
     view_frame, view_camera = arrays["view_frame"].tolist(), arrays["view_camera"].tolist()
     if not all(0 <= f < sizes["frame"] for f in view_frame) or not all(0 <= c < len(names) for c in view_camera):
-        raise InputError("a view names an instant or a camera that is not there", where=path, fix=FIX)
+        raise InputError("a view names a frame or a camera that is not there", where=path, fix=FIX)
     return RunAnnotation(
         side="right" if side == "right" else "left",
         frames=tuple(arrays["frames"].tolist()),

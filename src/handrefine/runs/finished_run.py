@@ -1,4 +1,4 @@
-"""Finding one's way in a finished run: instants by frame number, cameras by name, a state, the texture."""
+"""Finding one's way in a finished run: frames by frame number, cameras by name, a state, the texture."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +44,8 @@ class FinishedRun:
     def state(self, which: Which) -> HandState:
         return self.annotation.before if which == "before" else self.annotation.after
 
-    def instants(self, frame: int | None) -> tuple[int, ...]:
-        """Indices of the instants: that of one frame number, or all.
+    def frames(self, frame: int | None) -> tuple[int, ...]:
+        """Indices of the frames: that of one frame number, or all.
 
         Raises:
             InputError: the run has no such frame.

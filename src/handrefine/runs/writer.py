@@ -111,7 +111,7 @@ def write_dataset(sequence: HandSequence, refinements: Mapping[Side, Refinement]
 
 
 def _write_textures(refinement: Refinement, folder: RunFolder) -> None:
-    """`texture.png` and what is seen of it; where instants are independent, that of the first, and all of them."""
+    """`texture.png` and what is seen of it; where frames are independent, that of the first, and all of them."""
     write_texture(folder.path("texture.png"), refinement.textures[0])
     seen = np.repeat(refinement.textures_seen[0, ..., None], 3, axis=-1)
     write_picture(folder.path("texture_seen.png"), seen.astype(np.uint8) * 255)

@@ -10,14 +10,14 @@ from handrefine.sequence import ManoParameters
 
 
 class PoseVariables(nn.Module):
-    """Per-instant pose and articulation correctives and the hand's shape (section 3.2 of the paper).
+    """Per-frame pose and articulation correctives and the hand's shape (section 3.2 of the paper).
 
     The global rotation corrective is a rotation vector in the world frame that is applied after the annotation's
     (composing instead of adding keeps its unit the radian wherever the annotation's rotation is); translation
     and the 45 joint angles are added to the annotation's. The one shape starts at the mean of the annotation's.
 
     Args:
-        shape_per_instant: every instant has a shape of its own, which starts at its annotation's.
+        shape_per_frame: every frame has a shape of its own, which starts at its annotation's.
 
     Attributes:
         rotation: (frame, 3) radians; translation: (frame, 3) metres; articulation: (frame, 45) radians;
@@ -28,7 +28,7 @@ class PoseVariables(nn.Module):
     base_articulation: Tensor
     base_trans_m: Tensor
 
-    def __init__(self, start: ManoParameters, *, shape_per_instant: bool = False) -> None:
+    def __init__(self, start: ManoParameters, *, shape_per_frame: bool = False) -> None:
         super().__init__()
         pose = torch.as_tensor(start.pose_aa, dtype=torch.float32)
         frames = len(pose)
@@ -40,7 +40,7 @@ class PoseVariables(nn.Module):
         self.translation = nn.Parameter(torch.zeros(frames, 3))
         self.articulation = nn.Parameter(torch.zeros(frames, 45))
         shape = torch.as_tensor(start.shape, dtype=torch.float32)
-        self.shape = nn.Parameter(shape.clone() if shape_per_instant else shape.mean(dim=0))
+        self.shape = nn.Parameter(shape.clone() if shape_per_frame else shape.mean(dim=0))
 
     def pose_aa(self) -> Float[Tensor, "frame 48"]:
         """The corrected MANO pose."""
@@ -55,7 +55,7 @@ class PoseVariables(nn.Module):
         return self.base_trans_m + self.translation
 
     def shapes(self) -> Float[Tensor, "frame 10"]:
-        """The shape at every instant."""
+        """The shape at every frame."""
         return self.shape.expand(len(self.base_trans_m), 10)
 
     @torch.no_grad()

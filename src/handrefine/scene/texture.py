@@ -22,7 +22,7 @@ class TexturePyramid(nn.Module):
     Args:
         size: side of the finest level in texels, 8 times a power of two; 1024 gives the paper's 8 levels.
         initial: constant reflectance at the start, held by the coarsest level.
-        n_textures: one texture for all instants, or one an instant.
+        n_textures: one texture for all frames, or one a frame.
 
     Raises:
         InputError: the size is not 8 times a power of two, or the initial reflectance is outside [0, 1].

@@ -28,7 +28,7 @@ _PALM = [JOINT_NAMES.index(name) for name in ("wrist", "index1", "middle1", "pin
 class Prediction:
     """What the cameras would show: the hands' colours after the camera's colour transform, over black.
 
-    geometries: every hand at its own instants.
+    geometries: every hand at its own frames.
     hand_rgb: multiplied by coverage, so that `hand_rgb + (1 - coverage) * background` is the whole picture.
     coverage: share of the pixel that hands cover; by_hand: what each of them covers.
     """
@@ -43,7 +43,7 @@ class VideoHand(nn.Module):
     """One hand of a video: its model (constant), its pose and shape, and its texture.
 
     Args:
-        rows: for every instant of the video the row of `pose`, or -1 where the hand is missing.
+        rows: for every frame of the video the row of `pose`, or -1 where the hand is missing.
     """
 
     rows: Tensor
@@ -58,7 +58,7 @@ class VideoHand(nn.Module):
 
     @property
     def present(self) -> Bool[Tensor, " frame"]:
-        """At which instants of the video the hand is there."""
+        """At which frames of the video the hand is there."""
         return self.rows >= 0
 
     @property
@@ -66,12 +66,12 @@ class VideoHand(nn.Module):
         return bool(self.present.all())
 
     def geometry(self, pose: PoseVariables | None = None) -> HandGeometry:
-        """The hand at its own instants, in this pose or in another one."""
+        """The hand at its own frames, in this pose or in another one."""
         pose = self.pose if pose is None else pose
         return self.hand(pose.pose_aa(), pose.shapes(), pose.trans_m(), flat_hand_mean=pose.flat_hand_mean)
 
     def over_video(self, geometry: HandGeometry) -> HandGeometry:
-        """The hand at all instants of the video; NaN where it is missing."""
+        """The hand at all frames of the video; NaN where it is missing."""
 
         def spread(values: Tensor) -> Tensor:
             return torch.where(self.present[:, None, None], values[self.rows.clamp(min=0)], torch.nan)
@@ -79,13 +79,13 @@ class VideoHand(nn.Module):
         return HandGeometry(spread(geometry.verts_world), spread(geometry.joints_world))
 
     def textures(self, levels: int) -> Float[Tensor, "texture_frame height width 3"]:
-        """One for the video, or one an instant of the video."""
+        """One for the video, or one a frame of the video."""
         texture = self.texture(min(levels, self.texture.n_levels))
         return texture if len(texture) == 1 else texture[self.rows.clamp(min=0)]
 
 
 class HandVideoModel(nn.Module):
-    """One hand or two in one light, seen by all cameras at all instants; the optimiser's variables are parameters.
+    """One hand or two in one light, seen by all cameras at all frames; the optimiser's variables are parameters.
 
     Args:
         hands: they may share a shape (the same `shape` parameter) and a texture.
@@ -130,12 +130,12 @@ class HandVideoModel(nn.Module):
         return iter(dict.fromkeys(getattr(hand.pose, name) for hand in self.hands))
 
     def geometries(self, poses: Sequence[PoseVariables] | None = None) -> tuple[HandGeometry, ...]:
-        """The hands in this model's poses, or in others, each at its own instants."""
+        """The hands in this model's poses, or in others, each at its own frames."""
         given = [hand.pose for hand in self.hands] if poses is None else poses
         return tuple(hand.geometry(pose) for hand, pose in zip(self.hands, given, strict=True))
 
     def over_video(self, geometries: Sequence[HandGeometry]) -> tuple[HandGeometry, ...]:
-        """The hands at all instants of the video; NaN where they are missing."""
+        """The hands at all frames of the video; NaN where they are missing."""
         return tuple(hand.over_video(geometry) for hand, geometry in zip(self.hands, geometries, strict=True))
 
     def render(
@@ -166,9 +166,9 @@ class HandVideoModel(nn.Module):
         return Prediction(geometries, hand_rgb, by_hand.sum(dim=1), by_hand)
 
     def surfaces(self, geometries: Sequence[HandGeometry]) -> list[Float[Tensor, "frame _ 3"]]:
-        """Vertices of every hand at all instants of the video; where it is missing, a grain inside the other one.
+        """Vertices of every hand at all frames of the video; where it is missing, a grain inside the other one.
 
-        A renderer needs every hand at every instant. The grain is no part of any picture and takes no gradient.
+        A renderer needs every hand at every frame. The grain is no part of any picture and takes no gradient.
         """
         if all(hand.always_present for hand in self.hands):
             return [geometry.verts_world[hand.rows] for hand, geometry in zip(self.hands, geometries, strict=True)]

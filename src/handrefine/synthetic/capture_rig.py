@@ -11,7 +11,7 @@ from handrefine.mesh import MeshTopology, vertex_normals
 from handrefine.sequence import Camera
 from handrefine.spherical import sh_basis
 
-#: Share of the image's smaller side that stays free around the hand, at every instant.
+#: Share of the image's smaller side that stays free around the hand, at every frame.
 _MARGIN = 0.06
 #: The mean over the hand that the light aims at, and the reflected light that at most 1 % of it may exceed.
 _MEAN_LEVEL, _HIGH_LEVEL = 0.42, 0.95
@@ -23,7 +23,7 @@ def cameras_around(
     """Cameras on the upper half-sphere (+y up, a little below the horizon included), evenly spread.
 
     Each looks at the hand's middle with its own roll, focal lengths that differ by a few percent, and a principal
-    point a few pixels off the centre, from just so far away that the hand stays in the image at all instants.
+    point a few pixels off the centre, from just so far away that the hand stays in the image at all frames.
     """
     points = verts_world.reshape(-1, 3).astype(np.float64)
     turn = rng.uniform(0, 2 * math.pi)

@@ -33,7 +33,7 @@ _SPREAD = {"index": 0.12, "middle": 0.03, "ring": -0.08, "pinky": -0.18, "thumb"
 #: Axis about which a right thumb closes over the palm.
 _THUMB_AXIS = np.array([0.45, -0.8, 0.4]) / math.hypot(0.45, 0.8, 0.4)
 
-_KEY_POSES_PER_INSTANT = 0.25
+_KEY_POSES_PER_FRAME = 0.25
 
 
 def frame_numbers(n_frames: int, rng: np.random.Generator, *, largest_gap: int = 4) -> tuple[int, ...]:
@@ -42,13 +42,13 @@ def frame_numbers(n_frames: int, rng: np.random.Generator, *, largest_gap: int =
 
 
 def gesture_time(frames: tuple[int, ...]) -> Float[np.ndarray, " frame"]:
-    """Frame numbers as a time that starts at 0 and takes about 1 an instant: gaps are faster motion."""
+    """Frame numbers as a time that starts at 0 and takes about 1 a frame: gaps are faster motion."""
     numbers = np.array(frames, dtype=np.float64)
     return (numbers - numbers[0]) / max((numbers[-1] - numbers[0]) / max(len(numbers) - 1, 1), 1.0)
 
 
 def with_abrupt_move(time: Float[np.ndarray, " frame"], rng: np.random.Generator) -> Float[np.ndarray, " frame"]:
-    """The same time with a jump before one instant: three instants' worth of motion at once."""
+    """The same time with a jump before one frame: three frames' worth of motion at once."""
     if len(time) == 1:
         return time
     return time + 3.0 * (np.arange(len(time)) >= rng.integers(1, len(time)))
@@ -64,12 +64,12 @@ def finger_gesture(
 
     Args:
         rest_joints: joints of the flat hand, in the order of `JOINT_NAMES`.
-        time: of every instant, see `gesture_time`; the gesture is a smooth function of it.
+        time: of every frame, see `gesture_time`; the gesture is a smooth function of it.
     """
     names = ["relaxed", *rng.permutation([name for name in _KEY_POSES if name != "relaxed"])]
     keys = np.stack([_key_pose(name, rest_joints, side, rng) for name in names])
     keys = np.concatenate([keys, keys[-2::-1]])  # and back again
-    progress = time * _KEY_POSES_PER_INSTANT
+    progress = time * _KEY_POSES_PER_FRAME
     knots = np.arange(len(keys))
     period = len(keys) - 1
     return PchipInterpolator(knots, keys, axis=0)((progress + rng.uniform(0.1, 0.6)) % period)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-#: Nearest vertices of the two hands at any instant; triangles are a few millimetres wide.
+#: Nearest vertices of the two hands at any frame; triangles are a few millimetres wide.
 CLEARANCE_M = 0.008
 _FAR_M, _STEP_M = 0.4, 0.002
 
@@ -20,7 +20,7 @@ def meeting(
     """The translation in metres that brings the second hand before the palm of the first.
 
     The hands' middles come to lie on a line that leaves the first palm nearly at right angles. The second comes
-    along it from afar until the nearest two vertices, at any instant, are 8 mm apart: coming from outside, it
+    along it from afar until the nearest two vertices, at any frame, are 8 mm apart: coming from outside, it
     cannot have passed through the first.
 
     Args:

@@ -112,7 +112,7 @@ def fine_surface(
 ) -> tuple[MeshTopology, Float[np.ndarray, "frame fine_vertex 3"]]:
     """The mesh with every triangle cut in four, and a fixed relief along its normals that moves with the skin.
 
-    The relief is a sum of waves of 12 to 40 mm in the space of the first instant: too fine for the model's shapes.
+    The relief is a sum of waves of 12 to 40 mm in the space of the first frame: too fine for the model's shapes.
     """
     faces, edges = _quartered(topology.faces, topology.n_vertices)
     uv_faces, uv_edges = _quartered(topology.uv_faces, len(topology.uv))

@@ -12,7 +12,7 @@ from torch import Tensor
 from handrefine.errors import InputError
 from handrefine.sequence import ManoParameters
 
-#: (pose_aa, shape, trans_m) of F instants -> their vertices in metres.
+#: (pose_aa, shape, trans_m) of F frames -> their vertices in metres.
 Vertices = Callable[[Tensor, Tensor, Tensor], Float[Tensor, "frame vertex 3"]]
 
 #: Where the root finder stops; single precision resolves vertices of a hand within metres to about 1e-4 mm.
@@ -35,7 +35,7 @@ class PerturbSettings:
 
 @dataclass(frozen=True, eq=False)
 class _Direction:
-    """One random change of every parameter; a shape change for all instants, the others independent."""
+    """One random change of every parameter; a shape change for all frames, the others independent."""
 
     rotation: Float[np.ndarray, "frame 3"]
     translation: Float[np.ndarray, "frame 3"]
@@ -54,8 +54,8 @@ def perturb_annotation(
 ) -> ManoParameters:
     """Perturbs global rotation, translation, articulation and shape at random to an exact vertex error.
 
-    The mean distance between perturbed and given vertices is `error_mm` at every instant, hence over all, to 1e-3
-    mm: first the shape, the same for all instants, is scaled to its share of the error, then every instant's other
+    The mean distance between perturbed and given vertices is `error_mm` at every frame, hence over all, to 1e-3
+    mm: first the shape, the same for all frames, is scaled to its share of the error, then every frame's other
     changes by root finding. The rotation is applied after the given one, `R' = exp(w) R`, about MANO's root joint.
     The same seed gives the same perturbation.
 
@@ -85,7 +85,7 @@ def perturb_annotation(
         return 1e3 * torch.linalg.norm(moved - truth, dim=-1).mean(dim=1).numpy()
 
     still = np.zeros(frames)
-    # The largest error of an instant, not the mean: the shape must leave room for the rest everywhere.
+    # The largest error of a frame, not the mean: the shape must leave room for the rest everywhere.
     shape_scale = _solve(
         lambda a: error(still, float(a[0])).max(keepdims=True), error_mm * settings.shape_share, 1
     )
@@ -99,7 +99,7 @@ def _check(parameters: ManoParameters, error_mm: float) -> None:
     for name in ("pose_aa", "shape", "trans_m"):
         bad = np.flatnonzero(~np.isfinite(getattr(parameters, name)).all(axis=1))
         if len(bad):
-            raise InputError("MANO parameters are not finite", where=f"instant {bad[0]}: {name}")
+            raise InputError("MANO parameters are not finite", where=f"frame {bad[0]}: {name}")
 
 
 def _draw(frames: int, settings: PerturbSettings, seed: int) -> _Direction:

@@ -27,7 +27,7 @@ Views = Mapping[tuple[int, str], np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Photographs:
-    """Images (linear RGB) and masks by (instant, camera name)."""
+    """Images (linear RGB) and masks by (frame, camera name)."""
 
     images: Views
     masks: Views
@@ -71,7 +71,7 @@ def sequence_in_memory(
 def _matched(
     hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], config: Config, device: torch.device
 ) -> Photographs:
-    truth = truths[0]  # cameras, instants and light are common
+    truth = truths[0]  # cameras, frames and light are common
     keys = _keys(truth)
     views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
     settings = replace(render_settings(config.render), spp=PHOTO_SPP, shading="radiance")
@@ -125,7 +125,7 @@ def _mismatched(
 
 
 def _keys(truth: SyntheticTruth) -> list[tuple[int, str]]:
-    """Instant by instant."""
+    """Frame by frame."""
     return [(k, name) for k in range(len(truth.frames)) for name in truth.cameras]
 
 

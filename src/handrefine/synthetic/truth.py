@@ -53,8 +53,8 @@ class SyntheticSettings:
     """What kind of video to invent.
 
     Attributes:
-        cameras: number of cameras on the half-sphere around the hand.
-        instants: number of instants of the gesture.
+        n_cameras: number of cameras on the half-sphere around the hand.
+        n_frames: number of frames of the gesture.
         size: width and height of every image in pixels.
         texture_size: width and height of the true texture in texels.
         seed: same seed and settings, same truth.
@@ -62,8 +62,8 @@ class SyntheticSettings:
             from the model as `mismatch` says.
     """
 
-    cameras: int = 6
-    instants: int = 4
+    n_cameras: int = 6
+    n_frames: int = 4
     size: int = 128
     texture_size: int = 512
     seed: int = 0
@@ -71,7 +71,7 @@ class SyntheticSettings:
     mismatch: MismatchSettings = field(default_factory=MismatchSettings)
 
     def __post_init__(self) -> None:
-        for name in ("cameras", "instants", "size", "texture_size"):
+        for name in ("n_cameras", "n_frames", "size", "texture_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1", found=getattr(self, name))
 
@@ -119,7 +119,7 @@ def make_truth(
 def make_truths(
     hands: Sequence[HandLayer], skins: Sequence[Float[np.ndarray, "_ _ 3"]], settings: SyntheticSettings
 ) -> tuple[SyntheticTruth, ...]:
-    """The same for one or two hands of one person; instants, cameras and light are common to both.
+    """The same for one or two hands of one person; frames, cameras and light are common to both.
 
     Both have the same betas, hence the mirrored shape where the models mirror each other, a gesture each, and a
     variation of the skin each. Their palms face one another, the second hand as near to the first as it gets
@@ -128,7 +128,7 @@ def make_truths(
     gesture_rng, shape_rng, camera_rng, light_rng, skin_rng, mismatch_rng, second_rng, second_skin_rng = (
         np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(8)
     )
-    frames = frame_numbers(settings.instants, gesture_rng, largest_gap=_LARGEST_GAP[settings.kind])
+    frames = frame_numbers(settings.n_frames, gesture_rng, largest_gap=_LARGEST_GAP[settings.kind])
     time = gesture_time(frames)
     if settings.kind == "mismatched":
         time = with_abrupt_move(time, mismatch_rng)
@@ -148,7 +148,7 @@ def make_truths(
     if settings.kind == "mismatched":
         light = uneven_light(light, mismatch_rng)
     verts_world = np.concatenate([moved.verts_world for moved in moving], axis=1)
-    cameras = cameras_around(verts_world, settings.cameras, settings.size, camera_rng)
+    cameras = cameras_around(verts_world, settings.n_cameras, settings.size, camera_rng)
     return tuple(
         SyntheticTruth(
             side=hand.side,
@@ -248,7 +248,7 @@ def load_truth(path: Path, side: Side | None = None) -> SyntheticTruth:
     )
 
 
-#: Arrays of a truth file, with the sizes that are known: F instants, C cameras, None for any.
+#: Arrays of a truth file, with the sizes that are known: F frames, C cameras, None for any.
 _ARRAYS: Mapping[str, tuple[int | str | None, ...]] = {
     "side": (),
     "flat_hand_mean": (),

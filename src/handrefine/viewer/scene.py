@@ -25,15 +25,15 @@ class WindowPicture:
 
 @dataclass(frozen=True, eq=False)
 class CameraNodes:
-    """One camera in the viewer: its pyramid and its picture at every instant."""
+    """One camera in the viewer: its pyramid and its picture at every frame."""
 
     pyramid: Any
     pictures: Mapping[int, Any]
 
-    def show(self, instant: int, *, lines: bool, image: bool) -> None:
+    def show(self, frame: int, *, lines: bool, image: bool) -> None:
         self.pyramid.visible = lines
         for k, node in self.pictures.items():
-            node.visible = image and k == instant
+            node.visible = image and k == frame
 
 
 def add_camera(
@@ -44,7 +44,7 @@ def add_camera(
     Exact for fx != fy and any principal point, which viser's own frustum is not.
     """
     name = f"/cameras/{camera.name}"
-    own = {instant: picture for (instant, of), picture in pictures.items() if of == camera.name}
+    own = {frame: picture for (frame, of), picture in pictures.items() if of == camera.name}
     window = next((p.window_px for p in own.values()), (0, 0, camera.width, camera.height))
     pyramid = scene.add_line_segments(
         f"{name}/pyramid", pyramid_lines(camera, window, depth_m), (90, 90, 100), thickness=LINE_M
@@ -52,10 +52,10 @@ def add_camera(
     # Images in viser have x right and y down, like cameras here.
     wxyz = _quaternion(camera.R_cam_world.T)
     nodes = {}
-    for instant, picture in own.items():
+    for frame, picture in own.items():
         corners = corners_world(camera, picture.window_px, depth_m)
-        nodes[instant] = scene.add_image(
-            f"{name}/{instant}",
+        nodes[frame] = scene.add_image(
+            f"{name}/{frame}",
             picture.pixels,
             float(np.linalg.norm(corners[1] - corners[0])),
             float(np.linalg.norm(corners[3] - corners[0])),

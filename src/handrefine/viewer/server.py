@@ -23,13 +23,13 @@ STATES = ("after", "before")
 SKIN, PLAIN, ERROR, JOINTS = "texture", "plain", "error", "joints"
 #: A hand of any colour that lets the joints be seen.
 GLASS, GLASS_OPACITY = "translucent ", 0.55
-#: Textures go to the browser once an instant, so they are made smaller.
+#: Textures go to the browser once a frame, so they are made smaller.
 TEXTURE_SIDE_PX = 512
 PLAYBACK_HZ = 6.0
 #: How far in front of its camera a picture stands, as a share of the camera's distance from the hand.
 PICTURE_DEPTH = 0.35
 MISSING = "the viewer needs viser"
-#: before or after, what is shown of it, and the instant.
+#: before or after, what is shown of it, and the frame.
 Key = tuple[str, str, int]
 JOINT_RGB = {"after": (30, 170, 90), "before": (230, 120, 30)}
 
@@ -38,10 +38,10 @@ JOINT_RGB = {"after": (30, 170, 90), "before": (230, 120, 30)}
 class ViewerContent:
     """What is shown.
 
-    states: by "before" and "after", at the instants of `frames`.
+    states: by "before" and "after", at the frames of `frames`.
     texture: linear RGB reflectance, row 0 at the top.
-    pictures: by (instant, camera name), where there are any.
-    truth_verts_world: the true vertices at the same instants, where they are known.
+    pictures: by (frame, camera name), where there are any.
+    truth_verts_world: the true vertices at the same frames, where they are known.
     """
 
     title: str
@@ -91,14 +91,14 @@ class Viewer:
         return f"http://{self._server.get_host()}:{self._server.get_port()}"
 
     @property
-    def instant(self) -> int:
-        """The instant that is shown."""
-        return int(self._instant.value)
+    def frame(self) -> int:
+        """The frame that is shown."""
+        return int(self._frame.value)
 
     def step(self) -> None:
-        """The next instant, if the film is playing."""
+        """The next frame, if the film is playing."""
         if self._playing.value:
-            self._instant.value = (self.instant + 1) % len(self._content.frames)
+            self._frame.value = (self.frame + 1) % len(self._content.frames)
 
     def serve(self) -> None:
         """Until interrupted."""
@@ -116,7 +116,7 @@ class Viewer:
         gui, content = self._server.gui, self._content
         gui.set_panel_label(content.title)
         last = len(content.frames) - 1
-        self._instant = gui.add_slider("instant", 0, max(last, 1), 1, 0, disabled=last == 0)
+        self._frame = gui.add_slider("frame", 0, max(last, 1), 1, 0, disabled=last == 0)
         self._playing = gui.add_checkbox("play", False, disabled=last == 0)
         self._which = gui.add_dropdown("hand", (*STATES, "both"), initial_value="after")
         colours = (SKIN, PLAIN) if content.truth_verts_world is None else (SKIN, PLAIN, ERROR)
@@ -125,7 +125,7 @@ class Viewer:
         self._frusta = gui.add_checkbox("cameras", True)
         self._images = gui.add_checkbox("images", bool(content.pictures), disabled=not content.pictures)
         self._text = gui.add_markdown("")
-        for control in (self._instant, self._which, self._colour, self._joints, self._frusta, self._images):
+        for control in (self._frame, self._which, self._colour, self._joints, self._frusta, self._images):
             control.on_update(lambda _: self._show())
 
     def _show(self) -> None:
@@ -133,35 +133,35 @@ class Viewer:
         which = STATES if self._which.value == "both" else (self._which.value,)
         colour = self._colour.value
         kinds = (GLASS + colour, JOINTS) if self._joints.value else (colour,)
-        wanted = {(state, kind, self.instant) for state in which for kind in kinds}
+        wanted = {(state, kind, self.frame) for state in which for kind in kinds}
         with self._server.atomic():
             for key in wanted - self._nodes.keys():
                 self._nodes[key] = self._add(key)
             for key, node in self._nodes.items():
                 node.visible = key in wanted
             for camera in self._cameras:
-                camera.show(self.instant, lines=self._frusta.value, image=self._images.value)
+                camera.show(self.frame, lines=self._frusta.value, image=self._images.value)
         self._text.content = self._description(which)
 
     def _add(self, key: Key) -> Any:
-        """A hand or its joints at one instant; sent to the browser when it is first wanted."""
-        which, kind, instant = key
-        name = f"/{which}/{kind}/{instant}"
+        """A hand or its joints at one frame; sent to the browser when it is first wanted."""
+        which, kind, frame = key
+        name = f"/{which}/{kind}/{frame}"
         if kind == JOINTS:
-            lines = joint_lines(self._content.states[which].joints_world[instant])
+            lines = joint_lines(self._content.states[which].joints_world[frame])
             return self._server.scene.add_line_segments(name, lines, JOINT_RGB[which], thickness=0.002)
         colour = kind.removeprefix(GLASS)
         opacity = 1.0 if colour == kind else GLASS_OPACITY
-        mesh, texture = self._mesh(which, colour, instant), self._textures[colour]
+        mesh, texture = self._mesh(which, colour, frame), self._textures[colour]
         return self._server.scene.add_glb(name, glb_bytes(mesh, texture, opacity=opacity))
 
-    def _mesh(self, which: str, colour: str, instant: int) -> TexturedMesh:
+    def _mesh(self, which: str, colour: str, frame: int) -> TexturedMesh:
         content, errors = self._content, self._errors[which]
-        mesh = TexturedMesh.of(content.states[which].verts_world[instant : instant + 1], content.topology)
+        mesh = TexturedMesh.of(content.states[which].verts_world[frame : frame + 1], content.topology)
         if colour != ERROR or errors is None:
             return mesh
         # The colour bar is a texture, so the error is a texture coordinate.
-        share = np.clip(errors[instant] / self._largest_mm, 0, 1)[content.topology.split_to_vertex]
+        share = np.clip(errors[frame] / self._largest_mm, 0, 1)[content.topology.split_to_vertex]
         return replace(mesh, uv=np.stack([share, np.full_like(share, 0.5)], axis=1))
 
     @property
@@ -171,11 +171,11 @@ class Viewer:
         return float(np.quantile(errors, 0.95)) if errors is not None and errors.any() else 1.0
 
     def _description(self, which: tuple[str, ...]) -> str:
-        lines = [f"frame **{self._content.frames[self.instant]}**"]
+        lines = [f"frame **{self._content.frames[self.frame]}**"]
         for state in which:
             errors = self._errors[state]
             if errors is not None:
-                lines.append(f"{state}: mean vertex error **{errors[self.instant].mean():.2f} mm**")
+                lines.append(f"{state}: mean vertex error **{errors[self.frame].mean():.2f} mm**")
         if self._colour.value == ERROR:
             lines.append(f"pale 0 mm, dark red {self._largest_mm:.1f} mm and more")
         return "\n\n".join(lines)

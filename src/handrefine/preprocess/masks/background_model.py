@@ -26,7 +26,7 @@ Region = Bool[np.ndarray, "height width"]
 class Plate:
     """A camera's background.
 
-    rgb: 8-bit sRGB. known: False where some hand was near at every instant.
+    rgb: 8-bit sRGB. known: False where some hand was near at every frame.
     noise_levels: standard deviation of one picture's channel about it.
     """
 
@@ -36,10 +36,10 @@ class Plate:
 
 
 def background_plate(pictures: Sequence[Pixels], covered: Sequence[Region]) -> Plate:
-    """The median over the instants at which no hand's neighbourhood covers the pixel.
+    """The median over the frames at which no hand's neighbourhood covers the pixel.
 
     Args:
-        pictures: 8-bit sRGB of one camera at several instants.
+        pictures: 8-bit sRGB of one camera at several frames.
         covered: where hands and forearms may be at each of them, with room to spare.
     """
     stack = np.stack(pictures)

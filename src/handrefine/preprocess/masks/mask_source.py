@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 SEGMENTED_LENGTH_PX = 200
 #: How much background around the hand teaches colours, as a share of its length.
 CONTEXT = 0.6
-#: Instants from which a camera's colours and its background are learned, at most.
-COLOUR_INSTANTS, PLATE_INSTANTS = 6, 25
+#: Frames from which a camera's colours and its background are learned, at most.
+COLOUR_FRAMES, PLATE_FRAMES = 6, 25
 
 Labels = Int8[np.ndarray, "_ _"]
 Pixels = UInt8[np.ndarray, "_ _ 3"]
@@ -40,7 +40,7 @@ class SkinSource:
     """Skin, not skin or unknown for every view, by `labels.source`.
 
     Args:
-        frame_indices: the refined instants, by which the other arguments are ordered.
+        frame_indices: the refined frames, by which the other arguments are ordered.
         hands_world: joints of this hand and, where there is one, of the other; NaN where they are not known.
         over_black: the video shows hands over black; only given masks are needed then, and no check of them.
 
@@ -67,7 +67,7 @@ class SkinSource:
     def labels(self, k: int, name: str, window: Window) -> Labels | None:
         """The labels of one view's window at the image's own resolution; None where nothing is known.
 
-        k: counts the refined instants.
+        k: counts the refined frames.
         """
         key, source = (self._frames[k], name), self._config.source
         if key in self._sequence.masks and (source in ("auto", "masks") or self._over_black):
@@ -113,10 +113,10 @@ class SkinSource:
         return small, length_px, None
 
     def _colour_models(self, name: str) -> ColourModels | None:
-        """Learned once a camera, from some of its instants."""
+        """Learned once a camera, from some of its frames."""
         if name not in self._models:
             pictures, hands = [], []
-            for k in _spread(len(self._frames), COLOUR_INSTANTS):
+            for k in _spread(len(self._frames), COLOUR_FRAMES):
                 if (self._frames[k], name) in self._sequence.images:
                     hands_px = self._hands_px(k, name)
                     corner, crop = _with_context(self._picture(k, name), hands_px[0])
@@ -130,10 +130,10 @@ class SkinSource:
         return self._models[name]
 
     def _plate(self, name: str) -> Plate:
-        """Made once a camera, from some of its instants."""
+        """Made once a camera, from some of its frames."""
         if name not in self._plates:
             pictures, covered = [], []
-            for k in _spread(len(self._frames), PLATE_INSTANTS):
+            for k in _spread(len(self._frames), PLATE_FRAMES):
                 if (self._frames[k], name) in self._sequence.images:
                     pictures.append(self._picture(k, name))
                     around = surroundings(self._hands_px(k, name), *pictures[-1].shape[:2])
@@ -160,9 +160,9 @@ def _refuse_impossible(sequence: HandSequence, frame_indices: list[int], config:
         )
     if config.source == "plate" and len(frame_indices) < 2:
         raise InputError(
-            "a background plate needs several instants",
+            "a background plate needs several frames",
             where=sequence.name,
-            expected="at least 2 instants at which the hand is annotated",
+            expected="at least 2 frames at which the hand is annotated",
             found=len(frame_indices),
             fix="choose labels.source auto or segment",
         )
