@@ -7,7 +7,7 @@ Metres and radians throughout. Cameras follow OpenCV: x right, y down, z forward
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NewType
 
 import numpy as np
 import torch
@@ -17,6 +17,12 @@ from torch import Tensor
 from handrefine.errors import InputError
 
 Side = Literal["right", "left"]
+#: A dataset's own number of a frame: what files are named by and users say. Numbers skip.
+FrameId = NewType("FrameId", int)
+#: A frame's position in a list of frames, 0, 1, 2 ...: what arrays are indexed by.
+FrameIndex = NewType("FrameIndex", int)
+#: One image of a sequence: the position of its frame in `HandSequence.frames`, and its camera's name.
+ViewKey = tuple[FrameIndex, str]
 #: What a command may be asked for.
 Hands = Literal["right", "left", "both"]
 
@@ -120,6 +126,11 @@ class ManoParameters:
     trans_m: Float[np.ndarray, "frame 3"]
     flat_hand_mean: bool = False
 
+    def at(self, indices: Sequence[int]) -> "ManoParameters":
+        """The parameters at some of the frames."""
+        rows = list(indices)
+        return replace(self, pose_aa=self.pose_aa[rows], shape=self.shape[rows], trans_m=self.trans_m[rows])
+
 
 @dataclass(frozen=True, eq=False)
 class PcaParameters:
@@ -132,6 +143,11 @@ class PcaParameters:
     pose_pca: Float[np.ndarray, "frame 48"]
     shape: Float[np.ndarray, "frame 10"]
     trans_m: Float[np.ndarray, "frame 3"]
+
+    def at(self, indices: Sequence[int]) -> "PcaParameters":
+        """The parameters at some of the frames."""
+        rows = list(indices)
+        return replace(self, pose_pca=self.pose_pca[rows], shape=self.shape[rows], trans_m=self.trans_m[rows])
 
     def in_angles(self, components: Float[np.ndarray, "45 45"]) -> ManoParameters:
         """The same hand with joint angles, given its model's components."""
@@ -178,10 +194,10 @@ class HandSequence:
 
     name: str
     cameras: Mapping[str, Camera]
-    frames: tuple[int, ...]
-    images: Mapping[tuple[int, str], ImageReader]
+    frames: tuple[FrameId, ...]
+    images: Mapping[ViewKey, ImageReader]
     annotations: Mapping[Side, HandAnnotation]
-    masks: Mapping[tuple[int, str], MaskReader] = field(default_factory=dict)
+    masks: Mapping[ViewKey, MaskReader] = field(default_factory=dict)
     source: object = None
     write_back: WriteBack | None = None
     fix_left_shape: bool = False
@@ -213,4 +229,30 @@ class HandSequence:
             cameras={name: self.cameras[name] for name in names},
             images={key: read for key, read in self.images.items() if key[1] in names},
             masks={key: read for key, read in self.masks.items() if key[1] in names},
+        )
+
+    def with_frames(self, indices: Sequence[FrameIndex]) -> "HandSequence":
+        """The same video at some of its frames; positions count anew."""
+        place = {index: FrameIndex(k) for k, index in enumerate(indices)}
+
+        def of(values: np.ndarray | None) -> np.ndarray | None:
+            return None if values is None else values[list(indices)]
+
+        def at(annotation: HandAnnotation) -> HandAnnotation:
+            mano, pca = annotation.mano, annotation.mano_pca
+            return HandAnnotation(
+                annotation.side,
+                mano=None if mano is None else mano.at(indices),
+                mano_valid=of(annotation.mano_valid),
+                joints_world=of(annotation.joints_world),
+                joint_valid=of(annotation.joint_valid),
+                mano_pca=None if pca is None else pca.at(indices),
+            )
+
+        return replace(
+            self,
+            frames=tuple(self.frames[k] for k in indices),
+            images={(place[k], name): read for (k, name), read in self.images.items() if k in place},
+            masks={(place[k], name): read for (k, name), read in self.masks.items() if k in place},
+            annotations={side: at(annotation) for side, annotation in self.annotations.items()},
         )
