@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from handrefine.losses.energy import Compared, Energy
 from made_observations import NAMES, SIZE, observations
 from rich.console import Console
 from short_schedules import schedule
@@ -20,8 +21,7 @@ from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.hand.model import HandGeometry
 from handrefine.losses.data import mean_residual, residual_norm
 from handrefine.losses.edge import pixels_on_edges
-from handrefine.losses.energy import Compared, Energy
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.refinement.camera_evidence import CameraTrust
 from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.refine import refine

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handrefine.observations import Observations
 from handrefine.preprocess.crops import Window
-from handrefine.preprocess.observations import Observations
 from handrefine.refinement.view_batches import SMALLEST_BATCH, deal, shrunk, with_views
 from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera

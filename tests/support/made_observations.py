@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
+from handrefine.observations import Observations
 from handrefine.preprocess.crops import Window
-from handrefine.preprocess.observations import Observations
 from handrefine.render.base import View, ViewSet
-from handrefine.sequence import Camera
+from handrefine.sequence import Camera, FrameIndex
 
 SIZE = 24
 NAMES = ("a", "b", "c", "d")
@@ -22,7 +22,7 @@ def observations(*, grey: bool = False) -> Observations:
     flat, ones = image.reshape(-1, 3), torch.ones(4 * SIZE * SIZE)
     return Observations(
         views=ViewSet((View(0, camera),) * 4),
-        keys=tuple((0, name) for name in NAMES),
+        keys=tuple((FrameIndex(0), name) for name in NAMES),
         windows=(Window(0, 0, SIZE, SIZE, camera),) * 4,
         camera_names=NAMES,
         image=flat,

@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from handrefine.scene.variables import GEOMETRY
 from handrefine.scene.video_model import VideoHand
 
-#: Columns of a frame's variables: rotation, translation, articulation, and the betas where they are its own.
-SLICES = {
-    "rotation": slice(0, 3),
-    "translation": slice(3, 6),
-    "articulation": slice(6, 51),
-    "shape": slice(51, 61),
-}
-N_POSE, N_SHAPE = 51, 10
+
+def columns() -> dict[str, slice]:
+    """Columns of a frame's variables, in the table's order: the pose's, and the betas where they are its own."""
+    ends = list(accumulate(v.shape[0] for v in GEOMETRY))
+    return {v.name: slice(end - v.shape[0], end) for v, end in zip(GEOMETRY, ends, strict=True)}
+
+
+#: How many numbers pose and shape have.
+N_POSE, N_SHAPE = (sum(v.shape[0] for v in GEOMETRY if v.owner == owner) for owner in ("frame", "hand"))
 #: Change by which vertices are differenced, radians, metres and betas alike; exact to 1e-3 in single precision.
 DIFFERENCE = 1e-3
 
@@ -104,7 +107,7 @@ def _jacobians(
     """Derivatives of the vertices' coordinates and of the joints at every frame."""
     here = hand.geometry()
     verts, joints = [], []
-    for name, columns_of_name in SLICES.items():
+    for name, columns_of_name in columns().items():
         parameter = getattr(hand.pose, name)
         for k in range(columns_of_name.stop - columns_of_name.start):
             parameter[..., k] += DIFFERENCE

@@ -6,10 +6,19 @@ import cv2
 import numpy as np
 import torch
 from jaxtyping import Float
+from pydantic import ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import dataclasses as typed
 from torch import Tensor
 
-from handrefine.config import CropConfig
 from handrefine.sequence import Camera
+
+
+@typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class CropConfig:
+    max_size_px: PositiveInt = 160
+    """Longest side of a view's crop window after downsampling; smaller windows are not enlarged."""
+    margin: NonNegativeFloat = 0.2
+    """Margin around the projected start, as a share of its longest side."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,17 +1,18 @@
 """What one iteration looks at: the observations at a stage's resolution, dealt out into batches of views."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from handrefine.config import StageConfig
-from handrefine.preprocess.observations import Observations
-from handrefine.refinement.problem import Job
-from handrefine.render.base import Renderer, View, ViewSet
+from handrefine.observations import Observations
+from handrefine.refinement.hooks import Batch
+from handrefine.refinement.problem import Problem
+from handrefine.refinement.schedule import StageConfig
+from handrefine.render.base import View, ViewSet
 
 #: Fewer views than this are not worth dividing: an iteration has fixed costs of about as many.
 SMALLEST_BATCH = 24
@@ -23,27 +24,22 @@ _OF_VIEW = ("grey_pixel", "camera_of_pixel")
 _ALL_OR_NOTHING = ("colour_weight", "background_known", "silhouette_weight")
 
 
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Some of the views, and the renderer that draws just them."""
+def batches(problem: Problem, stage: StageConfig) -> tuple[Batch, ...]:
+    """The batches that the stage's iterations take in turn; all observations where they are all at once.
 
-    observations: Observations
-    renderer: Renderer
-
-
-def batches(job: Job, stage: StageConfig) -> list[Batch]:
-    """The batches that the stage's iterations take in turn; the job's own observations where they are all at once.
-
-    Every frame's views are shuffled by the job's seed and dealt out evenly, so that a batch sees every frame
+    Every frame's views are shuffled by the configured seed and dealt out evenly, so that a batch sees every frame
     and all batches together see every view once.
     """
-    whole = job.observations
-    dealt = deal([frame for frame, _ in whole.keys], stage.views_per_frame, job.config.seed)
+    whole = problem.observations
+    dealt = deal([frame for frame, _ in whole.keys], stage.views_per_frame, problem.config.seed)
     if len(dealt) == 1 and stage.resolution == 1:
-        return [Batch(whole, job.renderer)]
+        return (Batch(whole, problem.renderer, problem.objective(whole, stage)),)
     small = shrunk(whole, stage.resolution)
     parts = [small] if len(dealt) == 1 else [with_views(small, indices) for indices in dealt]
-    return [Batch(part, job.new_renderer(job.renderer_settings, part.views)) for part in parts]
+    settings = problem.renderer_settings
+    return tuple(
+        Batch(part, problem.new_renderer(settings, part.views), problem.objective(part, stage)) for part in parts
+    )
 
 
 def deal(frame_of_view: Sequence[int], views_per_frame: int | None, seed: int) -> list[list[int]]:

@@ -8,10 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from handrefine.observations import Observations
+from handrefine.scene.scene_module import RenderedViews, SceneModule
 from handrefine.sequence import Camera
 
 
-class CameraRotations(nn.Module):
+class CameraRotations(SceneModule):
     """One small rotation a camera about its own centre, starting at none, and never one that moves the hand.
 
     A picture of a camera that is turned by R is the picture of the unturned one, resampled: `u' ~ K R K^-1 u`
@@ -28,6 +30,7 @@ class CameraRotations(nn.Module):
         hand_world: where the hand is, metres; only its direction from the cameras and its distance matter.
     """
 
+    variable = "calibration"
     free: Float[Tensor, "camera 3"]
     _projector: Tensor
     _world_from_cam: Tensor
@@ -47,6 +50,14 @@ class CameraRotations(nn.Module):
     def rotations_cam(self) -> Float[Tensor, "camera 3"]:
         """The same in every camera's own frame: about its x axis (pictures move along y), its y axis, its view."""
         return torch.einsum("cji,cj->ci", self._world_from_cam, self.rotations_world())
+
+    def adjust(self, views: RenderedViews, observations: Observations) -> RenderedViews:
+        view_set = observations.views
+        renders = view_set.split(torch.cat([views.hand_rgb, views.by_hand], dim=1))
+        first_pixel = torch.from_numpy(view_set.offsets).to(views.by_hand.device)
+        camera_of_view = observations.camera_of_pixel[first_pixel]
+        turned = view_set.flatten(self.resample(renders, [v.camera for v in view_set.views], camera_of_view))
+        return RenderedViews(turned[:, :3], turned[:, 3:])
 
     def resample(
         self,
