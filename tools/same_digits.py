@@ -3,8 +3,8 @@
     python tools/same_digits.py --against d0a641f [--only quick]
 
 Makes a small video of one hand and one of both with the other commit's code, refines them with every preset by
-both codes, and compares `log.jsonl` term by term, iteration by iteration. Exits with 1 where digits differ for no known
-reason.
+both codes, and compares `log.jsonl` term by term, iteration by iteration. Exits with 1 where digits differ for no
+known reason.
 """
 
 import argparse
@@ -111,17 +111,8 @@ def compare(against: str, only: str | None) -> bool:
                 for label, checkout in (("old", old), ("new", ROOT)):
                     out = Path(folder) / label / case.name
                     data = str(videos / case.video)
-                    run(
-                        checkout,
-                        "refine",
-                        "--data",
-                        data,
-                        "--out",
-                        str(out),
-                        "--texture.size",
-                        "64",
-                        *case.options,
-                    )
+                    sizes = ("--data", data, "--out", str(out), "--texture.size", "64")
+                    run(checkout, "refine", *sizes, *case.options)
                     logs.append(log_of(out))
                 found = difference(*logs)
                 fine &= not found or case.name in KNOWN
