@@ -20,6 +20,7 @@ from handrefine.preprocess.crops import CropConfig
 from handrefine.refinement.camera_weights import CameraWeightsConfig
 from handrefine.refinement.schedule import StageConfig, default_stages
 from handrefine.scene.light import LightConfig
+from handrefine.scene.surface import SurfaceConfig
 from handrefine.scene.texture import TextureConfig
 from handrefine.scene.variables import learning_rates
 
@@ -102,6 +103,7 @@ class Config:
     crop: CropConfig = field(default_factory=CropConfig)
     light: LightConfig = field(default_factory=LightConfig)
     texture: TextureConfig = field(default_factory=TextureConfig)
+    surface: SurfaceConfig = field(default_factory=SurfaceConfig)
     losses: LossesConfig = field(default_factory=LossesConfig)
     labels: LabelConfig = field(default_factory=LabelConfig)
     camera_weights: CameraWeightsConfig = field(default_factory=CameraWeightsConfig)

@@ -21,12 +21,13 @@ OF_IMAGES = (
     "translation",
     "articulation",
     "shape",
+    "surface",
     "texture",
     "environment",
     "colour",
     "calibration",
 )
-OF_SILHOUETTES = ("rotation", "translation", "articulation", "shape", "calibration")
+OF_SILHOUETTES = ("rotation", "translation", "articulation", "shape", "surface", "calibration")
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,9 @@ from handrefine.observations import Observations
 from handrefine.scene.colour_transforms import luminance
 from handrefine.scene.video_model import Prediction
 
+#: Share of hand below which a pixel is beside it.
+BESIDE = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
@@ -23,9 +26,20 @@ class Comparison:
     target: Float[Tensor, "pixel 3"]
 
 
-def compare(prediction: Prediction, observations: Observations) -> Comparison:
-    """Put the rendered hands before the background; differentiable in the prediction."""
-    rgb = prediction.hand_rgb + (1 - prediction.coverage)[:, None] * observations.background
+def compare(prediction: Prediction, observations: Observations, *, protect_texture: bool) -> Comparison:
+    """Put the rendered hands before the background; differentiable in the prediction.
+
+    protect_texture: where labels say that a pixel is not the hand's, before a known background, the gradient moves
+        the contour alone: else the texture would be painted like what stands beside the hand, to hide a contour
+        that is wrong.
+    """
+    hand_rgb, coverage = prediction.hand_rgb, prediction.coverage[:, None]
+    if protect_texture:
+        known = (observations.silhouette_weight > 0) & observations.background_known
+        beside = (known & (observations.hand_share < BESIDE))[:, None]
+        colour = hand_rgb.detach() / coverage.detach().clamp(min=1e-3)
+        hand_rgb = torch.where(beside, coverage * colour, hand_rgb)
+    rgb = hand_rgb + (1 - coverage) * observations.background
     return Comparison(rgb, as_seen(rgb, observations), as_seen(observations.target, observations))
 
 

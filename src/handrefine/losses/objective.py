@@ -22,6 +22,7 @@ from handrefine.losses.silhouette import SilhouetteConfig
 from handrefine.losses.temporal import TemporalConfig
 from handrefine.losses.usual_pose import UsualPoseConfig
 from handrefine.losses.usual_shape import UsualShapeConfig
+from handrefine.losses.usual_surface import UsualSurfaceConfig
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -39,11 +40,14 @@ class LossesConfig:
         "joint_limits",
         "usual_pose",
         "usual_shape",
+        "usual_surface",
         "occluded",
         "penetration",
         "colour_ridge",
     )
     """The terms of the objective, by name; a weight of 0 switches one off as well."""
+    protect_texture: bool = True
+    """Where the model sticks out over what is certainly not the hand, that moves contours and paints no texture."""
     pixel: PixelNorm = field(default_factory=PixelNorm)
     data: DataConfig = field(default_factory=DataConfig)
     silhouette: SilhouetteConfig = field(default_factory=SilhouetteConfig)
@@ -52,13 +56,14 @@ class LossesConfig:
     joint_limits: JointLimitsConfig = field(default_factory=JointLimitsConfig)
     usual_pose: UsualPoseConfig = field(default_factory=UsualPoseConfig)
     usual_shape: UsualShapeConfig = field(default_factory=UsualShapeConfig)
+    usual_surface: UsualSurfaceConfig = field(default_factory=UsualSurfaceConfig)
     occluded: OccludedConfig = field(default_factory=OccludedConfig)
     penetration: PenetrationConfig = field(default_factory=PenetrationConfig)
     colour_ridge: ColourRidgeConfig = field(default_factory=ColourRidgeConfig)
 
     def known(self) -> list[str]:
         """The names of all built-in terms."""
-        return [f.name for f in fields(self) if f.name not in ("terms", "pixel")]
+        return [f.name for f in fields(self) if f.name not in ("terms", "pixel", "protect_texture")]
 
     def chosen(self) -> dict[str, TermConfig]:
         """The settings of the terms that count, by name, in the order of `terms`.

@@ -87,32 +87,42 @@ class VertexMetricDescent:
         shape = of(self._hands[0].pose.shape)
         if shape.ndim == 2:
             return Motion(torch.cat([own, shape], dim=1), shape.new_zeros(0))
-        return Motion(own, shape)
+        surface = self._hands[0].surface
+        return Motion(own, shape if surface is None else torch.cat([shape, of(surface.coefficients)]))
 
     def _move(self, change: Motion) -> None:
         first_row = 0
         for hand in self._hands:
             rows = slice(first_row, first_row + len(hand.pose.translation))
             for name in self._names:
+                if name == "surface":
+                    continue
                 parameter = getattr(hand.pose, name)
                 if name != "shape" or parameter.ndim == 2:
                     parameter += change.own[rows, self._columns[name]].to(parameter.dtype)
             first_row = rows.stop
-        shape = self._hands[0].pose.shape
+        shape, surface = self._hands[0].pose.shape, self._hands[0].surface
         if "shape" in self._names and shape.ndim == 1:
-            shape += change.shared.to(shape.dtype)
+            shape += change.shared[:N_SHAPE].to(shape.dtype)
+        if "surface" in self._names and surface is not None:
+            surface.coefficients += change.shared[N_SHAPE:].to(shape.dtype)
 
     def _make_damping(self) -> Motion:
         """Variables that are not optimised are held by an enormous damping."""
         shape, frames = self._hands[0].pose.shape, sum(len(hand.pose.translation) for hand in self._hands)
+        surface = self._hands[0].surface
+        n_modes = 0 if surface is None else len(surface.coefficients)
         alone = shape.ndim == 2
         like = {"dtype": torch.float64, "device": shape.device}
         own = torch.full((frames, N_POSE + N_SHAPE * alone), 1e12, **like)
-        shared = torch.full((0 if alone else N_SHAPE,), 1e12, **like)
+        shared = torch.full((0 if alone else N_SHAPE + n_modes,), 1e12, **like)
         for name in self._names:
             damping = (self._config.damping_mm / 1000 / self._config.spread[name]) ** 2
-            if name == "shape" and not alone:
-                shared[:] = damping
+            if name == "surface":
+                if surface is not None:
+                    shared[N_SHAPE:] = damping * surface.stiffness.double()
+            elif name == "shape" and not alone:
+                shared[:N_SHAPE] = damping
             else:
                 own[:, self._columns[name]] = damping / (1 if alone else frames)
         return Motion(own, shared)

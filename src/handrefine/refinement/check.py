@@ -27,6 +27,13 @@ def check_config(config: Config, further_variables: Sequence[str], further_terms
                 where=f"hands.{name}",
                 fix=f"switch hands.{name} off",
             )
+    if config.surface.modes:
+        raise InputError(
+            "independent frames have no surface in common",
+            where="surface.modes",
+            found=config.surface.modes,
+            fix="set it to 0, or leave frame_coupling at joint",
+        )
     if config.losses.counts("temporal"):
         raise InputError(
             "independent frames cannot be tied by the temporal term",

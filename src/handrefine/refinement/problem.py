@@ -12,6 +12,7 @@ from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.hand.model import HandModel, mirrors
 from handrefine.losses.base import Setup, TermConfig
+from handrefine.losses.comparison import Comparison, compare
 from handrefine.losses.objective import Objective
 from handrefine.observations import Observations
 from handrefine.preprocess.initialization import Start, find_start, other_joints
@@ -27,8 +28,9 @@ from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.light import SphericalLight
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.scene_module import SceneModule
+from handrefine.scene.surface import PersonalSurface
 from handrefine.scene.texture import TexturePyramid
-from handrefine.scene.video_model import VideoHand, VideoModel
+from handrefine.scene.video_model import Prediction, VideoHand, VideoModel
 from handrefine.sequence import FrameId, FrameIndex, HandSequence, Side
 
 log = logging.getLogger(__name__)
@@ -100,6 +102,10 @@ class Problem:
         setup = Setup(observations, self.hands, self.frames, self.still_joints_world, self.config.losses.pixel)
         return Objective.build(self.terms, setup, skip=stage.skip_losses)
 
+    def compare(self, prediction: Prediction, observations: Observations) -> Comparison:
+        """Prediction and target of some views."""
+        return compare(prediction, observations, protect_texture=self.config.losses.protect_texture)
+
     def starting_poses(self) -> list[PoseVariables]:
         """The annotations as they were, with the shape of every frame."""
         device = self.runtime.device
@@ -167,11 +173,12 @@ def _video_hand(start: Start, n_frames: int, config: Config) -> VideoHand:
         PoseVariables(start.parameters, shape_per_frame=alone),
         TexturePyramid(config.texture.size, n_textures=len(own) if alone else 1),
         [own.index(k) if k in own else -1 for k in range(n_frames)],
+        PersonalSurface(start.hand, config.surface.modes) if config.surface.modes else None,
     )
 
 
 def _share(hands: list[VideoHand], config: Config) -> None:
-    """Let hands have one shape, which starts at the mean of all, and one texture: the first hand's."""
+    """Let hands have one shape, which starts at the mean of all, and surface; and the first hand's texture."""
     first, *others = hands
     for other in others:
         if config.hands.shared_shape:
@@ -186,6 +193,8 @@ def _share(hands: list[VideoHand], config: Config) -> None:
             with torch.no_grad():
                 first.pose.shape.copy_((first.pose.shape + other.pose.shape) / 2)
             other.pose.shape = first.pose.shape
+            if first.surface is not None and other.surface is not None:
+                other.surface.coefficients = first.surface.coefficients
         if config.hands.shared_texture:
             other.texture = first.texture
 

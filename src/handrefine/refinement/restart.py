@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.losses.base import Iterate
-from handrefine.losses.comparison import compare
 from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.hooks import Hook, Stage
 from handrefine.scene.pose import PoseVariables
@@ -74,7 +73,7 @@ class Restart(Hook):
             prediction = model.predict(
                 batch.renderer, batch.observations, texture_levels=stage.config.texture_levels, seed=self._seed
             )
-            comparison = compare(prediction, batch.observations)
+            comparison = stage.problem.compare(prediction, batch.observations)
             iterate = Iterate(model, prediction, comparison, self._cameras)
             misfits.append(batch.objective.by_frame(iterate, model.n_frames))
         return torch.stack(misfits).mean(dim=0)

@@ -68,7 +68,7 @@ def run_result(problem: Problem, found: Found) -> RunResult:
 def _hand(problem: Problem, index: int, stage_textures: Mapping[str, np.ndarray]) -> HandResult:
     hand, start = problem.model.hands[index], problem.starts[index]
     around = _views_around(problem, index)
-    after = _predict(problem, around, [of.pose for of in problem.model.hands])
+    after = _predict(problem, around)
     before_poses = problem.starting_poses()
     before = _predict(problem, around, before_poses)
     other = problem.other_joints_world[index]
@@ -101,8 +101,8 @@ def _views_around(problem: Problem, index: int) -> Observations:
     return with_views(observations, chosen)
 
 
-def _predict(problem: Problem, around: Observations, poses: Sequence[PoseVariables]) -> Prediction:
-    """In the final light and texture; it shows all hands."""
+def _predict(problem: Problem, around: Observations, poses: Sequence[PoseVariables] | None = None) -> Prediction:
+    """In the final light and texture; it shows all hands, as they are now or in other poses."""
     settings = replace(problem.renderer_settings, spp=max(FINAL_SPP, problem.config.render.spp))
     return problem.model.predict(
         problem.new_renderer(settings, around.views),

@@ -9,7 +9,7 @@ from pydantic import dataclasses as typed
 
 from handrefine.scene.variables import POSE_NAMES
 
-ALL_VARIABLES = (*POSE_NAMES, "shape", "texture", "environment", "colour")
+ALL_VARIABLES = (*POSE_NAMES, "shape", "surface", "texture", "environment", "colour")
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

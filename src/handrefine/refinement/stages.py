@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 import torch
 
 from handrefine.losses.base import CameraWeighting, Iterate
-from handrefine.losses.comparison import compare
 from handrefine.optimizers.stage_optimizer import StageOptimizer
 from handrefine.refinement.hooks import Iteration, Stage, StageHook
 from handrefine.refinement.problem import Problem
@@ -58,7 +57,9 @@ def _iterate(
         seed=problem.config.seed * SEEDS_PER_RUN + number,
     )
     cameras, occluded = seen
-    iterate = Iterate(problem.model, prediction, compare(prediction, batch.observations), cameras, occluded)
+    iterate = Iterate(
+        problem.model, prediction, problem.compare(prediction, batch.observations), cameras, occluded
+    )
     terms = batch.objective(iterate)
     optimizer.zero_grad()
     torch.stack(list(terms.values())).sum().backward()

@@ -9,7 +9,7 @@ class Variable:
     """One kind of unknown.
 
     Attributes:
-        shape: of one owner's values; empty where the configuration decides (texture, light).
+        shape: of one owner's values; empty where the configuration decides (surface, texture, light).
         owner: what has one: every frame of a hand, a hand, the whole video, or a camera.
         learning_rate: Adam's, in `unit` (section 3.6 of the paper where it has one).
         spread: how far off an annotation may be, in `unit`; None for what does not move the surface. Variables
@@ -31,6 +31,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("translation", "m", (3,), "frame", 0.0047, 0.003),
     Variable("articulation", "rad", (45,), "frame", 0.0087, 0.1),
     Variable("shape", "betas", (10,), "hand", 0.003, 0.5),
+    Variable("surface", "m", (), "hand", 0.0001, 0.00025),
     Variable("texture", "reflectance", (), "hand", 0.014),
     Variable("environment", "radiance", (), "video", 0.1),
     Variable("colour", "linear RGB", (3, 4), "camera", 0.001),

@@ -17,6 +17,7 @@ from handrefine.scene.light import SphericalLight
 from handrefine.scene.missing_hands import with_grains
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.scene_module import RenderedViews, SceneModule, adjusted
+from handrefine.scene.surface import PersonalSurface
 from handrefine.scene.texture import TexturePyramid
 from handrefine.scene.variables import GEOMETRY_NAMES
 
@@ -41,15 +42,21 @@ class VideoHand(nn.Module):
 
     Args:
         rows: for every frame of the video the row of `pose`, or -1 where the hand is missing.
+        surface: the person's own; None where the surface is the model's.
     """
 
     rows: Tensor
 
     def __init__(
-        self, hand: HandModel, pose: PoseVariables, texture: TexturePyramid, rows: Sequence[int] | None = None
+        self,
+        hand: HandModel,
+        pose: PoseVariables,
+        texture: TexturePyramid,
+        rows: Sequence[int] | None = None,
+        surface: PersonalSurface | None = None,
     ) -> None:
         super().__init__()
-        self.hand, self.pose, self.texture = hand, pose, texture
+        self.hand, self.pose, self.texture, self.surface = hand, pose, texture, surface
         own = range(len(pose.base_trans_m)) if rows is None else rows
         self.register_buffer("rows", torch.tensor(list(own)))
 
@@ -63,9 +70,10 @@ class VideoHand(nn.Module):
         return bool(self.present.all())
 
     def geometry(self, pose: PoseVariables | None = None) -> HandGeometry:
-        """The hand at its own frames, in this pose or in another one."""
-        pose = self.pose if pose is None else pose
-        return self.hand(pose.pose_aa(), pose.shapes(), pose.trans_m(), flat_hand_mean=pose.flat_hand_mean)
+        """The hand at its own frames with the person's surface; in another pose it is the model's own surface."""
+        of = self.pose if pose is None else pose
+        geometry = self.hand(of.pose_aa(), of.shapes(), of.trans_m(), flat_hand_mean=of.flat_hand_mean)
+        return geometry if self.surface is None or pose is not None else self.surface(geometry)
 
     def over_video(self, geometry: HandGeometry) -> HandGeometry:
         """The hand at all frames of the video; NaN where it is missing."""
@@ -135,13 +143,16 @@ class VideoModel(nn.Module):
             return list(self.light.parameters())
         if variable == "texture":
             return list(dict.fromkeys(p for hand in self.hands for p in hand.texture.parameters()))
+        if variable == "surface":
+            surfaces = [hand.surface for hand in self.hands if hand.surface is not None]
+            return list(dict.fromkeys(surface.coefficients for surface in surfaces))
         if variable in GEOMETRY_NAMES:
             return list(dict.fromkeys(getattr(hand.pose, variable) for hand in self.hands))
         return [p for m in self.scene_modules if m.variable == variable for p in m.parameters()]
 
     def geometries(self, poses: Sequence[PoseVariables] | None = None) -> tuple[HandGeometry, ...]:
         """The hands in this model's poses, or in others, each at its own frames."""
-        given = [hand.pose for hand in self.hands] if poses is None else poses
+        given = [None] * len(self.hands) if poses is None else poses
         geometries = tuple(hand.geometry(pose) for hand, pose in zip(self.hands, given, strict=True))
         for module in self.scene_modules:
             geometries = module.deform(geometries)
