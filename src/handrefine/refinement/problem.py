@@ -10,7 +10,7 @@ from torch import Tensor
 
 from handrefine.config import Config
 from handrefine.errors import InputError
-from handrefine.hand.model import HandModel, mirrors
+from handrefine.hand.model import HandGeometry, HandModel, mirrors
 from handrefine.losses.base import Setup, TermConfig
 from handrefine.losses.comparison import Comparison, compare
 from handrefine.losses.objective import Objective
@@ -31,7 +31,7 @@ from handrefine.scene.scene_module import SceneModule
 from handrefine.scene.surface import PersonalSurface
 from handrefine.scene.texture import TexturePyramid
 from handrefine.scene.video_model import Prediction, VideoHand, VideoModel
-from handrefine.sequence import FrameId, FrameIndex, HandSequence, Side
+from handrefine.sequence import Camera, FrameId, FrameIndex, HandSequence, Side
 
 log = logging.getLogger(__name__)
 Joints = Float[Tensor, "frame 21 3"]
@@ -105,6 +105,23 @@ class Problem:
     def compare(self, prediction: Prediction, observations: Observations) -> Comparison:
         """Prediction and target of some views."""
         return compare(prediction, observations, protect_texture=self.config.losses.protect_texture)
+
+    def with_cameras(self, cameras: Mapping[str, Camera]) -> "Problem":
+        """The same problem with some cameras calibrated otherwise.
+
+        Images are cropped and labelled around the hands as they are now. Small rotations of these cameras that were
+        found before are forgotten.
+        """
+        sequence = replace(self.sequence, cameras={**self.sequence.cameras, **cameras})
+        with torch.no_grad():
+            geometries = self.model.over_video(self.model.geometries())
+        now = [HandGeometry(of.verts_world.cpu(), of.joints_world.cpu()) for of in geometries]
+        if self.model.rotations is not None:
+            self.model.rotations.recalibrate(list(sequence.cameras.values()))
+        indices = list(range(len(sequence.frames)))
+        observations = observe(sequence, indices, now, self.still_joints_world, self.config, self.runtime.device)
+        moved = replace(self, sequence=sequence, observations=observations)
+        return replace(moved, renderer=moved.new_renderer(self.renderer_settings, observations.views))
 
     def starting_poses(self) -> list[PoseVariables]:
         """The annotations as they were, with the shape of every frame."""
