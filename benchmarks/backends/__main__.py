@@ -1,4 +1,4 @@
-"""Pictures, gradients, time, noise and whole refinements: Redner beside ours, interleaved in one run."""
+"""Images, gradients, time, noise and whole refinements: Redner beside ours, interleaved in one run."""
 
 import sys
 import time

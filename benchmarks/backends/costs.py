@@ -1,4 +1,4 @@
-"""Time, CPU time, memory and noise of one picture and its gradient, the contenders taking turns."""
+"""Time, CPU time, memory and noise of one image and its gradient, the contenders taking turns."""
 
 import statistics
 from dataclasses import asdict
@@ -12,9 +12,9 @@ ONE_BY_ONE = 2
 
 
 def time_per_view(work: Workload, settings: RenderSettings, repeats: int) -> dict:
-    """Costs a view; the wavefront draws all views of the work at once, the others `ONE_BY_ONE` of them."""
+    """Costs a view; the batched renderer draws all views of the work at once, the others `ONE_BY_ONE` of them."""
     few = ViewSet(work.views.views[:: max(1, len(work.views) // ONE_BY_ONE)][:ONE_BY_ONE])
-    views = {label: work.views if label == "wavefront" else few for label in CONTENDERS}
+    views = {label: work.views if label == "batched" else few for label in CONTENDERS}
     renderers = {label: contender(label, work, settings, views[label]) for label in CONTENDERS}
     weights = {label: _weights(work, views[label]) for label in CONTENDERS}
     costs: dict[str, list[dict]] = {label: [] for label in CONTENDERS}

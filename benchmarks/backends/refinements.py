@@ -10,12 +10,12 @@ from handrefine.config import RenderConfig
 from handrefine.progress import SilentProgress
 
 #: label -> (backend, configuration of Redner)
-BACKENDS = {"wavefront": ("wavefront", "fixed"), "redner fixed": ("redner", "fixed")}
+BACKENDS = {"batched": ("batched", "fixed"), "redner fixed": ("redner", "fixed")}
 METHODS = ("dmvr", "smvr")
 
 
 def refinements(*, size: int, iterations: int, videos: int) -> list[dict]:
-    """`configs/dmvr.yaml` (radiance) and `configs/smvr.yaml` (reflectance, every instant alone), 4 x 3 views.
+    """`configs/dmvr.yaml` (radiance) and `configs/smvr.yaml` (reflectance, every frame alone), 4 x 3 views.
 
     The photographs are Mitsuba's for both, at many samples a pixel. `iterations`: of the joint stage.
     """

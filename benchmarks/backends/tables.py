@@ -26,7 +26,7 @@ def tables(samples: dict, metrics: Sequence[Metric]) -> str:
             _figures(m for m in metrics if m.key.startswith(_COMPARED)),
             "**Gradients** as a share of the finite difference, with the standard error:",
             _gradients(samples["gradients"]),
-            "**Refinement**, 4 cameras x 3 instants, from 10 mm; means over videos, each video in brackets:",
+            "**Refinement**, 4 cameras x 3 frames, from 10 mm; means over videos, each video in brackets:",
             _refinements(samples["refinements"]),
         ]
     )
@@ -39,9 +39,7 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _times(samples: list[dict]) -> str:
     def row(s: dict) -> list[str]:
-        work = (
-            f"{s['shading']}, depth {s['depth']}, {s['spp']} spp, {s['size']} px, {s['views']['wavefront']} views"
-        )
+        work = f"{s['shading']}, depth {s['depth']}, {s['spp']} spp, {s['size']} px, {s['views']['batched']} views"
         return [work, *(f"{1000 * median_s(s, label):.0f} ({1000 * cpu_s(s, label):.0f})" for label in CONTENDERS)]
 
     return _rows(["work", *CONTENDERS], map(row, samples))

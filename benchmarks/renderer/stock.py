@@ -47,10 +47,10 @@ def stock_iteration(work: Workload) -> Iteration:
         verts, texture, environment = work.leaves()
         for k, (view, sensor) in enumerate(zip(work.views.views, sensors, strict=True)):
             positions = verts[view.frame][corners].reshape(-1)
-            picture = render(
+            image = render(
                 positions, texture[0], envmap_from_latlong(environment), sensor, 2 * (seed * len(sensors) + k)
             )
-            ((picture * weights[k]).sum() / work.views.n_pixels).backward()
+            ((image * weights[k]).sum() / work.views.n_pixels).backward()
         found = [torch.zeros_like(x) if x.grad is None else x.grad for x in (verts, texture, environment)]
         return found[0], found[1], found[2]
 

@@ -1,4 +1,4 @@
-"""The work that every contender does: one iteration's picture and gradient of a synthetic video."""
+"""The work that every contender does: one iteration's image and gradient of a synthetic video."""
 
 import time
 from collections.abc import Callable
@@ -38,16 +38,16 @@ class Workload:
 
 
 def workload(
-    cameras: int, instants: int, size: int, *, spp: int = 4, depth: int = 3, device: torch.device
+    cameras: int, frames: int, size: int, *, spp: int = 4, depth: int = 3, device: torch.device
 ) -> Workload:
     """A synthetic video of whole images, `size` x `size` pixels."""
     hand = load_hand_model("right")
     truth = make_truth(
         hand,
         hand.default_skin(),
-        SyntheticSettings(cameras=cameras, instants=instants, size=size, texture_size=TEXTURE_SIZE),
+        SyntheticSettings(cameras=cameras, instants=frames, size=size, texture_size=TEXTURE_SIZE),
     )
-    views = ViewSet(tuple(View(k, c) for k in range(instants) for c in truth.cameras.values()))
+    views = ViewSet(tuple(View(k, c) for k in range(frames) for c in truth.cameras.values()))
     basis = sh_basis(latlong_directions(MAP_HEIGHT, 2 * MAP_HEIGHT), 1)
     environment = (basis @ torch.as_tensor(truth.light).float()).clamp(min=0)
     true_verts, texture = (torch.as_tensor(a).float().to(device) for a in (truth.verts_world, truth.texture))
@@ -60,10 +60,10 @@ def workload(
 
 
 def _l1_weights(work: Workload, true_verts: Tensor) -> Tensor:
-    """The gradient of an L1 loss against pictures of the hand 5 mm away: what a refinement sends back."""
-    from handrefine.render.mitsuba.wavefront import WavefrontRenderer
+    """The gradient of an L1 loss against images of the hand 5 mm away: what a refinement sends back."""
+    from handrefine.render.mitsuba.batched import BatchedRenderer
 
-    renderer = WavefrontRenderer([work.hand.topology], work.views, work.settings)
+    renderer = BatchedRenderer([work.hand.topology], work.views, work.settings)
     with torch.no_grad():
         here, there = (
             renderer.render([HandSurface(verts, work.texture)], work.environment, seed=k).rgb
@@ -75,16 +75,16 @@ def _l1_weights(work: Workload, true_verts: Tensor) -> Tensor:
 Iteration = Callable[[int], tuple[Tensor, Tensor, Tensor]]
 
 
-def wavefront_iteration(work: Workload) -> Iteration:
+def batched_iteration(work: Workload) -> Iteration:
     """One forward and backward pass of all views together; returns the three gradients."""
-    from handrefine.render.mitsuba.wavefront import WavefrontRenderer
+    from handrefine.render.mitsuba.batched import BatchedRenderer
 
-    renderer = WavefrontRenderer([work.hand.topology], work.views, work.settings)
+    renderer = BatchedRenderer([work.hand.topology], work.views, work.settings)
 
     def iterate(seed: int) -> tuple[Tensor, Tensor, Tensor]:
         verts, texture, environment = work.leaves()
-        picture = renderer.render([HandSurface(verts, texture)], environment, seed=seed)
-        ((picture.rgb * work.weights).sum() / work.views.n_pixels).backward()
+        image = renderer.render([HandSurface(verts, texture)], environment, seed=seed)
+        ((image.rgb * work.weights).sum() / work.views.n_pixels).backward()
         return _gradients(verts, texture, environment)
 
     return iterate

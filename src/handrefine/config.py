@@ -41,8 +41,8 @@ class HandsConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class RenderConfig:
-    backend: Annotated[Literal["wavefront", "reference", "redner"], arg(aliases=("--backend",))] = "wavefront"
-    """wavefront: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
+    backend: Annotated[Literal["batched", "reference", "redner"], arg(aliases=("--backend",))] = "batched"
+    """batched: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
     redner: the original method's renderer in a process of its own, slow (`handrefine doctor --redner`)."""
     redner: Literal["stock", "fixed"] = "fixed"
     """Redner only. stock: as published, too dark in uneven light. fixed: right, without shadow edges' gradient."""
@@ -55,7 +55,7 @@ class RenderConfig:
     depth: Annotated[int, Ge(2)] = 3
     """Longest light path: 2 is direct light with shadows, 3 adds one inter-reflection."""
     edge_samples_per_px: PositiveFloat = 2.0
-    """Silhouette samples per pixel of contour (wavefront only)."""
+    """Silhouette samples per pixel of contour (batched only)."""
     memory_gib: PositiveFloat = 4.0
     """Memory that one chunk of views may take."""
 

@@ -6,7 +6,7 @@ from typing import Literal
 from handrefine.mesh import MeshTopology
 from handrefine.render.base import Renderer, RenderSettings, ViewSet
 
-Backend = Literal["wavefront", "reference", "redner"]
+Backend = Literal["batched", "reference", "redner"]
 
 
 def create_renderer(
@@ -22,14 +22,14 @@ def create_renderer(
     beside: an earlier renderer of the same run, whose process Redner shares.
     """
     if backend == "redner":
-        from handrefine.render.redner.renderer import RednerRenderer
+        from handrefine.render.redner.adapter import RednerRenderer
 
         first = beside if isinstance(beside, RednerRenderer) else None
         return RednerRenderer(topologies, views, settings, beside=first)
-    if backend == "wavefront":
-        from handrefine.render.mitsuba.wavefront import WavefrontRenderer
+    if backend == "batched":
+        from handrefine.render.mitsuba.batched import BatchedRenderer
 
-        return WavefrontRenderer(topologies, views, settings)
+        return BatchedRenderer(topologies, views, settings)
     from handrefine.render.mitsuba.reference import ReferenceRenderer
 
     return ReferenceRenderer(topologies, views, settings)

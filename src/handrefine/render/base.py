@@ -18,7 +18,7 @@ Shading = Literal["radiance", "albedo"]
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What camera `camera` sees of instant `frame`; the camera may be a crop window of a larger one."""
+    """What camera `camera` sees of frame `frame`; the camera may be a crop window of a larger one."""
 
     frame: int
     camera: Camera
@@ -71,10 +71,10 @@ class ViewSet:
 
 @dataclass(frozen=True, eq=False)
 class HandSurface:
-    """One hand at F instants.
+    """One hand at F frames.
 
     verts_world: vertices in metres, unsplit (one a mesh vertex).
-    texture: linear RGB reflectance, row 0 at the *top* of the image (v = 1). One for all instants, or one each.
+    texture: linear RGB reflectance, row 0 at the *top* of the image (v = 1). One for all frames, or one each.
     """
 
     verts_world: Float[Tensor, "frame vertex 3"]
@@ -95,11 +95,11 @@ class Rendering:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderSettings:
-    """How a picture is traced.
+    """How an image is traced.
 
     depth: longest path in Mitsuba's counting; 2 = direct light with shadows, 3 = one inter-reflection.
-    edge_samples_per_px: silhouette samples a pixel of contour (wavefront renderer only).
-    redner: how Redner samples, see `handrefine.render.redner.renderer.RednerRenderer` (Redner only).
+    edge_samples_per_px: silhouette samples a pixel of contour (batched renderer only).
+    redner: how Redner samples, see `handrefine.render.redner.adapter.RednerRenderer` (Redner only).
     """
 
     shading: Shading = "radiance"
@@ -128,10 +128,10 @@ class Renderer(Protocol):
         """Render all views.
 
         Args:
-            hands: one surface a topology, all with the same number of instants.
+            hands: one surface a topology, all with the same number of frames.
             environment: radiance from every direction, in the layout of `handrefine.spherical`; never negative.
                 It lights the hands but is not seen by the camera. Ignored by albedo shading.
-            seed: same seed, same picture. The image and its gradient draw different random numbers.
+            seed: same seed, same image. The image and its gradient draw different random numbers.
             background: linear RGB behind the hands, one a pixel; black when missing.
 
         Gradients reach vertices (visible silhouettes included), textures, environment and background.

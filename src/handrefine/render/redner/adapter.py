@@ -31,7 +31,7 @@ class _Worker:
 
     def __init__(self, command: Sequence[str | Path]) -> None:
         self.client = WorkerClient(command)
-        self.jobs, self.pictures = itertools.count(), itertools.count()
+        self.jobs, self.images = itertools.count(), itertools.count()
         self.forgotten: list[int] = []
 
 
@@ -43,7 +43,7 @@ class RednerRenderer:
     is right, and without secondary edges, whose gradients then explode.
 
     Differentiable: vertices with visible silhouettes, texture, environment, background. The motion of shadow edges
-    is in `stock` only. The picture of a seed is reproducible, its gradient only to 1 or 2 %: Redner's own threads.
+    is in `stock` only. The image of a seed is reproducible, its gradient only to 1 or 2 %: Redner's own threads.
     A seam of the atlas is no edge: positions are welded and texture coordinates have faces of
     their own.
 
@@ -115,8 +115,8 @@ class RednerRenderer:
             raise ValueError(f"{self.topologies[0].n_vertices} vertices in the topology, {n_vertices} given")
         if n_frames < self.views.n_frames or len(hands[0].texture) not in (1, n_frames):
             raise ValueError(
-                f"the views need {self.views.n_frames} instants, {n_frames} given; "
-                f"textures: one, or one an instant, not {len(hands[0].texture)}"
+                f"the views need {self.views.n_frames} frames, {n_frames} given; "
+                f"textures: one, or one a frame, not {len(hands[0].texture)}"
             )
         if background is not None and len(background) != self.views.n_pixels:
             raise ValueError(f"the views have {self.views.n_pixels} pixels, the background {len(background)}")
@@ -128,16 +128,16 @@ class RednerRenderer:
         return answer
 
     def _seeds(self, seed: int) -> np.ndarray:
-        """Independent seeds of every view's picture and its gradient."""
+        """Independent seeds of every view's image and its gradient."""
         seeds = np.random.SeedSequence(seed).generate_state(2 * len(self.views))
         return (seeds.reshape(-1, 2) >> 1).astype(np.int64)
 
 
-class _Picture:
-    """A picture that the worker keeps for its gradient, as long as autograd keeps this."""
+class _Image:
+    """An image that the worker keeps for its gradient, as long as autograd keeps this."""
 
     def __init__(self, renderer: RednerRenderer) -> None:
-        self.number = next(renderer._worker.pictures)
+        self.number = next(renderer._worker.images)
         weakref.finalize(self, renderer._worker.forgotten.append, self.number).atexit = False
 
 
@@ -146,21 +146,19 @@ class _Render(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, renderer: RednerRenderer, seed: int, *inputs: Tensor) -> Tensor:
-        ctx.renderer, ctx.picture, ctx.devices = renderer, _Picture(renderer), [x.device for x in inputs]
+        ctx.renderer, ctx.image, ctx.devices = renderer, _Image(renderer), [x.device for x in inputs]
         wanted = [name for name, needed in zip(INPUTS, ctx.needs_input_grad[2:], strict=True) if needed]
         arrays = {name: _array(x) for name, x in zip(INPUTS, inputs, strict=True)}
         answer = renderer._ask(
             "render",
-            {"picture": ctx.picture.number, "differentiate": wanted},
+            {"image": ctx.image.number, "differentiate": wanted},
             {**arrays, "seeds": renderer._seeds(seed)},
         )
         return torch.from_numpy(answer.arrays["pixels"]).to(inputs[0].device)
 
     @staticmethod
     def backward(ctx, grad_pixels: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        found = ctx.renderer._ask(
-            "gradient", {"picture": ctx.picture.number}, {"pixels": _array(grad_pixels)}
-        ).arrays
+        found = ctx.renderer._ask("gradient", {"image": ctx.image.number}, {"pixels": _array(grad_pixels)}).arrays
         gradients = (
             torch.from_numpy(found[name]).to(device) if name in found else None
             for name, device in zip(INPUTS, ctx.devices, strict=True)

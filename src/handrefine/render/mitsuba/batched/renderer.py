@@ -10,19 +10,19 @@ from torch import Tensor
 
 from handrefine.mesh import MeshTopology, vertex_normals
 from handrefine.render.base import HandSurface, Rendering, RenderSettings, ViewSet
-from handrefine.render.mitsuba.wavefront.chunks import chunks
-from handrefine.render.mitsuba.wavefront.instants import Cells, arrange
-from handrefine.render.mitsuba.wavefront.light import low_order
-from handrefine.render.mitsuba.wavefront.sensor import to_drjit
-from handrefine.render.mitsuba.wavefront.wavefront import Inputs, Wavefront, to_torch
+from handrefine.render.mitsuba.batched.cells import Cells, arrange
+from handrefine.render.mitsuba.batched.chunks import chunks
+from handrefine.render.mitsuba.batched.environment_light import low_order
+from handrefine.render.mitsuba.batched.multiview_sensor import to_drjit
+from handrefine.render.mitsuba.batched.tracer import Inputs, Tracer, to_torch
 
 
-class WavefrontRenderer:
+class BatchedRenderer:
     """Renders hands of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
-    All pixels of all views of all instants are traced by one kernel, or by one a chunk where they would not fit
-    into `settings.memory_gib`. Same seed, same picture, whatever the chunks; only the silhouettes' gradient then
-    draws other samples. The picture and its gradient never share random numbers.
+    All pixels of all views of all frames are traced by one kernel, or by one a chunk where they would not fit
+    into `settings.memory_gib`. Same seed, same image, whatever the chunks; only the silhouettes' gradient then
+    draws other samples. The image and its gradient never share random numbers.
 
     Differentiable in vertices (silhouettes, borders of the mesh and seams of the atlas included), textures,
     environment and background. Not differentiable: the motion of shadow edges (see docs/renderer.md for the size
@@ -39,8 +39,8 @@ class WavefrontRenderer:
         self.views = views
         self.settings = settings
         self._chunks = chunks(views, topologies, settings.memory_gib)
-        self._wavefronts = [
-            Wavefront(self.topologies, chunk.views, settings, chunk.first_pixel) for chunk in self._chunks
+        self._tracers = [
+            Tracer(self.topologies, chunk.views, settings, chunk.first_pixel) for chunk in self._chunks
         ]
 
     def render(
@@ -54,7 +54,7 @@ class WavefrontRenderer:
         """See `handrefine.render.base.Renderer.render`.
 
         Raises:
-            ValueError: hands, instants or background do not fit the topologies and views of this renderer.
+            ValueError: hands, frames or background do not fit the topologies and views of this renderer.
         """
         self._check(hands, background)
         verts = torch.cat([hand.verts_world for hand in hands], dim=1)
@@ -67,8 +67,8 @@ class WavefrontRenderer:
             low_order(environment),
         )
         parts = [
-            shared.trace(wavefront, chunk.frames, seed)
-            for wavefront, chunk in zip(self._wavefronts, self._chunks, strict=True)
+            shared.trace(tracer, chunk.frames, seed)
+            for tracer, chunk in zip(self._tracers, self._chunks, strict=True)
         ]
         pixels = parts[0] if len(parts) == 1 else torch.cat(parts)
         rgb, coverage = pixels[:, :3], pixels[:, 3:]
@@ -81,20 +81,20 @@ class WavefrontRenderer:
             raise ValueError(f"{len(self.topologies)} topologies but {len(hands)} hands")
         n_frames = len(hands[0].verts_world)
         if n_frames < self.views.n_frames:
-            raise ValueError(f"the views need {self.views.n_frames} instants, {n_frames} given")
+            raise ValueError(f"the views need {self.views.n_frames} frames, {n_frames} given")
         for hand, topology in zip(hands, self.topologies, strict=True):
             n_vertices = hand.verts_world.shape[1]
             if n_vertices != topology.n_vertices:
                 raise ValueError(f"{topology.n_vertices} vertices in the topology, {n_vertices} given")
             if len(hand.verts_world) != n_frames or len(hand.texture) not in (1, n_frames):
-                raise ValueError("hands need the same number of instants, and one texture or one an instant")
+                raise ValueError("hands need the same number of frames, and one texture or one a frame")
         if background is not None and len(background) != self.views.n_pixels:
             raise ValueError(f"the views have {self.views.n_pixels} pixels, the background {len(background)}")
 
 
 @dataclass(frozen=True, eq=False)
 class _Shared:
-    """Attached tensors of all instants, of which every chunk takes its own."""
+    """Attached tensors of all frames, of which every chunk takes its own."""
 
     verts_world: Tensor
     normals: Tensor
@@ -102,13 +102,13 @@ class _Shared:
     environment: Tensor
     coefficients: Tensor
 
-    def trace(self, wavefront: Wavefront, frames: tuple[int, ...], seed: int) -> Tensor:
+    def trace(self, tracer: Tracer, frames: tuple[int, ...], seed: int) -> Tensor:
         everything = frames == tuple(range(len(self.verts_world)))
         at = lambda x: x if everything or len(x) == 1 else x[list(frames)]  # noqa: E731
         verts, normals = at(self.verts_world), at(self.normals)
         textures = [at(texture) for texture in self.textures]
         cells = arrange(verts)
-        scene = _Scene(wavefront, cells, tuple((len(t), t.shape[1], t.shape[2]) for t in textures), seed)
+        scene = _Scene(tracer, cells, tuple((len(t), t.shape[1], t.shape[2]) for t in textures), seed)
         texels = torch.cat([t.reshape(-1) for t in textures]) if len(textures) > 1 else textures[0].reshape(-1)
         return _Trace.apply(scene, cells.to_scene(verts), normals, texels, self.environment, self.coefficients)  # pyright: ignore[reportReturnType]
 
@@ -117,40 +117,40 @@ class _Shared:
 class _Scene:
     """What `_Trace` needs beside tensors."""
 
-    wavefront: Wavefront
+    tracer: Tracer
     cells: Cells
     texture_sizes: tuple[tuple[int, int, int], ...]
     seed: int
 
 
 class _Trace(torch.autograd.Function):
-    """Pixels of one wavefront, and their gradient with random numbers of its own.
+    """Pixels of one chunk, and their gradient with random numbers of its own.
 
-    An L2 loss multiplies the picture with its gradient: drawn from the same numbers, their noise would correlate
-    and bias the loss's gradient. Not `drjit.wrap`, which would replay the picture's numbers and store its graph.
+    An L2 loss multiplies the image with its gradient: drawn from the same numbers, their noise would correlate
+    and bias the loss's gradient. Not `drjit.wrap`, which would replay the image's numbers and store its graph.
     """
 
     @staticmethod
     def forward(ctx, scene: _Scene, *tensors: Tensor) -> Tensor:
         ctx.scene = scene
         ctx.save_for_backward(*tensors)
-        scene.wavefront.load(
+        scene.tracer.load(
             scene, Inputs(*(t.detach() for t in tensors)), scene.cells, scene.texture_sizes, [False] * len(tensors)
         )
-        return scene.wavefront.picture(2 * scene.seed)
+        return scene.tracer.image(2 * scene.seed)
 
     @staticmethod
     def backward(ctx, grad_pixels: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         scene, wanted = ctx.scene, ctx.needs_input_grad[1:]
-        wavefront, seed = scene.wavefront, 2 * scene.seed + 1
+        tracer, seed = scene.tracer, 2 * scene.seed + 1
         inputs = Inputs(*(t.detach() for t in ctx.saved_tensors))
-        arrays = wavefront.load(scene, inputs, scene.cells, scene.texture_sizes, wanted)
+        arrays = tracer.load(scene, inputs, scene.cells, scene.texture_sizes, wanted)
         gradient = [to_drjit(channel) for channel in grad_pixels.unbind(-1)]
-        wavefront.backpropagate_shading(seed, gradient)
+        tracer.backpropagate_shading(seed, gradient)
         if wanted[0]:
-            wavefront.backpropagate_silhouettes(seed, arrays.vertices, gradient)
+            tracer.backpropagate_silhouettes(seed, arrays.vertices, gradient)
         grads = arrays.gradients(wanted)
         dr.eval(*[g for g in grads if g is not None])
-        wavefront.release()
+        tracer.release()
         shapes = [x.shape for x in inputs.flat()]
         return None, *(None if g is None else to_torch(g).reshape(s) for g, s in zip(grads, shapes, strict=True))

@@ -1,4 +1,4 @@
-"""One wavefront: the picture of a set of views and its gradient, on flat Dr.Jit arrays."""
+"""The image of a set of views and its gradient, on flat Dr.Jit arrays."""
 
 # Mitsuba's type stubs mix up its own and Dr.Jit's array types.
 # pyright: reportArgumentType=false, reportAssignmentType=false, reportOperatorIssue=false, reportReturnType=false
@@ -14,14 +14,14 @@ from torch import Tensor
 
 from handrefine.mesh import MeshTopology
 from handrefine.render.base import RenderSettings, ViewSet
-from handrefine.render.mitsuba.wavefront.attached import Attached
-from handrefine.render.mitsuba.wavefront.edges import EdgeSamples, SilhouetteSampler
-from handrefine.render.mitsuba.wavefront.geometry import Atlas, HandGeometry
-from handrefine.render.mitsuba.wavefront.instants import Cells
-from handrefine.render.mitsuba.wavefront.integrator import World, hand_integrator
-from handrefine.render.mitsuba.wavefront.light import Light
-from handrefine.render.mitsuba.wavefront.samples import IndependentSamples, PixelSamples
-from handrefine.render.mitsuba.wavefront.sensor import multiview_sensor, to_drjit
+from handrefine.render.mitsuba.batched.attached import Attached
+from handrefine.render.mitsuba.batched.cells import Cells
+from handrefine.render.mitsuba.batched.environment_light import Light
+from handrefine.render.mitsuba.batched.multiview_sensor import multiview_sensor, to_drjit
+from handrefine.render.mitsuba.batched.radiance import World, hand_integrator
+from handrefine.render.mitsuba.batched.samples import IndependentSamples, PixelSamples
+from handrefine.render.mitsuba.batched.silhouette_edges import EdgeSamples, SilhouetteSampler
+from handrefine.render.mitsuba.batched.surfaces import Atlas, HandTriangles
 
 #: Distance of the two rays on either side of a silhouette, in roundings of a float32 coordinate of the scene.
 #: Near a silhouette a mesh seen edge-on folds into many slivers, so a wider distance misses some and biases
@@ -31,7 +31,7 @@ EDGE_ROUNDINGS = 16.0
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a picture depends on, without autograd history. Order: that of the autograd function's arguments."""
+    """What an image depends on, without autograd history. Order: that of the autograd function's arguments."""
 
     vertices: Tensor  # (frame, vertex of all hands, 3) in the shared scene
     normals: Tensor
@@ -58,14 +58,14 @@ class Arrays:
         return [array.gradient() if w else None for array, w in zip(every, wanted, strict=True)]
 
 
-class Wavefront:
-    """Traces all pixels of its views together. Holds no result; the scene is that of the last picture."""
+class Tracer:
+    """Traces all pixels of its views together. Holds no result; the scene is that of the last image."""
 
     def __init__(
         self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings, first_pixel: int = 0
     ) -> None:
         self.views, self.settings, self.n_hands = views, settings, len(topologies)
-        self.geometry = HandGeometry(topologies, views.n_frames)
+        self.geometry = HandTriangles(topologies, views.n_frames)
         self.sensor = multiview_sensor(views)
         self.integrator = hand_integrator(settings.depth, settings.shading == "albedo")
         self.silhouettes = SilhouetteSampler(topologies, self.sensor, self.geometry.n_vertices)
@@ -99,12 +99,12 @@ class Wavefront:
         return arrays
 
     def release(self) -> None:
-        """Let go of the gradients of the last picture."""
+        """Let go of the gradients of the last image."""
         self.geometry.vertices, self.geometry.normals = Attached(mi.Float(0)), Attached(mi.Float(0))
         self.geometry.atlas = Atlas(Attached(mi.Float(0)), ())
         self.integrator.world, self._loaded = None, None
 
-    def picture(self, seed: int) -> Tensor:
+    def image(self, seed: int) -> Tensor:
         """(pixel, 3 + hand): radiance, then each hand's coverage."""
         n = self.views.n_pixels
         pixel = dr.arange(mi.UInt32, n)
@@ -136,7 +136,7 @@ class Wavefront:
                 with dr.resume_grad():
                     radiance = self.integrator.radiance(hit.pi, hit.ray, mi.Bool(True), sampler)
                     value = dr.dot(mi.Vector3f(radiance), adjoint)
-                    if dr.grad_enabled(value):  # not in albedo pictures of which only the light is wanted
+                    if dr.grad_enabled(value):  # not in albedo images of which only the light is wanted
                         dr.backward_from(value)
                 return total
 
