@@ -10,7 +10,7 @@ from torch import Tensor
 from benchmarks.backends.contenders import close, contender
 from benchmarks.renderer.workload import TEXTURE_SIZE, Workload
 from handrefine.data.synthetic import SyntheticSettings, make_truth
-from handrefine.render.base import HandSurface, Renderer, RenderSettings, Shading
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Shading
 from handrefine.spherical import latlong_directions, sh_basis
 
 Directions = Mapping[str, tuple[int, Tensor, float]]
@@ -30,7 +30,7 @@ def _images_differ(work: Workload, spp: int, skin: str, texture: Tensor, depth: 
 
     def pair(label: str, samples: int) -> tuple[Tensor, Tensor, Tensor]:
         """The mean of two images, of their coverage, and the images' difference."""
-        renderer = contender(label, work, RenderSettings(spp=samples, depth=depth))
+        renderer = contender(label, work, RenderConfig(spp=samples, depth=depth))
         with torch.no_grad():
             first, second = (renderer.render(hand, work.environment, seed=seed) for seed in (0, 1))
         close([renderer])
@@ -85,20 +85,20 @@ def gradients(work: Workload, *, spp: int, seeds: int, stock: bool) -> list[dict
         cases.append(("redner stock", "radiance"))
     for label, shading in cases:
         for skin, skinned in (("video", work), ("constant", constant)):
-            few = RenderSettings(shading=shading, spp=spp, depth=2)
+            few = RenderConfig(shading=shading, spp=spp, depth=2)
             found = list(_gradients(skinned, label, few, seeds, vertices_only=skin == "constant"))
             samples += [{"renderer": label, "shading": shading, "skin": skin, **sample} for sample in found]
     return samples
 
 
 def _gradients(
-    work: Workload, label: str, settings: RenderSettings, seeds: int, *, vertices_only: bool
+    work: Workload, label: str, config: RenderConfig, seeds: int, *, vertices_only: bool
 ) -> Iterator[dict]:
-    weights, renderer = _smooth_weights(work), contender(label, work, settings)
+    weights, renderer = _smooth_weights(work), contender(label, work, config)
     directions = {
         name: direction
         for name, direction in _directions(work).items()
-        if not (name == "light" and settings.shading == "albedo") and not (vertices_only and direction[0] != 0)
+        if not (name == "light" and config.shading == "albedo") and not (vertices_only and direction[0] != 0)
     }
     slopes = [_slopes(renderer, work, weights, directions, seed) for seed in range(seeds)]
     for name, (which, direction, step) in directions.items():

@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from benchmarks.renderer.workload import Workload
-from handrefine.render.backends import Backend, create_renderer
-from handrefine.render.base import HandSurface, Renderer, RenderSettings, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, ViewSet
 from handrefine.render.redner.adapter import RednerRenderer
+from handrefine.render.registry import create_renderer
 
-#: label -> (backend, configuration of Redner)
-CONTENDERS: dict[str, tuple[Backend, str]] = {
-    "batched": ("batched", "fixed"),
-    "reference": ("reference", "fixed"),
-    "redner stock": ("redner", "stock"),
-    "redner fixed": ("redner", "fixed"),
+#: label -> what the configuration changes
+CONTENDERS: dict[str, dict[str, str]] = {
+    "batched": {"backend": "batched"},
+    "reference": {"backend": "reference"},
+    "redner stock": {"backend": "redner", "redner": "stock"},
+    "redner fixed": {"backend": "redner", "redner": "fixed"},
 }
 
 
@@ -35,10 +35,9 @@ class Cost:
         return self.forward_s + self.backward_s
 
 
-def contender(label: str, work: Workload, settings: RenderSettings, views: ViewSet | None = None) -> Renderer:
-    backend, redner = CONTENDERS[label]
-    changed = replace(settings, redner=redner)
-    return create_renderer(backend, [work.hand.topology], work.views if views is None else views, changed)
+def contender(label: str, work: Workload, config: RenderConfig, views: ViewSet | None = None) -> Renderer:
+    changed = replace(config, **CONTENDERS[label])  # pyright: ignore[reportArgumentType]
+    return create_renderer([work.hand.topology], work.views if views is None else views, changed)
 
 
 def iteration(

@@ -19,7 +19,7 @@ def bare_ray_casting(work: Workload) -> Callable[[], float]:
     The image casts `spp` camera rays a pixel and, for every hit, one ray a bounce; the gradient casts them anew,
     and two camera rays with their bounces a silhouette sample.
     """
-    tracer = Tracer([work.hand.topology], work.views, work.settings)
+    tracer = Tracer([work.hand.topology], work.views, work.config)
     verts, normals = work.verts_world, vertex_normals(work.verts_world, work.hand.topology)
     cells = arrange(verts)
     inputs = Inputs(
@@ -27,10 +27,8 @@ def bare_ray_casting(work: Workload) -> Callable[[], float]:
     )
     size = work.texture.shape[1]
     arrays = tracer.load(object(), inputs, cells, ((1, size, size),), [False] * 5)
-    scene, sensor, spp = tracer.geometry.scene, tracer.sensor, work.settings.spp
-    silhouettes = tracer.silhouettes.sample(
-        arrays.vertices.values, work.settings.edge_samples_per_px, mi.UInt32(1)
-    )
+    scene, sensor, spp = tracer.geometry.scene, tracer.sensor, work.config.spp
+    silhouettes = tracer.silhouettes.sample(arrays.vertices.values, work.config.edge_samples_per_px, mi.UInt32(1))
     lanes = dr.arange(mi.UInt32, work.samples)
     rng = mi.PCG32(size=work.samples)
     view, corner = sensor.pixel(lanes // spp)
@@ -41,7 +39,7 @@ def bare_ray_casting(work: Workload) -> Callable[[], float]:
     hits = scene.ray_intersect_preliminary(camera, coherent=True)
     bounced = _scattered(camera, hits, tracer, rng)
     edge_rays = 0 if beside is None else 2 * dr.width(beside.o)
-    bounces = work.settings.depth - 1
+    bounces = work.config.depth - 1
 
     def cast() -> float:
         spent = 0.0

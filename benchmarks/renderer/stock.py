@@ -18,11 +18,11 @@ def stock_iteration(work: Workload) -> Iteration:
     scene = mi.load_dict(_scene(work.hand.topology, work.environment))
     params = mi.traverse(scene)
     sensors = [mi.load_dict(_sensor(view.camera)) for view in work.views.views]
-    spp = work.settings.spp
+    spp = work.config.spp
     integrator = mi.load_dict(
         {
             "type": "prb_projective",
-            "max_depth": work.settings.depth,
+            "max_depth": work.config.depth,
             "hide_emitters": True,
             "sppi": 0,
             "sppp": spp,

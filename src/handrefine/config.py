@@ -14,6 +14,8 @@ from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from pydantic.dataclasses import dataclass
 from tyro.conf import arg
 
+from handrefine.render.base import RenderConfig
+
 _STRICT = ConfigDict(extra="forbid")
 Variable = Literal[
     "rotation", "translation", "articulation", "shape", "texture", "environment", "colour", "calibration"
@@ -37,27 +39,6 @@ class HandsConfig:
     """One shape for both, the left hand's mirrored: fewer unknowns where one of them is seen badly."""
     shared_texture: bool = False
     """One texture for both, in the right hand's atlas."""
-
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class RenderConfig:
-    backend: Annotated[Literal["batched", "reference", "redner"], arg(aliases=("--backend",))] = "batched"
-    """batched: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
-    redner: the original method's renderer in a process of its own, slow (`handrefine doctor --redner`)."""
-    redner: Literal["stock", "fixed"] = "fixed"
-    """Redner only. stock: as published, too dark in uneven light. fixed: right, without shadow edges' gradient."""
-    variant: Literal["auto", "llvm_ad_rgb", "cuda_ad_rgb"] = "auto"
-    """Mitsuba variant; auto takes CUDA where a device works."""
-    shading: Literal["radiance", "albedo"] = "radiance"
-    """radiance: path-traced light and shadow (DMVR). albedo: the texture seen at the first hit (SMVR)."""
-    spp: PositiveInt = 4
-    """Samples per pixel."""
-    depth: Annotated[int, Ge(2)] = 3
-    """Longest light path: 2 is direct light with shadows, 3 adds one inter-reflection."""
-    edge_samples_per_px: PositiveFloat = 2.0
-    """Silhouette samples per pixel of contour (batched only)."""
-    memory_gib: PositiveFloat = 4.0
-    """Memory that one chunk of views may take."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from render_scenes import look_at_camera
 
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
 from handrefine.spherical import latlong_directions, sh_basis
 
 EYES = ((0.0, -0.55, 0.15), (0.45, 0.3, -0.2), (-0.1, 0.1, 0.6))
@@ -43,7 +43,7 @@ def lamps(height: int = 16) -> torch.Tensor:
 def make(topologies, viewset, **settings):
     from handrefine.render.mitsuba.batched import BatchedRenderer
 
-    return BatchedRenderer(topologies, viewset, RenderSettings(**settings))
+    return BatchedRenderer(topologies, viewset, RenderConfig(**settings))
 
 
 @pytest.mark.parametrize(("shading", "depth"), [("albedo", 2), ("radiance", 2), ("radiance", 4)])
@@ -55,7 +55,7 @@ def test_images_equal_the_reference_within_noise(runtime, rest_hand, shading, de
     hands = [HandSurface(rest_hand.verts[None], smooth_texture(1))]
     settings = {"shading": shading, "depth": depth, "spp": 256}
     fast = make([rest_hand.topology], views(), **settings)
-    slow = ReferenceRenderer([rest_hand.topology], views(), RenderSettings(**settings))
+    slow = ReferenceRenderer([rest_hand.topology], views(), RenderConfig(**settings))
     a, b = (torch.stack([r.render(hands, lamps(), seed=s).rgb for s in (0, 1)]) for r in (fast, slow))
     difference = (a.mean(0) - b.mean(0)).norm(dim=-1)
     # Of the difference of two means of two, from the scatter between seeds.
@@ -173,19 +173,6 @@ def test_hands_occlude_and_shade_each_other(runtime, rest_hand):
     assert both.rgb[seen].mean() < 0.97 * second.rgb[seen].mean()  # the hand before it takes light away
 
 
-def test_background_shows_where_rays_miss(runtime, rest_hand):
-    viewset = views()
-    background = torch.rand(viewset.n_pixels, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    renderer = make([rest_hand.topology], viewset, spp=16, depth=2)
-    hands = [HandSurface(rest_hand.verts[None], smooth_texture(1))]
-    black = renderer.render(hands, low_order_light(), seed=0)
-    image = renderer.render(hands, low_order_light(), seed=0, background=background)
-    expected = black.rgb + (1 - black.coverage) * background
-    assert torch.allclose(image.rgb, expected, atol=1e-6)
-    image.rgb.sum().backward()
-    assert torch.allclose(background.grad, (1 - black.coverage).expand(-1, 3), atol=1e-6)
-
-
 def test_same_seed_same_image_and_other_seed_another(runtime, rest_hand):
     renderer = make([rest_hand.topology], views(), spp=4, depth=3)
     hands = [HandSurface(rest_hand.verts[None], smooth_texture(1))]
@@ -231,8 +218,6 @@ def test_wrong_shapes_are_refused(runtime, rest_hand):
         renderer.render([two, two], lamps(), seed=0)
     with pytest.raises(ValueError, match="vertices"):
         renderer.render([dataclasses.replace(two, verts_world=two.verts_world[:, 1:])], lamps(), seed=0)
-    with pytest.raises(ValueError, match="background"):
-        renderer.render([two], lamps(), seed=0, background=torch.zeros(3, 3))
 
 
 def _resident_mib() -> float:

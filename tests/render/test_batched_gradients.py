@@ -6,7 +6,7 @@ from render_scenes import look_at_camera, planar_uv
 from test_batched import lamps, low_order_light, make, smooth_texture, views
 
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
 
 
 def smooth_weights(viewset: ViewSet, channels: int) -> torch.Tensor:
@@ -64,10 +64,9 @@ def test_motion_of_vertices_in_albedo_and_coverage(runtime, rest_hand, case):
     weights = smooth_weights(viewset, 4)
     fine = make([topology], viewset, shading="albedo", spp=1024)
     coarse = make([topology], viewset, shading="albedo", spp=64, edge_samples_per_px=64.0)
-    background = smooth_weights(viewset, 3)
 
     def loss(renderer, x, seed):
-        image = renderer.render([HandSurface(x[None], texture)], lamps(), seed=seed, background=background)
+        image = renderer.render([HandSurface(x[None], texture)], lamps(), seed=seed)
         return (torch.cat([image.rgb, image.coverage], -1) * weights).sum()
 
     gradients = []
@@ -192,7 +191,7 @@ def test_gradients_agree_with_the_reference(runtime, rest_hand):
         return x.grad
 
     fast = make([topology], viewset, spp=64, depth=2, edge_samples_per_px=64.0)
-    slow = ReferenceRenderer([topology], viewset, RenderSettings(spp=256, depth=2))
+    slow = ReferenceRenderer([topology], viewset, RenderConfig(spp=256, depth=2))
     ours = sum(gradient(fast, s) for s in range(6)) / 6
     theirs = sum(gradient(slow, s) for s in range(4)) / 4
     cosine = torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0)

@@ -12,7 +12,7 @@ import torch
 from render_scenes import look_at_camera, planar_uv, sphere, two_views
 
 from handrefine.errors import InputError
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
 from handrefine.render.redner.adapter import RednerRenderer, square_map
 from handrefine.render.redner.environment import worker_python
 from handrefine.spherical import latlong_directions, sh_basis
@@ -28,7 +28,7 @@ VIEWS = two_views((32, 28))
 
 
 def _renderer(topology, views=VIEWS, **settings) -> RednerRenderer:
-    return RednerRenderer([topology], views, RenderSettings(**settings))
+    return RednerRenderer([topology], views, RenderConfig(**settings))
 
 
 def _texture() -> torch.Tensor:
@@ -69,7 +69,7 @@ def test_fixed_draws_mitsubas_image(runtime, rest_hand, planar_hand, depth):
     from handrefine.render.mitsuba.reference import ReferenceRenderer
 
     views = ViewSet((VIEWS.views[0], View(0, VIEWS.views[1].camera.cropped(3, -2, 24, 22))))
-    settings = RenderSettings(spp=512, depth=depth)
+    settings = RenderConfig(spp=512, depth=depth)
     hand = HandSurface(rest_hand.verts[None], _texture())
     ours = ReferenceRenderer([planar_hand], views, settings).render([hand], _environment(), seed=0)
     theirs = _renderer(planar_hand, views, spp=512, depth=depth).render([hand], _environment(), seed=0)
@@ -95,14 +95,12 @@ def test_stock_is_too_dark_and_that_is_not_ours(rest_hand, planar_hand):
 
 
 @needs_redner
-def test_albedo_comes_without_light_and_stands_before_the_background(rest_hand, planar_hand):
+def test_albedo_comes_without_light_and_stands_before_black(rest_hand, planar_hand):
     hand = HandSurface(rest_hand.verts[None], torch.full((1, 4, 4, 3), 0.3))
-    background = torch.rand(VIEWS.n_pixels, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     light = torch.zeros(4, 8, 3, requires_grad=True)
-    out = _renderer(planar_hand, shading="albedo", spp=16).render([hand], light, seed=0, background=background)
-    torch.testing.assert_close(out.rgb, 0.3 * out.coverage + (1 - out.coverage) * background, atol=1e-5, rtol=0)
+    out = _renderer(planar_hand, shading="albedo", spp=16).render([hand], light, seed=0)
+    torch.testing.assert_close(out.rgb, 0.3 * out.coverage.expand(-1, 3), atol=1e-5, rtol=0)
     out.rgb.sum().backward()
-    torch.testing.assert_close(background.grad, (1 - out.coverage).expand(-1, 3))
     assert (light.grad == 0).all()
 
 
@@ -223,7 +221,7 @@ def test_a_renderer_beside_another_draws_with_the_same_process(rest_hand, planar
     """Other views and another shading; the gradient of the one's image after an image of the other."""
     first = _renderer(planar_hand, shading="albedo", spp=4)
     one_view = ViewSet(VIEWS.views[1:])
-    beside = RednerRenderer([planar_hand], one_view, RenderSettings(shading="radiance", spp=4), beside=first)
+    beside = RednerRenderer([planar_hand], one_view, RenderConfig(shading="radiance", spp=4), beside=first)
     assert beside._worker.client.pid == first._worker.client.pid
     verts = rest_hand.verts[None].clone().requires_grad_()
     albedo = first.render([HandSurface(verts, _texture())], _environment(), seed=0).rgb
@@ -269,5 +267,5 @@ def test_a_worker_that_is_ended_is_told_with_its_last_words(rest_hand, planar_ha
 
 def test_two_hands_are_refused():
     _, topology = sphere(0.05, subdivisions=1)
-    with pytest.raises(ValueError, match="one hand"):
-        RednerRenderer([topology] * 2, VIEWS, RenderSettings())
+    with pytest.raises(InputError, match="one hand"):
+        RednerRenderer([topology] * 2, VIEWS, RenderConfig())

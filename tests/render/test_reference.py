@@ -8,7 +8,7 @@ import torch
 from render_scenes import look_at_camera, sphere, two_views
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
 from handrefine.spherical import latlong_directions
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("runtime")
 def _renderer(topologies, views, **settings):
     from handrefine.render.mitsuba.reference import ReferenceRenderer
 
-    return ReferenceRenderer(topologies, views, RenderSettings(**settings))
+    return ReferenceRenderer(topologies, views, RenderConfig(**settings))
 
 
 def _grey(value: float = 0.5) -> torch.Tensor:
@@ -177,24 +177,23 @@ def test_the_image_is_stock_mitsubas(rest_hand):
     assert (difference.abs() > 5 * noise).float().mean() < 0.01
 
 
-def test_coverage_goes_to_the_nearest_hand_and_the_background_fills_the_rest():
+def test_coverage_goes_to_the_nearest_hand_and_the_rest_is_black():
     verts, topology = _quad()
     behind = HandSurface(verts[None] + torch.tensor([0.02, 0.1, 0.0]), _grey(0.2))
     front = HandSurface(verts[None] * 0.6, _grey(0.8))
     views = ViewSet((View(0, look_at_camera((0.05, -0.6, 0.03), (40, 40), (90.0, 90.0))),))
     renderer = _renderer([topology, topology], views, shading="albedo", spp=64)
-    background = torch.rand(views.n_pixels, 3, generator=torch.Generator().manual_seed(0))
-    out = renderer.render([behind, front], _dark(), seed=0, background=background)
+    out = renderer.render([behind, front], _dark(), seed=0)
     assert (out.coverage.sum(-1) <= 1 + 1e-5).all()
     at_front = views.views[0].camera.project(torch.zeros(3)).long().tolist()
     pixel = at_front[1] * 40 + at_front[0]
     assert out.coverage[pixel].tolist() == [0, 1]
     composed = out.coverage @ torch.tensor([0.2, 0.8])
-    expected = composed[:, None] + (1 - out.coverage.sum(-1, keepdim=True)) * background
+    expected = composed[:, None].expand(-1, 3)
     torch.testing.assert_close(out.rgb, expected, atol=0.05, rtol=0)  # edge pixels: two sets of 64 samples
     empty, full = out.coverage.sum(-1) == 0, (out.coverage == 1).any(-1)
     assert empty.any()
-    torch.testing.assert_close(out.rgb[empty], background[empty], atol=1e-5, rtol=0)
+    assert (out.rgb[empty] == 0).all()
     torch.testing.assert_close(out.rgb[full], expected[full], atol=1e-4, rtol=0)
 
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from render_scenes import planar_uv, sphere, two_views
 
-from handrefine.render.base import HandSurface, RenderSettings, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, ViewSet
 from handrefine.spherical import latlong_directions, sh_basis
 
 pytestmark = pytest.mark.usefixtures("runtime")
@@ -100,7 +100,7 @@ def render():
     def get(topology, shading, spp):
         key = (id(topology), shading, spp)
         if key not in made:
-            made[key] = ReferenceRenderer([topology], VIEWS, RenderSettings(shading=shading, spp=spp))
+            made[key] = ReferenceRenderer([topology], VIEWS, RenderConfig(shading=shading, spp=spp))
         return made[key].render
 
     return get
@@ -192,16 +192,6 @@ def test_a_texel_and_a_light_coefficient_move_radiance(rest_hand, render, planar
     coefficient[2, 1] = 1
     _check(lambda x, s, n: image(x, light, s, n), texture, texel, step=0.1, spp=(64, 256), seeds=(4, 4))
     _check(lambda x, s, n: image(texture, x, s, n), light, coefficient, step=0.2, spp=(64, 256), seeds=(4, 4))
-
-
-def test_the_background_has_the_gradient_of_what_is_not_covered(rest_hand, render, planar_hand):
-    background = torch.rand(VIEWS.n_pixels, 3, generator=torch.Generator().manual_seed(2)).requires_grad_()
-    out = render(planar_hand, "albedo", 64)(
-        [HandSurface(rest_hand.verts[None], _texture())], _no_light(), seed=0, background=background
-    )
-    weights = _smooth_weights(VIEWS, 3)
-    (out.rgb * weights).sum().backward()
-    torch.testing.assert_close(background.grad, (1 - out.coverage) * weights)
 
 
 def test_two_images_may_be_differentiated_together(rest_hand, render, planar_hand):

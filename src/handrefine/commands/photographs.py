@@ -12,9 +12,8 @@ from handrefine.config import Config
 from handrefine.data.mismatch import as_taken, bright_lamp, camera_fault, fine_surface
 from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth
 from handrefine.hand.model import HandModel
-from handrefine.refine.job import render_settings
-from handrefine.render.backends import create_renderer
 from handrefine.render.base import HandSurface, View, ViewSet
+from handrefine.render.registry import create_renderer
 from handrefine.sequence import HandAnnotation, HandSequence
 from handrefine.spherical import latlong_directions, sh_basis
 
@@ -74,8 +73,8 @@ def _matched(
     truth = truths[0]  # cameras, instants and light are common
     keys = _keys(truth)
     views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
-    settings = replace(render_settings(config.render), spp=PHOTO_SPP, shading="radiance")
-    renderer = create_renderer(config.render.backend, [hand.topology for hand in hands], views, settings)
+    traced = replace(config.render, spp=PHOTO_SPP, shading="radiance")
+    renderer = create_renderer([hand.topology for hand in hands], views, traced)
     surfaces = [
         HandSurface(
             torch.as_tensor(of.verts_world).float().to(device),

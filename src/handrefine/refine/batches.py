@@ -43,7 +43,7 @@ def batches(job: Job, stage: StageConfig) -> list[Batch]:
         return [Batch(whole, job.renderer)]
     small = shrunk(whole, stage.resolution)
     parts = [small] if len(dealt) == 1 else [with_views(small, indices) for indices in dealt]
-    return [Batch(part, job.new_renderer(job.renderer_settings, part.views)) for part in parts]
+    return [Batch(part, job.new_renderer(job.config.render, part.views)) for part in parts]
 
 
 def deal(frame_of_view: Sequence[int], views_per_instant: int | None, seed: int) -> list[list[int]]:

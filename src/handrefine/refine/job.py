@@ -12,16 +12,16 @@ from handrefine.appearance.colour import ColourTransforms
 from handrefine.appearance.light import SphericalLight
 from handrefine.appearance.registration import CameraRotations
 from handrefine.appearance.texture import TexturePyramid
-from handrefine.config import Config, RenderConfig, stages_of
+from handrefine.config import Config, stages_of
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry, HandModel, mirrors
 from handrefine.refine.model import HandVideoModel, VideoHand
 from handrefine.refine.observations import Observations, observe
 from handrefine.refine.start import Start, find_start, other_joints
 from handrefine.refine.variables import PoseVariables
-from handrefine.render.backends import create_renderer
-from handrefine.render.base import Renderer, RenderSettings, ViewSet
+from handrefine.render.base import RenderConfig, Renderer, ViewSet
 from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
+from handrefine.render.registry import create_renderer
 from handrefine.sequence import HandSequence, Side
 
 log = logging.getLogger(__name__)
@@ -61,16 +61,11 @@ class Job:
         """The dataset's frame numbers of every hand's refined instants."""
         return tuple(tuple(self.sequence.frames[k] for k in start.frame_indices) for start in self.starts)
 
-    @property
-    def renderer_settings(self) -> RenderSettings:
-        return render_settings(self.config.render)
-
-    def new_renderer(self, settings: RenderSettings, views: ViewSet | None = None) -> Renderer:
+    def new_renderer(self, config: RenderConfig, views: ViewSet | None = None) -> Renderer:
         """A renderer of the same hands that traces in another way, or other views than the observed ones."""
         chosen = self.observations.views if views is None else views
         topologies = [hand.topology for hand in self.hands]
-        backend = self.config.render.backend
-        return create_renderer(backend, topologies, chosen, settings, beside=self.renderer)
+        return create_renderer(topologies, chosen, config, beside=self.renderer)
 
     def starting_poses(self) -> list[PoseVariables]:
         """The annotations as they were, with the shape of every instant."""
@@ -122,9 +117,7 @@ def prepare(sequence: HandSequence, sides: Sequence[Side], config: Config) -> Jo
         posed = model.over_video(model.geometries())
     observations = observe(sequence, frame_indices, posed, unmodelled, config, runtime.device)
     topologies = [start.hand.topology for start in starts]
-    renderer = create_renderer(
-        config.render.backend, topologies, observations.views, render_settings(config.render)
-    )
+    renderer = create_renderer(topologies, observations.views, config.render)
     model = model.to(runtime.device)
     return Job(sequence, config, runtime, starts, frame_indices, others, unmodelled, observations, renderer, model)
 
@@ -229,14 +222,3 @@ def _check(config: Config) -> None:
             found=f"objective.lambda_prior {config.objective.lambda_prior:g}",
             fix="set objective.lambda_prior to 0, as configs/smvr.yaml does",
         )
-
-
-def render_settings(config: RenderConfig) -> RenderSettings:
-    return RenderSettings(
-        shading=config.shading,
-        spp=config.spp,
-        depth=config.depth,
-        edge_samples_per_px=config.edge_samples_per_px,
-        memory_gib=config.memory_gib,
-        redner=config.redner,
-    )

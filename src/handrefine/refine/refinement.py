@@ -23,7 +23,7 @@ from handrefine.refine.observations import Observations
 from handrefine.refine.seen import seen_texels
 from handrefine.refine.start import Start
 from handrefine.refine.variables import PoseVariables
-from handrefine.render.base import RenderSettings
+from handrefine.render.base import RenderConfig
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
 
 #: Samples a pixel of the final pictures, which people look at.
@@ -263,9 +263,9 @@ def _at_own_instants(job: Job, index: int, around: Observations) -> Observations
     return replace(around, keys=tuple((rows[k], name) for k, name in around.keys))
 
 
-def final_settings(job: Job) -> RenderSettings:
+def final_settings(job: Job) -> RenderConfig:
     """For pictures that are looked at and measured."""
-    return replace(job.renderer_settings, spp=max(FINAL_SPP, job.config.render.spp))
+    return replace(job.config.render, spp=max(FINAL_SPP, job.config.render.spp))
 
 
 def _state(job: Job, index: int, around: Observations, poses: Sequence[PoseVariables]) -> State:

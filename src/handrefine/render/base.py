@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from annotated_types import Ge
 from jaxtyping import Float, Int, Shaped
+from pydantic import ConfigDict, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
+from tyro.conf import arg
 
 from handrefine.mesh import MeshTopology
 from handrefine.sequence import Camera
 
 Shading = Literal["radiance", "albedo"]
+Variant = Literal["auto", "llvm_ad_rgb", "cuda_ad_rgb"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +90,7 @@ class HandSurface:
 class Rendering:
     """Pixels of all views, in the view set's flat order; differentiable.
 
-    rgb: linear radiance (or albedo), composited over the background by coverage.
+    rgb: linear radiance (or albedo), over black.
     coverage: share of the pixel that each hand covers, nearest surface first.
     """
 
@@ -93,21 +98,28 @@ class Rendering:
     coverage: Float[Tensor, "pixel hand"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RenderSettings:
-    """How an image is traced.
+@config_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class RenderConfig:
+    """How images are rendered. The field docstrings are the command line's help."""
 
-    depth: longest path in Mitsuba's counting; 2 = direct light with shadows, 3 = one inter-reflection.
-    edge_samples_per_px: silhouette samples a pixel of contour (batched renderer only).
-    redner: how Redner samples, see `handrefine.render.redner.adapter.RednerRenderer` (Redner only).
-    """
-
-    shading: Shading = "radiance"
-    spp: int = 4
-    depth: int = 3
-    edge_samples_per_px: float = 2.0
-    memory_gib: float = 4.0
+    backend: Annotated[str, arg(aliases=("--backend",))] = "batched"
+    """batched: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
+    redner: the original method's renderer in a process of its own, slow (`handrefine doctor --redner`).
+    Installed packages may bring others."""
     redner: Literal["stock", "fixed"] = "fixed"
+    """Redner only. stock: as published, too dark in uneven light. fixed: right, without shadow edges' gradient."""
+    variant: Variant = "auto"
+    """Mitsuba variant; auto takes CUDA where a device works."""
+    shading: Shading = "radiance"
+    """radiance: path-traced light and shadow (DMVR). albedo: the texture seen at the first hit (SMVR)."""
+    spp: PositiveInt = 4
+    """Samples per pixel."""
+    depth: Annotated[int, Ge(2)] = 3
+    """Longest light path: 2 is direct light with shadows, 3 adds one inter-reflection."""
+    edge_samples_per_px: PositiveFloat = 2.0
+    """Silhouette samples per pixel of contour (batched only)."""
+    memory_gib: PositiveFloat = 4.0
+    """Memory that one chunk of views may take (batched only)."""
 
 
 @runtime_checkable
@@ -123,7 +135,6 @@ class Renderer(Protocol):
         environment: Float[Tensor, "height width 3"],
         *,
         seed: int,
-        background: Float[Tensor, "pixel 3"] | None = None,
     ) -> Rendering:
         """Render all views.
 
@@ -132,18 +143,23 @@ class Renderer(Protocol):
             environment: radiance from every direction, in the layout of `handrefine.spherical`; never negative.
                 It lights the hands but is not seen by the camera. Ignored by albedo shading.
             seed: same seed, same image. The image and its gradient draw different random numbers.
-            background: linear RGB behind the hands, one a pixel; black when missing.
 
-        Gradients reach vertices (visible silhouettes included), textures, environment and background.
+        Gradients reach vertices (visible silhouettes included), textures and environment.
         Not differentiable: the motion of shadow edges, unless a renderer says otherwise.
         """
         ...
 
 
-@runtime_checkable
-class RendererFactory(Protocol):
-    """Makes a renderer for one job."""
-
-    def __call__(
-        self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings
-    ) -> Renderer: ...
+def check_hands(hands: Sequence[HandSurface], topologies: Sequence[MeshTopology], views: ViewSet) -> None:
+    """Raises ValueError unless there is one hand a topology, of its vertices and with the views' frames."""
+    if len(hands) != len(topologies):
+        raise ValueError(f"{len(topologies)} topologies but {len(hands)} hands")
+    n_frames = len(hands[0].verts_world)
+    if n_frames < views.n_frames:
+        raise ValueError(f"the views need {views.n_frames} frames, {n_frames} given")
+    for hand, topology in zip(hands, topologies, strict=True):
+        n_vertices = hand.verts_world.shape[1]
+        if n_vertices != topology.n_vertices:
+            raise ValueError(f"{topology.n_vertices} vertices in the topology, {n_vertices} given")
+        if len(hand.verts_world) != n_frames or len(hand.texture) not in (1, n_frames):
+            raise ValueError("hands need the same number of frames, and one texture or one a frame")

@@ -16,8 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, Rendering, RenderSettings, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, ViewSet, check_hands
 from handrefine.render.mitsuba import keys
 from handrefine.render.mitsuba.first_hit import FirstHit, albedo, hand_colour_code
 from handrefine.render.mitsuba.scene import HandScene, SceneTensors, envmap_from_latlong
@@ -31,27 +32,39 @@ MAX_HANDS = 3
 class ReferenceRenderer:
     """Renders hands of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
-    Radiance: `prb_projective` with paths up to `settings.depth`. Albedo and coverage: `FirstHit`.
+    Radiance: `prb_projective` with paths up to `config.depth`. Albedo and coverage: `FirstHit`.
     Visible silhouettes are differentiable (occlusion of one finger by another and of hand by hand included).
     Not differentiable: the motion of shadow edges, so the gradient of *radiance* in a hand's geometry lacks what
     changing self-occlusion contributes; and the motion of edges in the image where the texture jumps at a seam
     of its atlas. Interiors seen through the open wrist look like the outside (two-sided).
-    `settings.memory_gib` and `settings.edge_samples_per_px` do not apply: one view's samples are small, and
+    `config.memory_gib` and `config.edge_samples_per_px` do not apply: one view's samples are small, and
     silhouettes get `spp` samples a pixel of the image.
 
     Raises:
-        ValueError: more than three hands.
+        InputError: more than three hands.
     """
 
-    def __init__(self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings) -> None:
+    def __init__(
+        self,
+        topologies: Sequence[MeshTopology],
+        views: ViewSet,
+        config: RenderConfig,
+        *,
+        beside: Renderer | None = None,
+    ) -> None:
+        del beside  # there is nothing to share
         if not 1 <= len(topologies) <= MAX_HANDS:
-            raise ValueError(f"the reference renderer takes 1 to {MAX_HANDS} hands, not {len(topologies)}")
+            raise InputError(
+                f"the reference renderer takes 1 to {MAX_HANDS} hands",
+                where="render.backend",
+                found=len(topologies),
+            )
         self.topologies = tuple(topologies)
         self.views = views
-        self.settings = settings
+        self.config = config
         self._scene = HandScene(topologies)
         self._sensors = [Pinhole(view.camera) for view in views.views]
-        self._appearance = FirstHit(albedo) if settings.shading == "albedo" else _path_integrator(settings.depth)
+        self._appearance = FirstHit(albedo) if config.shading == "albedo" else _path_integrator(config.depth)
         self._coverage = FirstHit(hand_colour_code(self._scene.meshes))
         for integrator in (self._appearance, self._coverage):
             integrator.proj_detail = WeldedSilhouettes(integrator, self._scene.meshes, topologies)
@@ -63,14 +76,13 @@ class ReferenceRenderer:
         environment: Float[Tensor, "height width 3"],
         *,
         seed: int,
-        background: Float[Tensor, "pixel 3"] | None = None,
     ) -> Rendering:
         """See `handrefine.render.base.Renderer.render`.
 
         Raises:
             ValueError: hands or frames do not fit the topologies and views of this renderer.
         """
-        self._check(hands, background)
+        check_hands(hands, self.topologies, self.views)
         positions, normals, textures = [], [], []
         for hand, topology in zip(hands, self.topologies, strict=True):
             corners = torch.as_tensor(topology.split_to_vertex, device=hand.verts_world.device)
@@ -81,25 +93,7 @@ class ReferenceRenderer:
             self, seed, envmap_from_latlong(environment), *positions, *normals, *textures
         )  # pyright: ignore[reportAssignmentType]
         rgb, coverage = images[:, :3], images[:, 3 : 3 + len(hands)]
-        if background is not None:
-            rgb = rgb + (1 - coverage.sum(-1, keepdim=True)) * background
         return Rendering(rgb=rgb, coverage=coverage)
-
-    def _check(self, hands: Sequence[HandSurface], background: Tensor | None) -> None:
-        if len(hands) != len(self.topologies):
-            raise ValueError(f"{len(self.topologies)} topologies but {len(hands)} hands")
-        n_frames = len(hands[0].verts_world)
-        for hand, topology in zip(hands, self.topologies, strict=True):
-            if hand.verts_world.shape[1] != topology.n_vertices:
-                raise ValueError(
-                    f"{topology.n_vertices} vertices in the topology, {hand.verts_world.shape[1]} given"
-                )
-            if len(hand.verts_world) != n_frames or len(hand.texture) not in (1, n_frames):
-                raise ValueError("hands need the same number of frames, and one texture or one a frame")
-        if n_frames < self.views.n_frames:
-            raise ValueError(f"the views need {self.views.n_frames} frames, {n_frames} given")
-        if background is not None and len(background) != self.views.n_pixels:
-            raise ValueError(f"the views have {self.views.n_pixels} pixels, the background {len(background)}")
 
     def _seeds(self, seed: int, view: int) -> tuple[mi.UInt32, mi.UInt32]:
         """Independent seeds of a view's image and its gradient; opaque, so that no kernel depends on them."""
@@ -168,7 +162,7 @@ class _Render(torch.autograd.Function):
             image_seed, _ = renderer._seeds(seed, index)
             channels = [
                 integrator.render(
-                    renderer._scene.scene, renderer._sensors[index], seed=image_seed, spp=renderer.settings.spp
+                    renderer._scene.scene, renderer._sensors[index], seed=image_seed, spp=renderer.config.spp
                 ).torch()
                 for integrator, _ in renderer._passes()
             ]
@@ -196,7 +190,7 @@ class _Render(torch.autograd.Function):
                     mi.TensorXf(grad_image[..., channels].contiguous()),
                     renderer._sensors[index],
                     seed=gradient_seed,
-                    spp=renderer.settings.spp,
+                    spp=renderer.config.spp,
                 )
             totals = gradients.at(frame).by_key()
             for key, leaf in leaves.items():

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, Rendering, RenderSettings, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, ViewSet, check_hands
 from handrefine.render.mitsuba.batched.cells import Cells, arrange
 from handrefine.render.mitsuba.batched.chunks import chunks
 from handrefine.render.mitsuba.batched.environment_light import low_order
@@ -21,27 +21,33 @@ class BatchedRenderer:
     """Renders hands of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
     All pixels of all views of all frames are traced by one kernel, or by one a chunk where they would not fit
-    into `settings.memory_gib`. Same seed, same image, whatever the chunks; only the silhouettes' gradient then
+    into `config.memory_gib`. Same seed, same image, whatever the chunks; only the silhouettes' gradient then
     draws other samples. The image and its gradient never share random numbers.
 
     Differentiable in vertices (silhouettes, borders of the mesh and seams of the atlas included), textures,
-    environment and background. Not differentiable: the motion of shadow edges (see docs/renderer.md for the size
+    environment. Not differentiable: the motion of shadow edges (see docs/renderer.md for the size
     of that bias), and the environment's reflection in anything, since hands are Lambertian here.
 
     Interiors seen through the open wrist look like the outside (two-sided by the triangle, not by the shading
     normal, so that no shading normal turns over inside a visible surface).
     """
 
-    def __init__(self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings) -> None:
+    def __init__(
+        self,
+        topologies: Sequence[MeshTopology],
+        views: ViewSet,
+        config: RenderConfig,
+        *,
+        beside: Renderer | None = None,
+    ) -> None:
+        del beside  # there is nothing to share
         if not topologies:
             raise ValueError("a renderer needs at least one hand")
         self.topologies = tuple(topologies)
         self.views = views
-        self.settings = settings
-        self._chunks = chunks(views, topologies, settings.memory_gib)
-        self._tracers = [
-            Tracer(self.topologies, chunk.views, settings, chunk.first_pixel) for chunk in self._chunks
-        ]
+        self.config = config
+        self._chunks = chunks(views, topologies, config.memory_gib)
+        self._tracers = [Tracer(self.topologies, chunk.views, config, chunk.first_pixel) for chunk in self._chunks]
 
     def render(
         self,
@@ -49,14 +55,13 @@ class BatchedRenderer:
         environment: Float[Tensor, "height width 3"],
         *,
         seed: int,
-        background: Float[Tensor, "pixel 3"] | None = None,
     ) -> Rendering:
         """See `handrefine.render.base.Renderer.render`.
 
         Raises:
-            ValueError: hands, frames or background do not fit the topologies and views of this renderer.
+            ValueError: hands or frames do not fit the topologies and views of this renderer.
         """
-        self._check(hands, background)
+        check_hands(hands, self.topologies, self.views)
         verts = torch.cat([hand.verts_world for hand in hands], dim=1)
         normals = [vertex_normals(h.verts_world, t) for h, t in zip(hands, self.topologies, strict=True)]
         shared = _Shared(
@@ -72,24 +77,7 @@ class BatchedRenderer:
         ]
         pixels = parts[0] if len(parts) == 1 else torch.cat(parts)
         rgb, coverage = pixels[:, :3], pixels[:, 3:]
-        if background is not None:
-            rgb = rgb + (1 - coverage.sum(-1, keepdim=True)) * background
         return Rendering(rgb=rgb, coverage=coverage)
-
-    def _check(self, hands: Sequence[HandSurface], background: Tensor | None) -> None:
-        if len(hands) != len(self.topologies):
-            raise ValueError(f"{len(self.topologies)} topologies but {len(hands)} hands")
-        n_frames = len(hands[0].verts_world)
-        if n_frames < self.views.n_frames:
-            raise ValueError(f"the views need {self.views.n_frames} frames, {n_frames} given")
-        for hand, topology in zip(hands, self.topologies, strict=True):
-            n_vertices = hand.verts_world.shape[1]
-            if n_vertices != topology.n_vertices:
-                raise ValueError(f"{topology.n_vertices} vertices in the topology, {n_vertices} given")
-            if len(hand.verts_world) != n_frames or len(hand.texture) not in (1, n_frames):
-                raise ValueError("hands need the same number of frames, and one texture or one a frame")
-        if background is not None and len(background) != self.views.n_pixels:
-            raise ValueError(f"the views have {self.views.n_pixels} pixels, the background {len(background)}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import RenderSettings, ViewSet
+from handrefine.render.base import RenderConfig, ViewSet
 from handrefine.render.mitsuba.batched.attached import Attached
 from handrefine.render.mitsuba.batched.cells import Cells
 from handrefine.render.mitsuba.batched.environment_light import Light
@@ -62,12 +62,12 @@ class Tracer:
     """Traces all pixels of its views together. Holds no result; the scene is that of the last image."""
 
     def __init__(
-        self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings, first_pixel: int = 0
+        self, topologies: Sequence[MeshTopology], views: ViewSet, config: RenderConfig, first_pixel: int = 0
     ) -> None:
-        self.views, self.settings, self.n_hands = views, settings, len(topologies)
+        self.views, self.config, self.n_hands = views, config, len(topologies)
         self.geometry = HandTriangles(topologies, views.n_frames)
         self.sensor = multiview_sensor(views)
-        self.integrator = hand_integrator(settings.depth, settings.shading == "albedo")
+        self.integrator = hand_integrator(config.depth, config.shading == "albedo")
         self.silhouettes = SilhouetteSampler(topologies, self.sensor, self.geometry.n_vertices)
         self._first_pixel = dr.opaque(mi.UInt32, first_pixel)
         self._loaded: object = None
@@ -108,7 +108,7 @@ class Tracer:
         """(pixel, 3 + hand): radiance, then each hand's coverage."""
         n = self.views.n_pixels
         pixel = dr.arange(mi.UInt32, n)
-        share = dr.opaque(mi.Float, 1.0 / self.settings.spp)
+        share = dr.opaque(mi.Float, 1.0 / self.config.spp)
 
         def add(sampler: PixelSamples, hit: Hit, total: list) -> list:
             radiance = self.integrator.radiance(hit.pi, hit.ray, mi.Bool(True), sampler)
@@ -130,7 +130,7 @@ class Tracer:
             return
         with dr.suspend_grad():
             adjoint = mi.Vector3f(*(dr.gather(mi.Float, channel, asked) for channel in gradient[:3]))
-            adjoint /= dr.opaque(mi.Float, self.settings.spp)
+            adjoint /= dr.opaque(mi.Float, self.config.spp)
 
             def propagate(sampler: PixelSamples, hit: Hit, total: list) -> list:
                 with dr.resume_grad():
@@ -148,7 +148,7 @@ class Tracer:
         The value of a pixel changes by (value on the one side - value on the other) a pixel length of silhouette
         and a pixel of motion along its normal.
         """
-        samples = self.silhouettes.sample(vertices.values, self.settings.edge_samples_per_px, opaque_seed(seed, 2))
+        samples = self.silhouettes.sample(vertices.values, self.config.edge_samples_per_px, opaque_seed(seed, 2))
         if samples is None:
             return
         key = opaque_seed(seed, 3)
@@ -183,7 +183,7 @@ class Tracer:
     def _over_samples(self, pixel: "mi.UInt32", seed: int, shade: Callable, total: list) -> list:
         """Run `shade` for every sample that hits a hand. A lane is a pixel, so that nothing has to be gathered."""
         view, corner = self.sensor.pixel(pixel)
-        key, spp = opaque_seed(seed, 1), self.settings.spp
+        key, spp = opaque_seed(seed, 1), self.config.spp
         count = dr.opaque(mi.UInt32, spp)
         stream = pixel + self._first_pixel  # whatever the chunks, a pixel keeps its random numbers
 
