@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.renderer.workload import Workload
-from handrefine.render.base import HandSurface, RenderConfig, Renderer, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, Renderer
 from handrefine.render.redner.adapter import RednerRenderer
 from handrefine.render.registry import create_renderer
+from handrefine.views import ViewSet
 
 #: label -> what the configuration changes
 CONTENDERS: dict[str, dict[str, str]] = {

@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 from benchmarks.backends.contenders import CONTENDERS, close, contender, iteration, peak_mib
 from benchmarks.renderer.workload import Workload
-from handrefine.render.base import RenderConfig, ViewSet
+from handrefine.render.base import RenderConfig
+from handrefine.views import ViewSet
 
 #: Views of the renderers that draw one after the other, whose time is proportional to their number.
 ONE_BY_ONE = 2

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from handrefine.data.synthetic import SyntheticSettings, make_truth
 from handrefine.hand.model import HandModel, load_hand_model
-from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import View, ViewSet
 
 TEXTURE_SIZE, MAP_HEIGHT = 512, 32
 

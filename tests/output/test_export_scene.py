@@ -14,7 +14,8 @@ from rich.console import Console
 from handrefine.commands.export import export
 from handrefine.hand.model import load_hand_model
 from handrefine.output.export.scene_xml import square_pixels
-from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
+from handrefine.views import View, ViewSet
 
 MITSUBA = Path(sys.executable).with_name("mitsuba")
 SPP = 256

@@ -5,8 +5,8 @@ import torch
 
 from handrefine.refine.observations import Observations
 from handrefine.refine.windows import Window
-from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera
+from handrefine.views import View, ViewSet
 
 SIZE = 24
 NAMES = ("a", "b", "c", "d")

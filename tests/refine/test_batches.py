@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from handrefine.refine.batches import SMALLEST_BATCH, deal, shrunk, with_views
 from handrefine.refine.observations import Observations
 from handrefine.refine.windows import Window
-from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera
+from handrefine.views import View, ViewSet
 
 
 def frames_of(instants: int, cameras: int) -> list[int]:

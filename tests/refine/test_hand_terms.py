@@ -17,8 +17,8 @@ from handrefine.refine.hand_terms import HandTerms, PenetrationTerm
 from handrefine.refine.model import HandVideoModel, VideoHand
 from handrefine.refine.sight import look
 from handrefine.refine.variables import PoseVariables
-from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera, ManoParameters
+from handrefine.views import View, ViewSet
 
 ALL = ObjectiveConfig(lambda_limits=1, lambda_pose=1, lambda_shape=1, lambda_tie=1, lambda_penetration=1)
 

@@ -8,8 +8,9 @@ import pytest
 import torch
 from render_scenes import look_at_camera
 
-from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import View, ViewSet
 
 EYES = ((0.0, -0.55, 0.15), (0.45, 0.3, -0.2), (-0.1, 0.1, 0.6))
 

@@ -6,7 +6,8 @@ from render_scenes import look_at_camera, planar_uv
 from test_batched import lamps, low_order_light, make, smooth_texture, views
 
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
+from handrefine.views import View, ViewSet
 
 
 def smooth_weights(viewset: ViewSet, channels: int) -> torch.Tensor:

@@ -12,10 +12,11 @@ import torch
 from render_scenes import look_at_camera, planar_uv, sphere, two_views
 
 from handrefine.errors import InputError
-from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.render.redner.adapter import RednerRenderer, square_map
 from handrefine.render.redner.environment import worker_python
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import View, ViewSet
 
 try:
     worker_python()

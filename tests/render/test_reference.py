@@ -8,8 +8,9 @@ import torch
 from render_scenes import look_at_camera, sphere, two_views
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import HandSurface, RenderConfig, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions
+from handrefine.views import View, ViewSet
 
 pytestmark = pytest.mark.usefixtures("runtime")
 

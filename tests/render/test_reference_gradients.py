@@ -14,8 +14,9 @@ import pytest
 import torch
 from render_scenes import planar_uv, sphere, two_views
 
-from handrefine.render.base import HandSurface, RenderConfig, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import ViewSet
 
 pytestmark = pytest.mark.usefixtures("runtime")
 

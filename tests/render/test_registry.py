@@ -13,8 +13,9 @@ from render_scenes import look_at_camera
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
-from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering
 from handrefine.render.registry import create_renderer
+from handrefine.views import View, ViewSet
 
 VIEWS = ViewSet((View(0, look_at_camera((0, -1, 0), (4, 3), (10.0, 10.0))),))
 

@@ -12,10 +12,11 @@ from handrefine.config import Config
 from handrefine.data.mismatch import as_taken, bright_lamp, camera_fault, fine_surface
 from handrefine.data.synthetic import SyntheticSettings, SyntheticTruth
 from handrefine.hand.model import HandModel
-from handrefine.render.base import HandSurface, View, ViewSet
+from handrefine.render.base import HandSurface
 from handrefine.render.registry import create_renderer
 from handrefine.sequence import HandAnnotation, HandSequence
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import View, ViewSet
 
 #: Samples a pixel of the pictures that play the part of photographs.
 PHOTO_SPP = 64

@@ -11,7 +11,8 @@ from torch import Tensor
 from handrefine.config import StageConfig
 from handrefine.refine.job import Job
 from handrefine.refine.observations import Observations
-from handrefine.render.base import Renderer, View, ViewSet
+from handrefine.render.base import Renderer
+from handrefine.views import View, ViewSet
 
 #: Fewer views than this are not worth dividing: an iteration has fixed costs of about as many.
 SMALLEST_BATCH = 24

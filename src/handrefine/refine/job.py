@@ -19,10 +19,11 @@ from handrefine.refine.model import HandVideoModel, VideoHand
 from handrefine.refine.observations import Observations, observe
 from handrefine.refine.start import Start, find_start, other_joints
 from handrefine.refine.variables import PoseVariables
-from handrefine.render.base import RenderConfig, Renderer, ViewSet
+from handrefine.render.base import RenderConfig, Renderer
 from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
 from handrefine.render.registry import create_renderer
 from handrefine.sequence import HandSequence, Side
+from handrefine.views import ViewSet
 
 log = logging.getLogger(__name__)
 

@@ -25,8 +25,8 @@ from handrefine.objective.labels import (
 from handrefine.objective.two_hands import label_two_hands
 from handrefine.refine.skin import SkinSource
 from handrefine.refine.windows import Window, window_around
-from handrefine.render.base import View, ViewSet
 from handrefine.sequence import MIDDLE_KNUCKLE, WRIST, Camera, HandSequence
+from handrefine.views import View, ViewSet
 
 log = logging.getLogger(__name__)
 #: How much of an arm may come between camera and hands, and how much further away is certainly behind.

@@ -10,7 +10,8 @@ from typing import Protocol, runtime_checkable
 
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import RenderConfig, Renderer, ViewSet
+from handrefine.render.base import RenderConfig, Renderer
+from handrefine.views import ViewSet
 
 ENTRY_POINTS = "handrefine.renderers"
 #: Imported when asked for: Mitsuba must not be before its variant is chosen.

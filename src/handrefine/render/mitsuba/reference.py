@@ -18,12 +18,13 @@ from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, ViewSet, check_hands
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
 from handrefine.render.mitsuba import keys
 from handrefine.render.mitsuba.first_hit import FirstHit, albedo, hand_colour_code
 from handrefine.render.mitsuba.scene import HandScene, SceneTensors, envmap_from_latlong
 from handrefine.render.mitsuba.sensor import Pinhole
 from handrefine.render.mitsuba.silhouettes import WeldedSilhouettes
+from handrefine.views import ViewSet
 
 #: Coverage is rendered as one colour channel a hand.
 MAX_HANDS = 3

@@ -13,10 +13,11 @@ from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, ViewSet, check_hands
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
 from handrefine.render.redner.client import Answer, WorkerClient
 from handrefine.render.redner.environment import worker_python
 from handrefine.sequence import Camera
+from handrefine.views import ViewSet
 
 WORKER = Path(__file__).with_name("worker.py")
 INPUTS = ("verts", "normals", "texture", "environment")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import ViewSet
+from handrefine.views import ViewSet
 
 #: Measured on the CPU and rounded up. A pixel: image, its gradient and their copies. A view's edge: one flag
 #: and its compacted index. A triangle: vertices, gradients and the ray tracer's tree.

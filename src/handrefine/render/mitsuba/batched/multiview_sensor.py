@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handrefine.render.base import ViewSet
 from handrefine.render.mitsuba.batched.cells import Cells
+from handrefine.views import ViewSet
 
 #: Columns of the folded film: with at most 4096 of them a float32 still resolves 1/4096 pixel.
 FILM_WIDTH = 4096

@@ -9,12 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, ViewSet, check_hands
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
 from handrefine.render.mitsuba.batched.cells import Cells, arrange
 from handrefine.render.mitsuba.batched.chunks import chunks
 from handrefine.render.mitsuba.batched.environment_light import low_order
 from handrefine.render.mitsuba.batched.multiview_sensor import to_drjit
 from handrefine.render.mitsuba.batched.tracer import Inputs, Tracer, to_torch
+from handrefine.views import ViewSet
 
 
 class BatchedRenderer:

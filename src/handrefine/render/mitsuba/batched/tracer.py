@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import RenderConfig, ViewSet
+from handrefine.render.base import RenderConfig
 from handrefine.render.mitsuba.batched.attached import Attached
 from handrefine.render.mitsuba.batched.cells import Cells
 from handrefine.render.mitsuba.batched.environment_light import Light
@@ -22,6 +22,7 @@ from handrefine.render.mitsuba.batched.radiance import World, hand_integrator
 from handrefine.render.mitsuba.batched.samples import IndependentSamples, PixelSamples
 from handrefine.render.mitsuba.batched.silhouette_edges import EdgeSamples, SilhouetteSampler
 from handrefine.render.mitsuba.batched.surfaces import Atlas, HandTriangles
+from handrefine.views import ViewSet
 
 #: Distance of the two rays on either side of a silhouette, in roundings of a float32 coordinate of the scene.
 #: Near a silhouette a mesh seen edge-on folds into many slivers, so a wider distance misses some and biases
