@@ -25,7 +25,7 @@ def hands() -> list[tuple[np.ndarray, np.ndarray]]:
         model = load_hand_model(side)
         geometry: HandGeometry = model(torch.zeros(1, 48), torch.zeros(1, 10), torch.zeros(1, 3))
         verts = geometry.verts_world[0].numpy() - geometry.joints_world[0].mean(dim=0).numpy()
-        found.append((verts + [x, 0.0, 0.0], model.topology.faces))
+        found.append((verts + np.array([x, 0.0, 0.0]), model.topology.faces))
     return found
 
 
@@ -44,19 +44,19 @@ def drawn(of: Camera, verts: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def pairs(given: Camera, true: Camera, hands: list[tuple[np.ndarray, np.ndarray]]) -> list[SilhouettePair]:
-    """Renders by the given calibration, labels by the true one, halved in size within a window."""
+    """Renders by the given calibration, labels by the true one, a quarter as large within a window."""
     found = []
     for index, (verts, faces) in enumerate(hands):
         uv = given.project(torch.tensor(verts)).numpy()
-        x0, y0 = np.clip(uv.min(axis=0) - 70, 0, SIZE).astype(int) // 2 * 2
-        x1, y1 = np.clip(uv.max(axis=0) + 70, 0, SIZE).astype(int) // 2 * 2
+        x0, y0 = np.clip(uv.min(axis=0) - 70, 0, SIZE).astype(int) // 4 * 4
+        x1, y1 = np.clip(uv.max(axis=0) + 70, 0, SIZE).astype(int) // 4 * 4
 
         def small(of: Camera, surface: tuple[np.ndarray, np.ndarray] = (verts, faces)) -> np.ndarray:
             window = drawn(of, *surface)[y0:y1, x0:x1]  # noqa: B023
-            return cv2.resize(window, (window.shape[1] // 2, window.shape[0] // 2), interpolation=cv2.INTER_AREA)
+            return cv2.resize(window, (window.shape[1] // 4, window.shape[0] // 4), interpolation=cv2.INTER_AREA)
 
         coverage, share = small(given), small(true)
-        corner, scale = np.array([x0, y0], float), np.array([2.0, 2.0])
+        corner, scale = np.array([x0, y0], float), np.array([4.0, 4.0])
         found.append(SilhouettePair(coverage, share, np.ones_like(share), corner, scale, index))
     return found
 
@@ -76,7 +76,7 @@ def off_px(one: Camera, other: Camera, hands: list[tuple[np.ndarray, np.ndarray]
     "rotation_mrad", [(5.0, 2.0, 0.0), (-12.0, 15.0, 0.0), (30.0, -50.0, 0.0), (10.0, -14.0, 60.0)]
 )
 def test_a_turned_camera_is_found_and_turned_back(hands, rotation_mrad):
-    """Left are rounding and the window's pixels of two: half a pixel of the full image."""
+    """Left are rounding and the window's pixels of four: half a pixel of the full image."""
     true = camera(2)
     given = misturned(true, rotation_mrad)
     found = align(pairs(given, true, hands))
@@ -131,7 +131,7 @@ def test_two_cameras_cannot_tell_which_is_wrong(hands):
 
 def test_hands_that_ask_for_different_motions_speak_against_the_fit_not_the_camera(hands):
     (right, faces), (left, left_faces) = hands
-    apart = [(right + [0.02, 0.0, 0.0], faces), (left + [-0.02, 0.0, 0.0], left_faces)]
+    apart = [(right + np.array([0.02, 0.0, 0.0]), faces), (left + np.array([-0.02, 0.0, 0.0]), left_faces)]
     cameras = {name: camera(k) for k, name in enumerate(NAMES)}
     found = {name: pairs(of, of, hands) for name, of in cameras.items()}
     moved = pairs(cameras["04"], cameras["04"], apart)

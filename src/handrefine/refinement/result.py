@@ -106,7 +106,7 @@ def _views_around(problem: Problem, index: int) -> Observations:
 
 def _predict(problem: Problem, around: Observations, poses: Sequence[PoseVariables] | None = None) -> Prediction:
     """In the final light and texture; it shows all hands, as they are now or in other poses."""
-    settings = replace(problem.renderer_settings, spp=max(FINAL_SPP, problem.config.render.spp))
+    settings = replace(problem.config.render, spp=max(FINAL_SPP, problem.config.render.spp))
     return problem.model.predict(
         problem.new_renderer(settings, around.views),
         around,
