@@ -46,5 +46,5 @@ def _changes(label: str, iterations: int, size: int) -> Mapping[str, Any]:
     return {
         "render": CONTENDERS[label],
         "texture": {"size": size},
-        "schedule": {"joint": {"iterations": iterations}},
+        "stages": {"joint": {"iterations": iterations}},
     }

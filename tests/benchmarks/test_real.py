@@ -54,7 +54,7 @@ def test_a_run_leaves_figures_pictures_and_a_section(tmp_path: Path, monkeypatch
     config = tmp_path / "quick.yaml"
     stages = ("environment", "texture", "coarse", "again", "joint", "finish")
     others = ", ".join(f"{name}: {{iterations: 1}}" for name in stages)
-    config.write_text(f"texture: {{size: 64}}\nrender: {{spp: 1}}\nschedule: {{{others}}}\n")
+    config.write_text(f"texture: {{size: 64}}\nrender: {{spp: 1}}\nstages: {{{others}}}\n")
     monkeypatch.setattr(sys, "argv", ["real"])
     names = experiment.read_dataset(data).cameras
     options = Options(capture=data, hand="right", config=config, only=(list(names)[1],), results=results)
