@@ -6,7 +6,6 @@ docstrings are the command line's help.
 
 import dataclasses
 from dataclasses import field
-from pathlib import Path
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -14,29 +13,14 @@ from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from pydantic.dataclasses import dataclass
 from tyro.conf import arg
 
+from handrefine.hand.config import HandConfig, HandsConfig
+from handrefine.preprocess.crops import CropConfig
+from handrefine.preprocess.masks.labels import LabelConfig
+
 _STRICT = ConfigDict(extra="forbid")
 Variable = Literal[
     "rotation", "translation", "articulation", "shape", "texture", "environment", "colour", "calibration"
 ]
-
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class HandConfig:
-    model_file: Path | None = None
-    """MANO_RIGHT.pkl or MANO_LEFT.pkl of the official release; without it the embedded open hand is used."""
-    fix_left_shape: bool | None = None
-    """Flip the sign of the left model's first shape direction where it equals the right's (InterHand2.6M did,
-    DexYCB did not); by default as the dataset's annotators did."""
-
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class HandsConfig:
-    """What two hands of one person have in common (`--hand both`)."""
-
-    shared_shape: bool = False
-    """One shape for both, the left hand's mirrored: fewer unknowns where one of them is seen badly."""
-    shared_texture: bool = False
-    """One texture for both, in the right hand's atlas."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -58,14 +42,6 @@ class RenderConfig:
     """Silhouette samples per pixel of contour (wavefront only)."""
     memory_gib: PositiveFloat = 4.0
     """Memory that one chunk of views may take."""
-
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class CropConfig:
-    max_size_px: PositiveInt = 160
-    """Longest side of a view's crop window after downsampling; smaller windows are not enlarged."""
-    margin: NonNegativeFloat = 0.2
-    """Margin around the projected start, as a share of its longest side."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -132,28 +108,6 @@ class TrustConfig:
     """Iterations between two measurements of the weights."""
     warn_below: NonNegativeFloat = 0.5
     """The run warns of a camera whose weight ends below this."""
-
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class LabelConfig:
-    source: Literal["auto", "masks", "segment", "plate", "none"] = "auto"
-    """What tells skin from the rest. masks: those given. segment: colours (GrabCut), learned where the annotation
-    puts the hands. plate: the camera's empty background, from the frames at which the hand is elsewhere.
-    none: nothing does. auto: masks where there are any, else segment. Over black, the image itself tells."""
-    check_masks: bool = True
-    """Leave unknown where colours and edges of the image contradict a given mask; unneeded for exact masks."""
-    background: Literal["auto", "black", "unknown"] = "auto"
-    """What lies behind the hand. auto: black where the images say so, else unknown."""
-    forearm: bool = True
-    """Leave what lies beyond the wrist unknown; switch it off where images show a hand cut at the wrist."""
-    forearm_margin: float = 0.0
-    """Where the unknown forearm begins: past the wrist by this share of the palm's length."""
-    other_hand_px: NonNegativeInt = 15
-    """Pixels (of the full image) by which the other hand's joint hull grows before it becomes unknown."""
-    mask_margin_px: NonNegativeInt = 0
-    """Half-width of the band around a mask's contour that is unknown, for rough masks."""
-    near_px: NonNegativeInt = 25
-    """Where nothing tells skin from background: pixels further than this from the projected start are unknown."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

@@ -21,13 +21,14 @@ from handrefine.hand.model import HandGeometry
 from handrefine.losses.data import mean_residual, residual_norm
 from handrefine.losses.edge import pixels_on_edges
 from handrefine.losses.energy import Compared, Energy
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.refinement.camera_evidence import CameraTrust
 from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.refine import refine
 from handrefine.runs.writer import save_run
 from handrefine.scene.video_model import Prediction
-from handrefine.synthetic.truth import SyntheticSettings, load_truth
+from handrefine.synthetic.truth import SyntheticSettings
+from handrefine.synthetic.truth_file import load_truth
 
 
 def prediction(rgb: torch.Tensor) -> Prediction:

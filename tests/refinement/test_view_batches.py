@@ -8,8 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrefine.preprocess.crops import Window
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import CropWindow, Observations
 from handrefine.refinement.view_batches import SMALLEST_BATCH, deal, shrunk, with_views
 from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera
@@ -21,12 +20,12 @@ def frames_of(frames: int, cameras: int) -> list[int]:
 
 @given(st.integers(1, 12), st.integers(1, 20), st.integers(1, 8), st.integers(0, 5))
 def test_batches_share_all_views_evenly(frames: int, cameras: int, per_frame: int, seed: int) -> None:
-    frames = frames_of(frames, cameras)
-    dealt = deal(frames, per_frame, seed)
-    assert sorted(k for batch in dealt for k in batch) == list(range(len(frames)))
+    frame_of_view = frames_of(frames, cameras)
+    dealt = deal(frame_of_view, per_frame, seed)
+    assert sorted(k for batch in dealt for k in batch) == list(range(len(frame_of_view)))
     assert max(map(len, dealt)) - min(map(len, dealt)) <= frames
     for batch in dealt:
-        seen = np.bincount([frames[k] for k in batch], minlength=frames)
+        seen = np.bincount([frame_of_view[k] for k in batch], minlength=frames)
         assert seen.max() - seen.min() <= 1
         assert len(dealt) == 1 or len(batch) >= SMALLEST_BATCH // 2
 
@@ -57,7 +56,7 @@ def observations(sizes: list[tuple[int, int]]) -> Observations:
     return Observations(
         views=views,
         keys=tuple((v.frame, v.camera.name) for v in views.views),
-        windows=tuple(Window(5, 7, 5 + 2 * c.width, 7 + 2 * c.height, c) for c in cameras),
+        windows=tuple(CropWindow(5, 7, 5 + 2 * c.width, 7 + 2 * c.height, c) for c in cameras),
         camera_names=tuple(c.name for c in cameras),
         image=random(3),
         target=random(3),

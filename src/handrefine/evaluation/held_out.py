@@ -15,7 +15,7 @@ from handrefine.evaluation.masks import mask_agreement
 from handrefine.evaluation.photometric import photometric_error
 from handrefine.evaluation.run_metrics import covered_in_full, joints_of_other_px
 from handrefine.hand.model import HandGeometry
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.refinement.refine import FINAL_SEED, Refinement, final_settings, views_around
 from handrefine.runs.overlay import view_sheet
 from handrefine.sequence import HandSequence

@@ -15,7 +15,7 @@ from handrefine.losses.edge import pixels_on_edges
 from handrefine.losses.local_contrast import LocalContrast
 from handrefine.losses.silhouette import silhouette_loss
 from handrefine.losses.temporal import temporal_prior
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.scene.colour_transforms import luminance
 from handrefine.scene.video_model import Prediction
 

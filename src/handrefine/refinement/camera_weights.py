@@ -10,7 +10,7 @@ from torch import Tensor
 
 from handrefine.config import TrustConfig
 from handrefine.losses.energy import Compared
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.refinement.camera_evidence import CameraEvidence, CameraTrust, camera_trust
 from handrefine.refinement.colour_misfit import ColourMoments
 from handrefine.scene.video_model import Prediction

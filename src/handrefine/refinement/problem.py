@@ -11,8 +11,9 @@ from torch import Tensor
 from handrefine.config import Config, RenderConfig, stages_of
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry, HandModel, mirrors
-from handrefine.preprocess.initialization import Start, find_start, other_joints
-from handrefine.preprocess.observations import Observations, observe
+from handrefine.observations import Observations
+from handrefine.preprocess.initialization import Initialization, initialize, other_joints
+from handrefine.preprocess.observations import observe
 from handrefine.render.backends import create_renderer
 from handrefine.render.base import Renderer, RenderSettings, ViewSet
 from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
@@ -22,7 +23,7 @@ from handrefine.scene.light import SphericalLight
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.texture import TexturePyramid
 from handrefine.scene.video_model import HandVideoModel, VideoHand
-from handrefine.sequence import HandSequence, Side
+from handrefine.sequence import FrameIndex, HandSequence, Side
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,8 @@ class Job:
     sequence: HandSequence
     config: Config
     runtime: Runtime
-    starts: tuple[Start, ...]
-    frame_indices: list[int]
+    starts: tuple[Initialization, ...]
+    frame_indices: list[FrameIndex]
     other_joints_world: tuple[Float[Tensor, "frame 21 3"] | None, ...]
     unmodelled_joints_world: Float[Tensor, "frame 21 3"] | None
     observations: Observations
@@ -86,11 +87,11 @@ class Job:
                 for of in self.model.over_video(annotated)
             ]
         return observe(
-            sequence,
-            self.frame_indices,
+            sequence.with_frames(self.frame_indices),
             posed,
             self.unmodelled_joints_world,
-            self.config,
+            self.config.labels,
+            self.config.crop,
             self.runtime.device,
         )
 
@@ -104,7 +105,7 @@ def prepare(sequence: HandSequence, sides: Sequence[Side], config: Config) -> Jo
     """
     _check(config)
     runtime = start_mitsuba(config.render.variant)
-    starts = tuple(find_start(sequence, side, config.hand) for side in sides)
+    starts = tuple(initialize(sequence, side, config.hand) for side in sides)
     frame_indices = sorted({k for start in starts for k in start.frame_indices})
     hands = [_video_hand(start, frame_indices, config) for start in starts]
     _share(hands, config)
@@ -120,7 +121,8 @@ def prepare(sequence: HandSequence, sides: Sequence[Side], config: Config) -> Jo
     unmodelled = _unmodelled(model, others)
     with torch.no_grad():
         posed = model.over_video(model.geometries())
-    observations = observe(sequence, frame_indices, posed, unmodelled, config, runtime.device)
+    video = sequence.with_frames(frame_indices)
+    observations = observe(video, posed, unmodelled, config.labels, config.crop, runtime.device)
     topologies = [start.hand.topology for start in starts]
     renderer = create_renderer(
         config.render.backend, topologies, observations.views, render_settings(config.render)
@@ -129,7 +131,7 @@ def prepare(sequence: HandSequence, sides: Sequence[Side], config: Config) -> Jo
     return Job(sequence, config, runtime, starts, frame_indices, others, unmodelled, observations, renderer, model)
 
 
-def _video_hand(start: Start, frame_indices: list[int], config: Config) -> VideoHand:
+def _video_hand(start: Initialization, frame_indices: list[FrameIndex], config: Config) -> VideoHand:
     alone = config.frame_coupling == "independent"
     return VideoHand(
         start.hand,
@@ -159,7 +161,9 @@ def _share(hands: list[VideoHand], config: Config) -> None:
         left.texture = right.texture
 
 
-def _tell_missing(sequence: HandSequence, starts: Sequence[Start], frame_indices: list[int]) -> None:
+def _tell_missing(
+    sequence: HandSequence, starts: Sequence[Initialization], frame_indices: list[FrameIndex]
+) -> None:
     for start in starts:
         missing = [sequence.frames[k] for k in frame_indices if k not in start.frame_indices]
         if missing:
@@ -170,12 +174,13 @@ def _tell_missing(sequence: HandSequence, starts: Sequence[Start], frame_indices
 def _other_joints(
     sequence: HandSequence,
     model: HandVideoModel,
-    starts: Sequence[Start],
-    frame_indices: list[int],
+    starts: Sequence[Initialization],
+    frame_indices: list[FrameIndex],
     config: Config,
 ) -> tuple[Float[Tensor, "frame 21 3"] | None, ...]:
     """The dataset's joints of the other hand; where it has none, those of its parameters."""
-    annotated = [other_joints(sequence, start.hand.side, frame_indices, config.hand) for start in starts]
+    video = sequence.with_frames(frame_indices)
+    annotated = [other_joints(video, start.hand.side, config.hand) for start in starts]
     if len(starts) == 1:
         return (annotated[0],)
     with torch.no_grad():
@@ -200,7 +205,9 @@ def _unmodelled(
     return unmodelled
 
 
-def _camera_rotations(sequence: HandSequence, starts: Sequence[Start], config: Config) -> CameraRotations | None:
+def _camera_rotations(
+    sequence: HandSequence, starts: Sequence[Initialization], config: Config
+) -> CameraRotations | None:
     """None unless some stage refines the calibration."""
     if not any("calibration" in stage.variables for _, stage in stages_of(config.schedule)):
         return None

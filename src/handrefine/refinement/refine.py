@@ -12,8 +12,8 @@ from torch import Tensor
 from handrefine.config import Config, StageConfig
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry, HandModel
-from handrefine.preprocess.initialization import Start
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
+from handrefine.preprocess.initialization import Initialization
 from handrefine.progress import Progress, Record, SilentProgress
 from handrefine.refinement.camera_evidence import CameraTrust
 from handrefine.refinement.collected_warnings import collected_warnings
@@ -24,7 +24,7 @@ from handrefine.refinement.view_batches import with_views
 from handrefine.render.base import RenderSettings
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.video_model import Prediction
-from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
+from handrefine.sequence import FrameIndex, HandAnnotation, HandSequence, ManoParameters, Side
 
 #: Samples a pixel of the final pictures, which people look at.
 FINAL_SPP = 32
@@ -82,7 +82,7 @@ class Refinement:
     warnings: dict[str, int] = field(default_factory=dict)
 
     @property
-    def start(self) -> Start:
+    def start(self) -> Initialization:
         return self.job.starts[self.index]
 
     @property
@@ -260,7 +260,7 @@ def views_around(job: Job, observations: Observations, index: int) -> Observatio
 
 def _at_own_frames(job: Job, index: int, around: Observations) -> Observations:
     rows = job.model.hands[index].rows.tolist()
-    return replace(around, keys=tuple((rows[k], name) for k, name in around.keys))
+    return replace(around, keys=tuple((FrameIndex(rows[k]), name) for k, name in around.keys))
 
 
 def final_settings(job: Job) -> RenderSettings:

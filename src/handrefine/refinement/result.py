@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 import handrefine
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.refinement.refine import Refinement, State
 from handrefine.runs.result import (
     HAND,

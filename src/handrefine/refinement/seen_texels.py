@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool
 
 from handrefine.hand.model import HandGeometry
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.refinement.problem import Job
 from handrefine.render.base import HandSurface
 

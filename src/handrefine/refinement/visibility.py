@@ -9,7 +9,7 @@ from torch import Tensor
 
 from handrefine.hand.model import HandModel
 from handrefine.losses.occluded import hidden_share
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.scene.video_model import HandVideoModel
 
 

@@ -13,7 +13,7 @@ from handrefine.config_files import config_to_mapping
 from handrefine.evaluation.held_out import HoldoutReport
 from handrefine.evaluation.run_metrics import metrics_without_truth
 from handrefine.image_files import write_picture
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.refinement.refine import Refinement, State
 from handrefine.report import report_of_finished_run
 from handrefine.runs.annotation_file import HandState, RunAnnotation, write_annotation_npz

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from handrefine.config import Variable
 from handrefine.hand.model import HandGeometry, HandModel
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.render.base import HandSurface, Renderer, Rendering
 from handrefine.scene.camera_rotations import CameraRotations
 from handrefine.scene.colour_transforms import ColourTransforms
