@@ -185,7 +185,7 @@ def _video_hand(start: Initialization, n_frames: int, config: Config) -> VideoHa
         start.hand,
         PoseVariables(start.parameters, shape_per_frame=alone),
         TexturePyramid(config.texture.size, n_textures=len(own) if alone else 1),
-        [own.index(k) if k in own else -1 for k in range(n_frames)],
+        [own.index(FrameIndex(k)) if k in own else -1 for k in range(n_frames)],
         PersonalSurface(start.hand, config.surface.modes) if config.surface.modes else None,
     )
 
