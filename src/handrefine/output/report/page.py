@@ -10,6 +10,7 @@ from string import Template
 import yaml
 
 from handrefine.output.files import whole_file
+from handrefine.output.manifest import note_written
 from handrefine.output.report import appearance
 from handrefine.output.report.charts import loss_charts
 from handrefine.output.report.contents import RunContents, read_contents
@@ -34,7 +35,10 @@ def write_report_of_hand(run: Path, out: Path | None = None) -> Path:
     Raises:
         InputError: this is no run folder.
     """
-    return write_page(run / REPORT_FILE if out is None else out, report_page(read_contents(run)))
+    page = write_page(run / REPORT_FILE if out is None else out, report_page(read_contents(run)))
+    if out is None:
+        note_written(run, REPORT_FILE)
+    return page
 
 
 def write_page(out: Path, page: str) -> Path:
