@@ -57,7 +57,7 @@ class Demo(_Video):
     out: Path = Path("runs/demo")
     """Folder to create."""
     overwrite: bool = False
-    """Replace the folder of an earlier run, once the new one is complete."""
+    """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
 
     def __call__(self, console: Console) -> None:
         from handrefine.cli.demo_command import demo
@@ -106,7 +106,7 @@ class Refine(_Configured):
     holdout: str | None = None
     """Comma-separated names of cameras that are kept from the fit, and on which its result is judged."""
     overwrite: bool = False
-    """Replace the folder of an earlier run, once the new one is complete."""
+    """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
 
     def __call__(self, console: Console) -> None:
         from handrefine.cli.refine_command import refine_folder

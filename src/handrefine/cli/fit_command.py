@@ -12,6 +12,7 @@ from handrefine.errors import InputError
 from handrefine.hand.fit import JointFit, fit_to_joints
 from handrefine.preprocess.annotation import load_hand
 from handrefine.preprocess.initialization import joint_targets
+from handrefine.runs.folder import refuse_overlap
 from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side
 
 
@@ -30,8 +31,10 @@ def fit_folder(
     format, name: layout of the dataset and name of the sequence, see `read_dataset`.
 
     Raises:
-        InputError: a hand has no joints, or too few at every frame, or the dataset's format cannot be written.
+        InputError: `data` and `out` lie in one another, a hand has no joints, or too few at every frame, or the
+            dataset's format cannot be written.
     """
+    refuse_overlap(data, out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("the output folder holds something already", where=out, fix="choose another folder")
     sequence = read_dataset(data, format=format, sequence=name)

@@ -18,7 +18,7 @@ from handrefine.progress import Progress
 from handrefine.refinement.refine import Refinement, refine
 from handrefine.refinement.stages import Monitor
 from handrefine.report import REPORT_FILE, report_of_finished_run
-from handrefine.runs.folder import RunFolder
+from handrefine.runs.folder import RunFolder, refuse_overlap
 from handrefine.runs.writer import resolved_configuration, save_holdout, save_refinement
 from handrefine.sequence import Hands, HandSequence, Side
 
@@ -41,7 +41,11 @@ def refine_folder(
     format, name: layout of the dataset and name of the sequence, see `read_dataset`.
     cameras: comma-separated names, or `auto:N` for the N that see most of the hands; all when missing.
     holdout: comma-separated names of cameras that are kept from the fit and judge it.
+
+    Raises:
+        InputError: `data` and `out` lie in one another, or as `read_dataset`, `run` and `run_both`.
     """
+    refuse_overlap(data, out)
     whole = _read(data, cameras, holdout, format, name)
     sequence, held_out = (whole, None) if holdout is None else split_off(whole, _names(holdout))
     if cameras is not None and (count := automatic_count(cameras)) is not None:

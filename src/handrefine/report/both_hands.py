@@ -8,6 +8,7 @@ from pathlib import Path
 from handrefine.report.contents import RunContents, read_contents
 from handrefine.report.figures import summary, view_entries
 from handrefine.report.page import REPORT_FILE, filled_page, write_page, write_report_of_hand
+from handrefine.runs.manifest import note_written
 from handrefine.sequence import Side
 
 
@@ -24,7 +25,9 @@ def write_reports_of_hands(run: Path, hands: Mapping[Side, Path]) -> Path:
     title = str(next(iter(contents.values())).configuration.get("sequence", run.name))
     facts = [" and ".join(hands) + (" hands" if len(hands) > 1 else " hand")]
     facts.append(f"report of {time.strftime('%Y-%m-%d %H:%M')}")
-    return write_page(run / REPORT_FILE, filled_page(title, facts, sections))
+    page = write_page(run / REPORT_FILE, filled_page(title, facts, sections))
+    note_written(run, REPORT_FILE)
+    return page
 
 
 def _hand(side: str, contents: RunContents) -> str:

@@ -24,6 +24,7 @@ from handrefine.report.figures import (
 )
 from handrefine.report.markup import section
 from handrefine.report.views import legend, view_cards, view_map, wipe
+from handrefine.runs.manifest import note_written
 
 REPORT_FILE = "report.html"
 
@@ -34,7 +35,10 @@ def write_report_of_hand(run: Path, out: Path | None = None) -> Path:
     Raises:
         InputError: this is no run folder.
     """
-    return write_page(run / REPORT_FILE if out is None else out, report_page(read_contents(run)))
+    page = write_page(run / REPORT_FILE if out is None else out, report_page(read_contents(run)))
+    if out is None:
+        note_written(run, REPORT_FILE)
+    return page
 
 
 def write_page(out: Path, page: str) -> Path:
