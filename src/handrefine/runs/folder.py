@@ -12,7 +12,7 @@ from typing import TextIO
 from handrefine import files
 from handrefine.errors import InputError
 from handrefine.runs import manifest
-from handrefine.runs.manifest import MARKER
+from handrefine.runs.layout import MARKER, RunLayout
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +65,14 @@ class RunFolder:
             ) from error
         return cls(target, partial, overwrite=overwrite)
 
+    @property
+    def layout(self) -> RunLayout:
+        """Where to write what; after `commit`, where it is."""
+        return RunLayout(self.target if self._committed else self.partial)
+
     def path(self, name: str) -> Path:
         """Where to write the file `name`, which may lie in a subfolder; after `commit`, where it is."""
-        path = (self.target if self._committed else self.partial) / name
+        path = self.layout.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -80,7 +85,7 @@ class RunFolder:
     def append_log(self, record: Mapping[str, object]) -> None:
         """Add one line to `log.jsonl`; it can be read at once by whoever follows the run."""
         if self._log is None:
-            self._log = self.path("log.jsonl").open("a", encoding="utf-8")
+            self._log = self.layout.log.open("a", encoding="utf-8")
         self._log.write(json.dumps(files.plain(record), allow_nan=False) + "\n")
         self._log.flush()
 

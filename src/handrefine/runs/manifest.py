@@ -1,7 +1,7 @@
 """Which files of a run folder a run has written: those alone may be replaced, all others there are the user's.
 
 The hidden file `.handrefine` lists them, as paths relative to its own folder. A folder within the run that holds
-such a list itself (`right/` of a run of both hands) and was written with the outer run is asked for its own, too.
+such a list itself (a hand's in a run of several) and was written with the outer run is asked for its own, too.
 Folders of earlier versions hold a plain text in its place: there the names that a run gives are taken for a run's.
 """
 
@@ -12,10 +12,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from handrefine.files import write_json
+from handrefine.runs.layout import MARKER
 
-#: Every run folder holds this file, and only a folder that holds it is ever overwritten.
-MARKER = ".handrefine"
-
+#: What earlier versions called their files, for folders without a list; `handrefine.runs.layout` names today's.
 _IN_RUN = (
     MARKER,
     *(
@@ -38,7 +37,7 @@ _IN_DEMO_DATA = (
     "images/test/Capture0/synthetic/cam*/image*.jpg",
     "masks/test/Capture0/synthetic/cam*/image*.png",
 )
-#: Names in folders without a list, at any depth of these folders of the demo and of both hands.
+#: At any depth of these folders of the demo and of several hands.
 _OF_EARLIER_VERSIONS = tuple(
     PurePosixPath(within + name)
     for within in ("", "right/", "left/", "run/", "run/right/", "run/left/")

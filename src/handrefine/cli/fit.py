@@ -1,53 +1,54 @@
 """`handrefine fit`: MANO parameters from a dataset's joints, in the dataset's own format."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from handrefine.cli.common import Dataset
 from handrefine.config import HandConfig
-from handrefine.datasets.registry import AUTO, read_dataset
+from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
+from handrefine.export.new_output import refuse_existing
 from handrefine.hand.fit import JointFit, fit_to_joints
 from handrefine.preprocess.annotation import load_hand
 from handrefine.preprocess.initialization import joint_targets
 from handrefine.runs.folder import refuse_overlap
-from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side
+from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side, sides_of
 
 
-def fit_folder(
-    data: Path,
-    out: Path,
-    sides: tuple[Side, ...],
-    config: HandConfig,
-    *,
-    format: str = AUTO,
-    name: str | None = None,
-    console: Console,
-) -> None:
-    """Fit every asked-for hand and write the MANO annotation beside the residuals.
+@dataclass(frozen=True, kw_only=True)
+class Fit(Dataset):
+    """Fit MANO parameters to a dataset's 3D joints, and write them in the dataset's format."""
 
-    format, name: layout of the dataset and name of the sequence, see `read_dataset`.
+    out: Path
+    """Folder to create; receives the annotation."""
 
-    Raises:
-        InputError: `data` and `out` lie in one another, a hand has no joints, or too few at every frame, or the
-            dataset's format cannot be written.
-    """
-    refuse_overlap(data, out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("the output folder holds something already", where=out, fix="choose another folder")
-    sequence = read_dataset(data, format=format, sequence=name)
-    if sequence.write_back is None:
-        raise InputError("there is no writer of this dataset's format", where=data, found=sequence.name)
-    fits: dict[Side, JointFit] = {side: fit_sequence(sequence, side, config) for side in sides}
-    fitted: dict[Side, HandAnnotation] = {
-        side: HandAnnotation(side, mano=fit.parameters, mano_valid=fit.mano_valid) for side, fit in fits.items()
-    }
-    files = sequence.write_back(sequence, fitted, out)
-    for side, fit in fits.items():
-        console.print(_table(side, fit))
-    console.print("written: " + ", ".join(map(str, files)))
+    def __call__(self, console: Console) -> None:
+        """Fit every asked-for hand and write the MANO annotation beside the residuals.
+
+        Raises:
+            InputError: `data` and `out` lie in one another, a hand has no joints, or too few at every frame, or
+                the dataset's format cannot be written.
+        """
+        refuse_overlap(self.data, self.out)
+        refuse_existing(self.out)
+        sequence = read_dataset(self.data, format=self.format, sequence=self.sequence)
+        if sequence.write_back is None:
+            raise InputError("there is no writer of this dataset's format", where=self.data, found=sequence.name)
+        fits: dict[Side, JointFit] = {
+            side: fit_sequence(sequence, side, self.settings.hand) for side in sides_of(self.hand)
+        }
+        fitted: dict[Side, HandAnnotation] = {
+            side: HandAnnotation(side, mano=fit.parameters, mano_valid=fit.mano_valid)
+            for side, fit in fits.items()
+        }
+        files = sequence.write_back(sequence, fitted, self.out)
+        for side, fit in fits.items():
+            console.print(_table(side, fit))
+        console.print("written: " + ", ".join(map(str, files)))
 
 
 def fit_sequence(sequence: HandSequence, side: Side, config: HandConfig) -> JointFit:
