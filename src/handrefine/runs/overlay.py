@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from handrefine.image_files import srgb_bytes
+from handrefine.image_files import Rgb8, srgb_bytes
+from handrefine.runs.result import HeldOutView, ViewResult
 
 #: An image is enlarged until its longest side has this many pixels, so that a line may be thin and still seen.
 MIN_SIDE_PX = 384
@@ -54,6 +55,16 @@ def view_sheet(
     gap = np.full((height + CAPTION_PX, GAP_PX, 3), 255, dtype=np.uint8)
     captioned = [_captioned(panel, text) for text, panel in zip(SHEET_PANELS, panels, strict=True)]
     return np.concatenate([column for panel in captioned for column in (panel, gap)][:-1], axis=1)
+
+
+def fitted_sheet(view: ViewResult) -> Rgb8:
+    """The sheet of a view of the fit: what all hands cover."""
+    return view_sheet(view.image, *((of.coverage, of.rgb) for of in (view.before, view.after)))
+
+
+def held_out_sheet(view: HeldOutView) -> Rgb8:
+    """The sheet of a view that the fit never saw: what the judged hand covers."""
+    return view_sheet(view.image, *((of.own_coverage, of.rgb) for of in (view.before, view.after)))
 
 
 def contour_panels(

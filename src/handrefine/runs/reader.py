@@ -75,8 +75,10 @@ class _Folder:
 
     @cached_property
     def records(self) -> list[Record]:
-        """The log, one entry an iteration."""
+        """The log, one entry an iteration; a run without iterations has none."""
         path = self.layout.log
+        if not path.exists():
+            return []
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
             return [_mapping(path, json.loads(line)) for line in lines if line.strip()]

@@ -23,7 +23,7 @@ from handrefine.runs.appearance_files import (
 from handrefine.runs.folder import RunFolder
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.loss_curves import loss_curves
-from handrefine.runs.overlay import contact_sheet, view_sheet
+from handrefine.runs.overlay import contact_sheet, fitted_sheet, held_out_sheet
 from handrefine.runs.result import HandResult, HeldOutView, Judgement, Metrics, RunResult
 from handrefine.runs.view_files import write_views
 from handrefine.runs.write_back import write_dataset
@@ -106,9 +106,8 @@ def write_held_out(layout: RunLayout, figures: Metrics, views: Sequence[HeldOutV
     written = [layout.held_out]
     layout.held_out_overlays.mkdir(exist_ok=True)
     for view in views:
-        before, after = ((of.own_coverage, of.rgb) for of in (view.before, view.after))
         path = layout.held_out_overlay(view.frame, view.camera)
-        write_image(path, view_sheet(view.image, before, after))
+        write_image(path, held_out_sheet(view))
         written.append(path)
     return [path.relative_to(layout.root).as_posix() for path in written]
 
@@ -150,11 +149,11 @@ def _write_images(layout: RunLayout, result: RunResult) -> None:
         layout.overlays.mkdir(exist_ok=True)
         sheets = []
         for view in hand.views:
-            before, after = ((of.coverage, of.rgb) for of in (view.before, view.after))
-            sheets.append(view_sheet(view.image, before, after))
+            sheets.append(fitted_sheet(view))
             write_image(layout.overlay(view.frame, view.camera), sheets[-1])
-        step = max(1, len(sheets) // OVERVIEW_ROWS)
-        write_image(layout.overview, contact_sheet(sheets[::step][:OVERVIEW_ROWS], columns=1))
+        if sheets:
+            step = max(1, len(sheets) // OVERVIEW_ROWS)
+            write_image(layout.overview, contact_sheet(sheets[::step][:OVERVIEW_ROWS], columns=1))
 
 
 @contextmanager
