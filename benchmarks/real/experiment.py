@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from rich.console import Console
 from tyro.conf import Positional
 
@@ -14,16 +13,21 @@ from benchmarks.harness import Outcome, finish
 from benchmarks.provenance import provenance
 from benchmarks.readme import update_section
 from benchmarks.real.figures import Sample, claims, table
+from benchmarks.real.line_drawings import Drawing, view_drawings
 from handrefine.config import Config
 from handrefine.config_files import load_config
 from handrefine.datasets.registry import AUTO, read_dataset
 from handrefine.evaluation.held_out import measure_holdout, split_off
 from handrefine.evaluation.masks import MaskAgreement, mean_agreement
-from handrefine.evaluation.run_metrics import metrics_without_truth
-from handrefine.image_files import write_picture
-from handrefine.refinement.refine import Refinement, refine_hands
-from handrefine.runs.overlay import contact_sheet, contour_panels
-from handrefine.sequence import Hands, HandSequence, sides_of
+from handrefine.evaluation.run_metrics import hand_metrics
+from handrefine.image_files import write_image
+from handrefine.refinement.refine import refine
+from handrefine.runs.overlay import contact_sheet
+from handrefine.runs.result import RunResult
+from handrefine.sequence import Hands, HandSequence, Side, sides_of
+
+#: Views beside one another in the sheet of drawings.
+COLUMNS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,7 @@ class Options:
     gate: bool = False
     """Exit with status 1 where a target is missed."""
     results: Path = Path(__file__).parents[1] / "results"
-    """Folder of the JSON file and the pictures."""
+    """Folder of the JSON file and the drawings."""
 
 
 def perform(options: Options, console: Console) -> int:
@@ -57,16 +61,17 @@ def perform(options: Options, console: Console) -> int:
     made = provenance()  # what is edited while this runs is not what is measured
     names = list(options.only or whole.cameras)[: 2 if options.quick else None]
     samples: list[Sample] = []
-    pictures: list[np.ndarray] = []
+    drawings: list[Drawing] = []
     for name in names:
         started = time.perf_counter()
-        found, sheets = _without(whole, name, options.hand, config)
+        found, drawn = _without(whole, name, options.hand, config)
         samples += found
-        pictures += sheets
+        drawings += drawn[:1]
         console.print(f"camera {name} held out: {time.perf_counter() - started:.0f} s")
     options.results.mkdir(parents=True, exist_ok=True)
     stem = "real" + ("-quick" if options.quick else "")
-    write_picture(options.results / f"{stem}.jpg", contact_sheet(pictures, columns=len(sides_of(options.hand))))
+    if drawings:
+        write_image(options.results / f"{stem}.png", contact_sheet(drawings, columns=COLUMNS))
     chosen = Namespace(quick=options.quick, gate=options.gate, results=options.results)
     status = finish("real", Outcome(claims(samples), samples, [config.seed]), chosen)
     if not options.quick:
@@ -75,34 +80,34 @@ def perform(options: Options, console: Console) -> int:
     return status
 
 
-def _without(whole: HandSequence, name: str, hand: Hands, config: Config) -> tuple[list[Sample], list[np.ndarray]]:
-    """Every hand's figures in the camera that was held out and in those that were fitted, and its pictures."""
+def _without(whole: HandSequence, name: str, hand: Hands, config: Config) -> tuple[list[Sample], list[Drawing]]:
+    """Every hand's figures in the held-out camera and in those that were fitted, and the views as lines."""
     fitted, held_out = split_off(whole, [name])
-    refinements = refine_hands(fitted, sides_of(hand), config)
-    report = measure_holdout(list(refinements.values()), held_out)
-    samples, pictures = [], []
-    for index, (side, refinement) in enumerate(refinements.items()):
-        samples.append(
-            {
-                "held_out": name,
-                "hand": side,
-                "seconds": refinement.seconds,
-                "mean": report.by_hand[index]["mean"],
-                "fitted": _fitted(refinement),
-                "weights": {trust.camera: trust.weight for trust in refinement.camera_trusts},
-            }
-        )
-        pictures += [contour_panels(sheet) for sheet in list(report.sheets[index].values())[:1]]
-    return samples, pictures
+    result = refine(fitted, sides_of(hand), config)
+    report = measure_holdout(result, held_out)
+    samples: list[Sample] = [
+        {
+            "held_out": name,
+            "hand": side,
+            "seconds": result.seconds,
+            "mean": report.by_hand[side]["mean"],
+            "fitted": _fitted(result, side, fitted),
+            "weights": {of.camera.name: of.weight for of in result.cameras},
+        }
+        for side in sides_of(hand)
+    ]
+    return samples, view_drawings(result.hands, held_out)
 
 
-def _fitted(refinement: Refinement) -> dict[str, dict[str, dict[str, float | None]]]:
+def _fitted(
+    result: RunResult, side: Side, sequence: HandSequence
+) -> dict[str, dict[str, dict[str, float | None]]]:
     """Mask precision and recall before and after, by fitted camera."""
-    views = metrics_without_truth(refinement)["per_view"]
+    views = hand_metrics(result, side, sequence)["per_view"]
     if not isinstance(views, list):
         raise TypeError("the views' figures are a list")
     by_camera: dict[str, dict[str, dict[str, float | None]]] = {}
-    for camera in refinement.observations.camera_names:
+    for camera in sequence.cameras:
         of_camera = [view for view in views if view["camera"] == camera]
         by_camera[camera] = {"mask_precision": {}, "mask_recall": {}}
         for moment in ("before", "after"):
