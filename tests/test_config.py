@@ -23,6 +23,7 @@ OURS = (
     "joint_limits",
     "usual_pose",
     "usual_shape",
+    "usual_surface",
     "occluded",
     "penetration",
     "colour_ridge",
@@ -32,7 +33,7 @@ TERMS = {
     "quick": OURS,
     "real": OURS,
     "paper": ("data", "silhouette", "edge", "temporal"),
-    "smvr": tuple(name for name in OURS if name != "temporal"),
+    "smvr": tuple(name for name in OURS if name not in ("temporal", "usual_surface")),
 }
 
 

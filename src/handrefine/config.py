@@ -7,18 +7,17 @@ Each section stands beside the code that it sets, with its defaults. YAML files 
 from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge
-from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt
 from pydantic.dataclasses import dataclass
-from tyro.conf import arg
 
 from handrefine.losses.objective import LossesConfig
 from handrefine.optimizers.stage_optimizer import OptimizerConfig
 from handrefine.preprocess.crops import CropConfig
 from handrefine.refinement.camera_weights import CameraWeightsConfig
 from handrefine.refinement.schedule import StageConfig, default_stages
+from handrefine.render.base import RenderConfig
 from handrefine.scene.light import LightConfig
 from handrefine.scene.surface import SurfaceConfig
 from handrefine.scene.texture import TextureConfig
@@ -44,27 +43,6 @@ class HandsConfig:
     """One shape for both, the left hand's mirrored: fewer unknowns where one of them is seen badly."""
     shared_texture: bool = False
     """One texture for both, in the right hand's atlas."""
-
-
-@dataclass(frozen=True, kw_only=True, config=_STRICT)
-class RenderConfig:
-    backend: Annotated[Literal["wavefront", "reference", "redner"], arg(aliases=("--backend",))] = "wavefront"
-    """wavefront: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
-    redner: the original method's renderer in a process of its own, slow (`handrefine doctor --redner`)."""
-    redner: Literal["stock", "fixed"] = "fixed"
-    """Redner only. stock: as published, too dark in uneven light. fixed: right, without shadow edges' gradient."""
-    variant: Literal["auto", "llvm_ad_rgb", "cuda_ad_rgb"] = "auto"
-    """Mitsuba variant; auto takes CUDA where a device works."""
-    shading: Literal["radiance", "albedo"] = "radiance"
-    """radiance: path-traced light and shadow (DMVR). albedo: the texture seen at the first hit (SMVR)."""
-    spp: PositiveInt = 4
-    """Samples per pixel."""
-    depth: Annotated[int, Ge(2)] = 3
-    """Longest light path: 2 is direct light with shadows, 3 adds one inter-reflection."""
-    edge_samples_per_px: PositiveFloat = 2.0
-    """Silhouette samples per pixel of contour (wavefront only)."""
-    memory_gib: PositiveFloat = 4.0
-    """Memory that one chunk of views may take."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

@@ -44,7 +44,16 @@ def load_config(path: Path) -> Config:
 
 
 def config_from_mapping(differences: Mapping[str, Any], where: object = None) -> Config:
-    """The defaults with these differences; nested mappings reach nested settings.
+    """The defaults with these differences, see `changed`.
+
+    Raises:
+        InputError: as `changed`.
+    """
+    return changed(Config(), differences, where)
+
+
+def changed(config: Config, differences: Mapping[str, Any], where: object = None) -> Config:
+    """A configuration with these differences; nested mappings reach nested settings.
 
     `stages` as a mapping changes stages by name; as a list of mappings, each with a `name`, it says which stages
     there are and in which order, where what is not said of a default stage stays as it is.
@@ -63,7 +72,7 @@ def config_from_mapping(differences: Mapping[str, Any], where: object = None) ->
             where=where,
             found="; ".join(unknown),
         )
-    whole = merged(_mapping(Config()), differences)
+    whole = merged(_mapping(config), differences)
     if isinstance(listed, list):
         whole[_STAGES] = differences[_STAGES]
     try:

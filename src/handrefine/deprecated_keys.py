@@ -25,7 +25,7 @@ def _skip_edges(value: Any) -> Any:
 
 
 _GEOMETRY = {"metric": "vertex_metric"}
-_BACKENDS: dict[str, str] = {}
+_BACKENDS = {"wavefront": "batched"}
 _TERMS = {
     "data": "data",
     "silhouette": "silhouette",

@@ -6,8 +6,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from handrefine.preprocess.crops import Window
-from handrefine.render.base import ViewSet
 from handrefine.sequence import ViewKey
+from handrefine.views import ViewSet
 
 
 @dataclass(frozen=True, eq=False)

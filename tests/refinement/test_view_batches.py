@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from handrefine.observations import Observations
 from handrefine.preprocess.crops import Window
 from handrefine.refinement.view_batches import SMALLEST_BATCH, deal, shrunk, with_views
-from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera
+from handrefine.views import View, ViewSet
 
 
 def frames_of(frames: int, cameras: int) -> list[int]:

@@ -11,12 +11,12 @@ from made_observations import observations
 from handrefine.hand.anatomy import pose_prior
 from handrefine.hand.model import HandGeometry, load_hand_model
 from handrefine.refinement.visibility import measure_visibility, occluded_share
-from handrefine.render.base import View, ViewSet
 from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.light import SphericalLight
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.video_model import VideoModel
 from handrefine.sequence import Camera, FrameIndex
+from handrefine.views import View, ViewSet
 
 
 def geometry(pose: PoseVariables) -> HandGeometry:

@@ -57,7 +57,9 @@ def iterate_of(
     if prediction is None:
         of_target = prediction_of(seen.target)
         prediction = Prediction(model.geometries(), of_target.hand_rgb, of_target.coverage, of_target.by_hand)
-    return Iterate(model, prediction, compare(prediction, seen, protect_texture=False), weights or camera_weights(), occluded)
+    return Iterate(
+        model, prediction, compare(prediction, seen, protect_texture=False), weights or camera_weights(), occluded
+    )
 
 
 def setup_of(

@@ -5,8 +5,8 @@ import torch
 
 from handrefine.observations import Observations
 from handrefine.preprocess.crops import Window
-from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera, FrameIndex
+from handrefine.views import View, ViewSet
 
 SIZE = 24
 NAMES = ("a", "b", "c", "d")

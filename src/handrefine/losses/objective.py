@@ -47,7 +47,7 @@ class LossesConfig:
     )
     """The terms of the objective, by name; a weight of 0 switches one off as well."""
     protect_texture: bool = True
-    """Where the model sticks out over what is certainly not the hand, that moves contours and paints no texture."""
+    """Where the model sticks out over what is certainly not the hand, contours move and no texture is painted."""
     pixel: PixelNorm = field(default_factory=PixelNorm)
     data: DataConfig = field(default_factory=DataConfig)
     silhouette: SilhouetteConfig = field(default_factory=SilhouetteConfig)

@@ -105,7 +105,7 @@ class VertexMetricDescent:
         if "shape" in self._names and shape.ndim == 1:
             shape += change.shared[:N_SHAPE].to(shape.dtype)
         if "surface" in self._names and surface is not None:
-            surface.coefficients += change.shared[N_SHAPE:].to(shape.dtype)
+            surface.coefficients.add_(change.shared[N_SHAPE:].to(shape.dtype))
 
     def _make_damping(self) -> Motion:
         """Variables that are not optimised are held by an enormous damping."""

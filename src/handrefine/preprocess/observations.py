@@ -26,8 +26,8 @@ from handrefine.preprocess.masks.labels import (
 )
 from handrefine.preprocess.masks.mask_source import SkinSource
 from handrefine.preprocess.masks.two_hands import label_two_hands
-from handrefine.render.base import View, ViewSet
 from handrefine.sequence import MIDDLE_KNUCKLE, WRIST, Camera, HandSequence
+from handrefine.views import View, ViewSet
 
 log = logging.getLogger(__name__)
 #: How much of an arm may come between camera and hands, and how much further away is certainly behind.

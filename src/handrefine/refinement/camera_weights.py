@@ -1,7 +1,7 @@
 """Camera weights while a refinement runs: measured from its predictions, renewed every few iterations."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -96,6 +96,14 @@ class CameraWeights:
         zero = torch.zeros(len(self._names), dtype=torch.float64)
         self._disagreeing, self._labelled, self._covered, self._comparable = (zero.clone() for _ in range(4))
         self._moments = ColourMoments(len(self._names))
+
+    def believe(self, cameras: Iterable[str]) -> None:
+        """Let some cameras count fully again, until they are measured anew."""
+        for name in cameras:
+            k = self._names.index(name)
+            self.colour, self.silhouette = self.colour.clone(), self.silhouette.clone()
+            self.colour[k] = self.silhouette[k] = 1.0
+        self._forget()
 
     def warn(self) -> None:
         """Tell of the cameras whose final weight is low."""

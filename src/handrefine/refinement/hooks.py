@@ -59,7 +59,9 @@ class StageHook(Protocol):
 
     def iteration_ended(self, iteration: Iteration) -> None: ...
 
-    def stage_ends(self, stage: Stage) -> None: ...
+    def stage_ends(self, stage: Stage) -> Problem | None:
+        """What has been found may change the problem that the next stages go on with."""
+        ...
 
 
 class Hook:
@@ -71,5 +73,5 @@ class Hook:
     def iteration_ended(self, iteration: Iteration) -> None:
         pass
 
-    def stage_ends(self, stage: Stage) -> None:
+    def stage_ends(self, stage: Stage) -> Problem | None:
         pass

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from handrefine.config import Config
 from handrefine.errors import InputError
-from handrefine.hand.model import HandModel, mirrors
+from handrefine.hand.model import HandGeometry, HandModel, mirrors
 from handrefine.losses.base import Setup, TermConfig
 from handrefine.losses.comparison import Comparison, compare
 from handrefine.losses.objective import Objective
@@ -19,10 +19,9 @@ from handrefine.preprocess.initialization import Start, find_start, other_joints
 from handrefine.preprocess.observations import observe
 from handrefine.refinement.check import check_config
 from handrefine.refinement.schedule import StageConfig, running
-from handrefine.render.backends import create_renderer
-from handrefine.render.base import Renderer, RenderSettings, ViewSet
+from handrefine.render.base import RenderConfig, Renderer
 from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
-from handrefine.render.settings import render_settings
+from handrefine.render.registry import create_renderer
 from handrefine.scene.camera_rotations import CameraRotations
 from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.light import SphericalLight
@@ -31,7 +30,8 @@ from handrefine.scene.scene_module import SceneModule
 from handrefine.scene.surface import PersonalSurface
 from handrefine.scene.texture import TexturePyramid
 from handrefine.scene.video_model import Prediction, VideoHand, VideoModel
-from handrefine.sequence import FrameId, FrameIndex, HandSequence, Side
+from handrefine.sequence import Camera, FrameId, FrameIndex, HandSequence, Side
+from handrefine.views import ViewSet
 
 log = logging.getLogger(__name__)
 Joints = Float[Tensor, "frame 21 3"]
@@ -88,14 +88,10 @@ class Problem:
         """The stages that run."""
         return running(self.config.stages)
 
-    @property
-    def renderer_settings(self) -> RenderSettings:
-        return render_settings(self.config.render)
-
-    def new_renderer(self, settings: RenderSettings, views: ViewSet) -> Renderer:
+    def new_renderer(self, settings: RenderConfig, views: ViewSet) -> Renderer:
         """A renderer of the same hands that traces in another way, or other views than the observed ones."""
         topologies = [hand.topology for hand in self.hands]
-        return create_renderer(self.config.render.backend, topologies, views, settings, beside=self.renderer)
+        return create_renderer(topologies, views, settings, beside=self.renderer)
 
     def objective(self, observations: Observations, stage: StageConfig) -> Objective:
         """The objective of some views in one stage."""
@@ -105,6 +101,23 @@ class Problem:
     def compare(self, prediction: Prediction, observations: Observations) -> Comparison:
         """Prediction and target of some views."""
         return compare(prediction, observations, protect_texture=self.config.losses.protect_texture)
+
+    def with_cameras(self, cameras: Mapping[str, Camera]) -> "Problem":
+        """The same problem with some cameras calibrated otherwise.
+
+        Images are cropped and labelled around the hands as they are now. Small rotations of these cameras that
+        were found before are forgotten.
+        """
+        sequence = replace(self.sequence, cameras={**self.sequence.cameras, **cameras})
+        with torch.no_grad():
+            geometries = self.model.over_video(self.model.geometries())
+        now = [HandGeometry(of.verts_world.cpu(), of.joints_world.cpu()) for of in geometries]
+        if self.model.rotations is not None:
+            self.model.rotations.recalibrate(list(sequence.cameras.values()))
+        indices = list(range(len(sequence.frames)))
+        observations = observe(sequence, indices, now, self.still_joints_world, self.config, self.runtime.device)
+        moved = replace(self, sequence=sequence, observations=observations)
+        return replace(moved, renderer=moved.new_renderer(self.config.render, observations.views))
 
     def starting_poses(self) -> list[PoseVariables]:
         """The annotations as they were, with the shape of every frame."""
@@ -142,7 +155,6 @@ def prepare(
     indices = list(range(len(sequence.frames)))
     observations = observe(sequence, indices, posed, still, config, runtime.device)
     topologies = [start.hand.topology for start in starts]
-    settings = render_settings(config.render)
     return Problem(
         sequence=sequence,
         config=config,
@@ -151,7 +163,7 @@ def prepare(
         other_joints_world=others,
         still_joints_world=still,
         observations=observations,
-        renderer=create_renderer(config.render.backend, topologies, observations.views, settings),
+        renderer=create_renderer(topologies, observations.views, config.render),
         model=model.to(runtime.device),
         terms={**config.losses.chosen(), **extensions.terms},
     )

@@ -8,6 +8,7 @@ import torch
 
 from handrefine.config import Config
 from handrefine.progress import Progress, Record, SilentProgress
+from handrefine.refinement.camera_mending import MendCameras
 from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.collected_warnings import collected_warnings
 from handrefine.refinement.problem import Extensions, prepare
@@ -61,9 +62,10 @@ def refine(
             SilentProgress() if progress is None else progress,
         )
         restart = Restart(cameras, seed=problem.config.seed * SEEDS_PER_RUN + SEEDS_PER_RUN - 1)
-        hooks = [visibility, restart, WatchCameras(cameras), textures, log]
-        run_stages(problem, cameras, lambda: visibility.now, hooks)
+        mending = MendCameras(cameras)
+        hooks = [visibility, restart, WatchCameras(cameras), textures, mending, log]
+        problem = run_stages(problem, cameras, lambda: visibility.now, hooks)
         cameras.warn()
         with torch.no_grad():
-            result = run_result(problem, Found(cameras.trusts, log.records, textures.textures))
+            result = run_result(problem, Found(cameras.trusts, log.records, textures.textures, mending.mended))
     return replace(result, seconds=time.perf_counter() - started, warnings=warnings)

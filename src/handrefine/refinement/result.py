@@ -12,6 +12,7 @@ from handrefine.errors import InputError
 from handrefine.observations import Observations
 from handrefine.progress import Record
 from handrefine.refinement.camera_evidence import CameraTrust
+from handrefine.refinement.camera_mending import MendedCamera
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.seen_texels import seen_texels
 from handrefine.refinement.view_batches import with_views
@@ -37,11 +38,13 @@ FINAL_SEED = 2**31 - 1
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What came up on the way: how far each camera was believed, the log, and every hand's textures by stage."""
+    """What came up on the way: how far each camera was believed, the log, every hand's textures by stage, and
+    the cameras that were mended."""
 
     trusts: Sequence[CameraTrust]
     records: list[Record]
     stage_textures: Sequence[Mapping[str, np.ndarray]]
+    mended: Mapping[str, MendedCamera]
 
 
 def run_result(problem: Problem, found: Found) -> RunResult:
@@ -55,7 +58,7 @@ def run_result(problem: Problem, found: Found) -> RunResult:
         sequence_name=problem.sequence.name,
         config=problem.config,
         hands=tuple(_hand(problem, index, textures) for index, textures in enumerate(found.stage_textures)),
-        cameras=tuple(_cameras(problem, found.trusts)),
+        cameras=tuple(_cameras(problem, found)),
         environment=model.light.bake(model.light_map_height).cpu().numpy(),
         light_coefficients=model.light.coefficients.detach().cpu().numpy(),
         records=found.records,
@@ -103,7 +106,7 @@ def _views_around(problem: Problem, index: int) -> Observations:
 
 def _predict(problem: Problem, around: Observations, poses: Sequence[PoseVariables] | None = None) -> Prediction:
     """In the final light and texture; it shows all hands, as they are now or in other poses."""
-    settings = replace(problem.renderer_settings, spp=max(FINAL_SPP, problem.config.render.spp))
+    settings = replace(problem.config.render, spp=max(FINAL_SPP, problem.config.render.spp))
     return problem.model.predict(
         problem.new_renderer(settings, around.views),
         around,
@@ -153,7 +156,7 @@ def _label_shades(observations: Observations) -> Tensor:
     return torch.where(known, torch.where(hand, HAND, NOT_HAND), UNKNOWN).to(torch.uint8)
 
 
-def _cameras(problem: Problem, trusts: Sequence[CameraTrust]) -> list[CameraResult]:
+def _cameras(problem: Problem, found: Found) -> list[CameraResult]:
     rotations, matrices = problem.model.rotations, problem.model.colour.matrices().detach().cpu().numpy()
     turned = None if rotations is None else 1e3 * rotations.rotations_cam().detach().cpu().numpy()
     return [
@@ -165,6 +168,7 @@ def _cameras(problem: Problem, trusts: Sequence[CameraTrust]) -> list[CameraResu
             reason=trust.reason,
             colour_transform=matrices[k],
             rotation_cam_mrad=None if turned is None else turned[k],
+            mended=found.mended.get(trust.camera),
         )
-        for k, trust in enumerate(trusts)
+        for k, trust in enumerate(found.trusts)
     ]

@@ -32,6 +32,8 @@ class StageConfig:
     """Learning rates follow half a cosine to this share of them at the stage's end."""
     skip_losses: tuple[str, ...] = ()
     """Terms of the objective that this stage leaves out. Edges serve the surface and cost the texture."""
+    mend_cameras: bool = False
+    """Cameras that turn out to be grossly wrong are turned right at the stage's end, and told."""
     restart: bool = False
     """Fingers begin the stage anew between their neighbours in time, and go back where that has not paid."""
 

@@ -24,7 +24,7 @@ def seen_texels(
     Looked at with four times as many texels, all four of which have to be sampled: at an atlas chart's border a
     texel of the coarse grid is an average that reaches beyond what any camera sees.
     """
-    renderer = problem.new_renderer(replace(problem.renderer_settings, shading="albedo"), around.views)
+    renderer = problem.new_renderer(replace(problem.config.render, shading="albedo"), around.views)
     n_textures = problem.model.hands[index].texture.n_textures
     fine = (n_textures, 2 * SEEN_SIZE, 2 * SEEN_SIZE, 3)
     texture = torch.full(fine, 0.5, device=problem.runtime.device, requires_grad=True)

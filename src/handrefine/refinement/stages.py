@@ -23,8 +23,10 @@ def run_stages(
     cameras: CameraWeighting,
     visibility: Callable[[], Visibility],
     hooks: Sequence[StageHook],
-) -> None:
+) -> Problem:
     """Run the stages on the problem's model, in place; every iteration draws new random numbers.
+
+    Returns the problem as it was in the end: hooks may have mended its cameras.
 
     Args:
         cameras, visibility: as they are at every iteration; hooks may renew them.
@@ -41,7 +43,8 @@ def run_stages(
                 hook.iteration_ended(iteration)
             number += 1
         for hook in hooks:
-            hook.stage_ends(stage)
+            problem = hook.stage_ends(stage) or problem
+    return problem
 
 
 def _iterate(

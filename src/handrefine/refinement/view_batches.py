@@ -12,7 +12,7 @@ from handrefine.observations import Observations
 from handrefine.refinement.hooks import Batch
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.schedule import StageConfig
-from handrefine.render.base import View, ViewSet
+from handrefine.views import View, ViewSet
 
 #: Fewer views than this are not worth dividing: an iteration has fixed costs of about as many.
 SMALLEST_BATCH = 24
@@ -36,9 +36,9 @@ def batches(problem: Problem, stage: StageConfig) -> tuple[Batch, ...]:
         return (Batch(whole, problem.renderer, problem.objective(whole, stage)),)
     small = shrunk(whole, stage.resolution)
     parts = [small] if len(dealt) == 1 else [with_views(small, indices) for indices in dealt]
-    settings = problem.renderer_settings
+    render = problem.config.render
     return tuple(
-        Batch(part, problem.new_renderer(settings, part.views), problem.objective(part, stage)) for part in parts
+        Batch(part, problem.new_renderer(render, part.views), problem.objective(part, stage)) for part in parts
     )
 
 

@@ -23,13 +23,13 @@ class WatchVisibility(Hook):
     """Measures what the cameras see of the hands: at the start, and after every stage that moved them."""
 
     def __init__(self, problem: Problem, cameras: CameraWeights) -> None:
-        self._problem, self._cameras = problem, cameras
+        self._cameras = cameras
         self.now: Visibility = measure_visibility(problem.model, problem.observations)
         self._moved = False
 
     def stage_begins(self, stage: Stage) -> None:
         if self._moved:
-            self.now = measure_visibility(self._problem.model, self._problem.observations)
+            self.now = measure_visibility(stage.problem.model, stage.problem.observations)
         self._cameras.visible_share = self.now.visible_share
 
     def stage_ends(self, stage: Stage) -> None:

@@ -43,6 +43,14 @@ class CameraRotations(SceneModule):
         rotations = np.stack([camera.R_cam_world.T for camera in cameras])
         self.register_buffer("_world_from_cam", torch.tensor(rotations, dtype=torch.float32))
 
+    @torch.no_grad()
+    def recalibrate(self, cameras: Sequence[Camera]) -> None:
+        """Go on from other calibrations; a camera whose axes have changed starts at no rotation again."""
+        axes = torch.tensor(np.stack([camera.R_cam_world.T for camera in cameras])).to(self._world_from_cam)
+        changed = (axes - self._world_from_cam).abs().amax(dim=(1, 2)) > 0
+        self._world_from_cam.copy_(axes)
+        self.free[changed] = 0.0
+
     def rotations_world(self) -> Float[Tensor, "camera 3"]:
         """Rotation vectors in the world frame, radians; differentiable."""
         return (self._projector @ self.free.flatten()).reshape(-1, 3)

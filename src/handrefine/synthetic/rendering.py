@@ -10,13 +10,13 @@ import torch
 from handrefine.colour import linear_to_srgb8, srgb8_to_linear
 from handrefine.config import Config
 from handrefine.hand.model import HandModel
-from handrefine.refinement.problem import render_settings
-from handrefine.render.backends import create_renderer
-from handrefine.render.base import HandSurface, View, ViewSet
+from handrefine.render.base import HandSurface
+from handrefine.render.registry import create_renderer
 from handrefine.sequence import HandAnnotation, HandSequence
 from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.mismatch import as_taken, bright_lamp, camera_fault, fine_surface
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
+from handrefine.views import View, ViewSet
 
 #: Samples a pixel of the pictures that play the part of photographs.
 PHOTO_SPP = 64
@@ -74,8 +74,8 @@ def _matched(
     truth = truths[0]  # cameras, frames and light are common
     keys = _keys(truth)
     views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
-    settings = replace(render_settings(config.render), spp=PHOTO_SPP, shading="radiance")
-    renderer = create_renderer(config.render.backend, [hand.topology for hand in hands], views, settings)
+    traced = replace(config.render, spp=PHOTO_SPP, shading="radiance")
+    renderer = create_renderer([hand.topology for hand in hands], views, traced)
     surfaces = [
         HandSurface(
             torch.as_tensor(of.verts_world).float().to(device),

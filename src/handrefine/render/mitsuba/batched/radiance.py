@@ -9,9 +9,9 @@ from typing import Protocol, runtime_checkable
 import drjit as dr
 import mitsuba as mi
 
-from handrefine.render.mitsuba.wavefront.geometry import HandGeometry, Surface
-from handrefine.render.mitsuba.wavefront.light import Light
-from handrefine.render.mitsuba.wavefront.sensor import sphere_chord
+from handrefine.render.mitsuba.batched.environment_light import Light
+from handrefine.render.mitsuba.batched.multiview_sensor import sphere_chord
+from handrefine.render.mitsuba.batched.surfaces import HandTriangles, Surface
 
 #: Share of the directions that are drawn evenly over the hemisphere; the others by the cosine.
 EVEN = 0.1
@@ -28,7 +28,7 @@ class Samples(Protocol):
 class World:
     """What rays can meet: hands in their cells, and the light around them."""
 
-    geometry: HandGeometry
+    geometry: HandTriangles
     light: Light
     radius: "mi.Float"
 
@@ -56,7 +56,7 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
         self.world: World | None = None
 
     def sample(self, mode, scene, sampler, ray, active=True, **_):
-        """Mitsuba's interface, primal only; gradients are the wavefront renderer's business."""
+        """Mitsuba's interface, primal only; gradients are `Tracer`'s business."""
         del mode, scene
         pi = self.first_hit(ray, mi.Bool(active))
         return self.radiance(pi, ray, pi.is_valid(), sampler), pi.is_valid(), [], None
@@ -93,7 +93,7 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
         return result
 
     def _leave(self, surface: Surface, d: "mi.Vector3f") -> "mi.Ray3f":
-        """The ray from a surface into a direction, up to where it leaves its instant's cell."""
+        """The ray from a surface into a direction, up to where it leaves its frame's cell."""
         cell = dr.detach(surface.cell)
         p = dr.detach(surface.p)
         side = dr.select(dr.dot(surface.geometric_n, d) > 0, 1, -1)
@@ -110,7 +110,7 @@ def scatter(surface: Surface, sampler: Samples) -> tuple["mi.Vector3f", "mi.Floa
 
     With the normal the weight changes by `(dn . d) / pi` over the density. Drawn by the cosine alone that has no
     bound towards the horizon, where concave skin occludes nearly every direction: now and then one sample would
-    outweigh all others of a picture a thousand times.
+    outweigh all others of an image a thousand times.
     """
     u = sampler.next_2d()
     even = u.x < EVEN

@@ -1,4 +1,4 @@
-"""Giving every instant its own cell of a 3D grid, so that the hands of all instants stand in one scene."""
+"""Giving every frame its own cell of a 3D grid, so that the hands of all frames stand in one scene."""
 
 import math
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ GAP = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Cells:
-    """Spheres that hold one instant each and do not touch.
+    """Spheres that hold one frame each and do not touch.
 
-    A ray of an instant is cut where it leaves that instant's sphere, so no ray ever sees another instant.
+    A ray of a frame is cut where it leaves that frame's sphere, so no ray ever sees another frame.
 
-    centers_world: middle of the hands of an instant, in the world.
+    centers_world: middle of the hands of a frame, in the world.
     centers_scene: where that point stands in the shared scene.
     radius_m: of all spheres alike.
     """

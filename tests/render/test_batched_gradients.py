@@ -1,12 +1,13 @@
-"""Gradients of the wavefront renderer against finite differences of itself and against the reference."""
+"""Gradients of the batched renderer against finite differences of itself and against the reference."""
 
 import pytest
 import torch
 from render_scenes import look_at_camera, planar_uv
-from test_wavefront import lamps, low_order_light, make, smooth_texture, views
+from test_batched import lamps, low_order_light, make, smooth_texture, views
 
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
+from handrefine.views import View, ViewSet
 
 
 def smooth_weights(viewset: ViewSet, channels: int) -> torch.Tensor:
@@ -64,11 +65,10 @@ def test_motion_of_vertices_in_albedo_and_coverage(runtime, rest_hand, case):
     weights = smooth_weights(viewset, 4)
     fine = make([topology], viewset, shading="albedo", spp=1024)
     coarse = make([topology], viewset, shading="albedo", spp=64, edge_samples_per_px=64.0)
-    background = smooth_weights(viewset, 3)
 
     def loss(renderer, x, seed):
-        picture = renderer.render([HandSurface(x[None], texture)], lamps(), seed=seed, background=background)
-        return (torch.cat([picture.rgb, picture.coverage], -1) * weights).sum()
+        image = renderer.render([HandSurface(x[None], texture)], lamps(), seed=seed)
+        return (torch.cat([image.rgb, image.coverage], -1) * weights).sum()
 
     gradients = []
     for seed in range(4):
@@ -81,7 +81,7 @@ def test_motion_of_vertices_in_albedo_and_coverage(runtime, rest_hand, case):
 
 
 def test_light_and_texture(runtime, rest_hand):
-    """The picture is linear in the light and, at depth 2, in the texture: differences have no error but noise."""
+    """The image is linear in the light and, at depth 2, in the texture: differences have no error but noise."""
     viewset = views(1, 32)
     weights = smooth_weights(viewset, 3)
     renderer = make([rest_hand.topology], viewset, spp=256, depth=2)
@@ -154,9 +154,9 @@ def test_no_direction_outweighs_all_others(runtime):
     import drjit as dr
     import mitsuba as mi
 
-    from handrefine.render.mitsuba.wavefront.geometry import Surface
-    from handrefine.render.mitsuba.wavefront.integrator import EVEN, scatter
-    from handrefine.render.mitsuba.wavefront.samples import IndependentSamples
+    from handrefine.render.mitsuba.batched.radiance import EVEN, scatter
+    from handrefine.render.mitsuba.batched.samples import IndependentSamples
+    from handrefine.render.mitsuba.batched.surfaces import Surface
 
     count, true_n = 1 << 20, torch.tensor([0.6, 0.0, 0.8])
     n = mi.Vector3f(*(dr.full(mi.Float, x, count) for x in true_n.tolist()))
@@ -187,12 +187,12 @@ def test_gradients_agree_with_the_reference(runtime, rest_hand):
 
     def gradient(renderer, seed):
         x = rest_hand.verts.clone().requires_grad_()
-        picture = renderer.render([HandSurface(x[None], smooth_texture(1))], low_order_light(), seed=seed)
-        (torch.cat([picture.rgb, picture.coverage], -1) * weights).sum().backward()
+        image = renderer.render([HandSurface(x[None], smooth_texture(1))], low_order_light(), seed=seed)
+        (torch.cat([image.rgb, image.coverage], -1) * weights).sum().backward()
         return x.grad
 
     fast = make([topology], viewset, spp=64, depth=2, edge_samples_per_px=64.0)
-    slow = ReferenceRenderer([topology], viewset, RenderSettings(spp=256, depth=2))
+    slow = ReferenceRenderer([topology], viewset, RenderConfig(spp=256, depth=2))
     ours = sum(gradient(fast, s) for s in range(6)) / 6
     theirs = sum(gradient(slow, s) for s in range(4)) / 4
     cosine = torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0)
@@ -205,8 +205,8 @@ def test_gradients_agree_with_the_reference(runtime, rest_hand):
         )
 
 
-def test_picture_and_gradient_draw_different_numbers(runtime, rest_hand):
-    """Over seeds, the light's gradient along the light and the picture's own value are independent."""
+def test_image_and_gradient_draw_different_numbers(runtime, rest_hand):
+    """Over seeds, the light's gradient along the light and the image's own value are independent."""
     viewset = ViewSet((View(0, look_at_camera((0.0, -0.6, 0.1), (12, 12), (26.0, 26.0))),))
     renderer = make([rest_hand.topology], viewset, spp=1, depth=2)
     values, slopes = [], []

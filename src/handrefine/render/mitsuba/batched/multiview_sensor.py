@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from handrefine.render.base import ViewSet
-from handrefine.render.mitsuba.wavefront.instants import Cells
+from handrefine.render.mitsuba.batched.cells import Cells
+from handrefine.views import ViewSet
 
 #: Columns of the folded film: with at most 4096 of them a float32 still resolves 1/4096 pixel.
 FILM_WIDTH = 4096
@@ -21,7 +21,7 @@ class MultiViewSensor(mi.Sensor):
     """Pinhole cameras (OpenCV: x right, y down, z forward) of any size, one after the other.
 
     Its pixels are those of the view set's flat order. Stock integrators see them folded into a film of
-    `FILM_WIDTH` columns; the wavefront renderer asks for rays by view and pixel position.
+    `FILM_WIDTH` columns; the batched renderer asks for rays by view and pixel position.
     """
 
     def __init__(self, props: "mi.Properties") -> None:
@@ -46,7 +46,7 @@ class MultiViewSensor(mi.Sensor):
         self.table, self.radius = mi.Float(0), mi.Float(1)
 
     def place(self, cells: Cells) -> None:
-        """Follow the instants to their cells in the shared scene."""
+        """Follow the frames to their cells in the shared scene."""
         device = cells.centers_world.device
         self._matrices, self._centers, self._frames = (
             x.to(device) for x in (self._matrices, self._centers, self._frames)
@@ -77,7 +77,7 @@ class MultiViewSensor(mi.Sensor):
         return dr.gather(mi.UInt32, self.first_pixel, view) + y * width + x
 
     def ray(self, view: "mi.UInt32", uv_px: "mi.Point2f") -> "mi.Ray3f":
-        """The part of a camera ray within its instant's cell; `maxt` is negative where it misses the cell."""
+        """The part of a camera ray within its frame's cell; `maxt` is negative where it misses the cell."""
         m = [mi.Vector3f(*self._row(view, 3 * r)) for r in range(3)]
         pixel = mi.Vector3f(uv_px.x, uv_px.y, 1)
         d = dr.normalize(mi.Vector3f(*(dr.dot(row, pixel) for row in m)))

@@ -1,4 +1,4 @@
-"""The hands of all instants as one triangle mesh, and what a ray sees where it hits them."""
+"""The hands of all frames as one triangle mesh, and what a ray sees where it hits them."""
 
 # Mitsuba's type stubs mix up its own and Dr.Jit's array types.
 # pyright: reportArgumentType=false, reportOperatorIssue=false, reportReturnType=false
@@ -11,7 +11,7 @@ import mitsuba as mi
 import numpy as np
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.mitsuba.wavefront.attached import Attached
+from handrefine.render.mitsuba.batched.attached import Attached
 
 
 @dataclass
@@ -22,19 +22,19 @@ class Surface:
     n: "mi.Vector3f"
     geometric_n: "mi.Vector3f"  # of the triangle, detached
     albedo: "mi.Color3f"
-    cell: "mi.Point3f"  # centre of the instant's cell
+    cell: "mi.Point3f"  # centre of the frame's cell
 
 
 @dataclass
 class Atlas:
-    """All textures in one flat array: hand after hand, instant after instant (or one for all), row after row."""
+    """All textures in one flat array: hand after hand, frame after frame (or one for all), row after row."""
 
     texels: Attached
-    sizes: tuple[tuple[int, int, int], ...]  # (instants, height, width) a hand
+    sizes: tuple[tuple[int, int, int], ...]  # (frames, height, width) a hand
 
 
-class HandGeometry:
-    """Triangles of F instants of one or more hands: primitive = instant * faces + face.
+class HandTriangles:
+    """Triangles of F frames of one or more hands: primitive = frame * faces + face.
 
     Only the ray tracing is Mitsuba's: positions, normals and texture coordinates are read here from flat arrays,
     so that normals stay those of the unsplit mesh and gradients reach plain arrays in few kernels.
@@ -55,10 +55,10 @@ class HandGeometry:
         self.corner_uv = mi.Float(np.ascontiguousarray(corner_uv.astype(np.float32).ravel()))
         self._mesh = mi.Mesh("hands", self.n_vertices * n_frames, self.n_faces * n_frames)
         parameters = mi.traverse(self._mesh)
-        instants = np.arange(n_frames)[:, None, None] * self.n_vertices
+        frames = np.arange(n_frames)[:, None, None] * self.n_vertices
         # All in one point until the first `move`: the cheapest acceleration structure there is.
         parameters["vertex_positions"] = dr.zeros(mi.Float, self.n_vertices * n_frames * 3)
-        parameters["faces"] = mi.UInt32((faces[None] + instants).astype(np.uint32).ravel())
+        parameters["faces"] = mi.UInt32((faces[None] + frames).astype(np.uint32).ravel())
         parameters.update()
         self.scene = mi.load_dict({"type": "scene", "hands": self._mesh})
         self._parameters = mi.traverse(self.scene)
@@ -109,12 +109,12 @@ class HandGeometry:
         self, uv: "mi.Point2f", frame: "mi.UInt32", hand: "mi.UInt32", active: "mi.Bool"
     ) -> "mi.Color3f":
         """Bilinear between texel centres, clamped at the border; v = 1 is the first row."""
-        first, (instants, height, width) = 0, self.atlas.sizes[0]
-        base = mi.UInt32(0) if instants == 1 else frame * (height * width)
+        first, (frames, height, width) = 0, self.atlas.sizes[0]
+        base = mi.UInt32(0) if frames == 1 else frame * (height * width)
         rows, columns = mi.UInt32(height), mi.UInt32(width)
-        for k, (instants, next_height, next_width) in enumerate(self.atlas.sizes[1:], start=1):
+        for k, (frames, next_height, next_width) in enumerate(self.atlas.sizes[1:], start=1):
             first += int(np.prod(self.atlas.sizes[k - 1]))
-            own = first + (mi.UInt32(0) if instants == 1 else frame * (next_height * next_width))
+            own = first + (mi.UInt32(0) if frames == 1 else frame * (next_height * next_width))
             base = dr.select(hand == k, own, base)
             rows = dr.select(hand == k, next_height, rows)
             columns = dr.select(hand == k, next_width, columns)

@@ -11,11 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, Rendering, RenderSettings, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
 from handrefine.render.redner.client import Answer, WorkerClient
 from handrefine.render.redner.environment import worker_python
 from handrefine.sequence import Camera
+from handrefine.views import ViewSet
 
 WORKER = Path(__file__).with_name("worker.py")
 INPUTS = ("verts", "normals", "texture", "environment")
@@ -31,51 +33,51 @@ class _Worker:
 
     def __init__(self, command: Sequence[str | Path]) -> None:
         self.client = WorkerClient(command)
-        self.jobs, self.pictures = itertools.count(), itertools.count()
+        self.jobs, self.images = itertools.count(), itertools.count()
         self.forgotten: list[int] = []
 
 
 class RednerRenderer:
     """Renders one hand of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
-    `settings.redner`: "stock" is the published wheel as it is; its light sampling has a density that is wrong for
+    `config.redner`: "stock" is the published wheel as it is; its light sampling has a density that is wrong for
     half of the directions, which darkens uneven light by up to a quarter. "fixed" samples the surface alone, which
     is right, and without secondary edges, whose gradients then explode.
 
-    Differentiable: vertices with visible silhouettes, texture, environment, background. The motion of shadow edges
-    is in `stock` only. The picture of a seed is reproducible, its gradient only to 1 or 2 %: Redner's own threads.
+    Differentiable: vertices with visible silhouettes, texture, environment. The motion of shadow edges
+    is in `stock` only. The image of a seed is reproducible, its gradient only to 1 or 2 %: Redner's own threads.
     A seam of the atlas is no edge: positions are welded and texture coordinates have faces of
     their own.
 
-    beside: a renderer whose worker process draws for this one, too.
+    beside: a renderer whose worker process draws for this one too, if it is Redner's.
 
     Raises:
-        ValueError: not exactly one hand.
-        InputError: there is no environment for the worker, or it does not start.
+        InputError: not exactly one hand; there is no environment for the worker, or it does not start.
     """
 
     def __init__(
         self,
         topologies: Sequence[MeshTopology],
         views: ViewSet,
-        settings: RenderSettings,
+        config: RenderConfig,
         *,
         command: Sequence[str | Path] | None = None,
-        beside: "RednerRenderer | None" = None,
+        beside: Renderer | None = None,
     ) -> None:
         if len(topologies) != 1:
-            raise ValueError(f"the Redner renderer takes one hand, not {len(topologies)}")
+            raise InputError("the Redner renderer takes one hand", where="render.backend", found=len(topologies))
         self.topologies = tuple(topologies)
         self.views = views
-        self.settings = settings
+        self.config = config
         self.costs: list[Mapping[str, Any]] = []
-        self._worker = _Worker(command or worker_command()) if beside is None else beside._worker
+        shared = beside._worker if isinstance(beside, RednerRenderer) else None
+        self._worker = shared or _Worker(command or worker_command())
         self._job = next(self._worker.jobs)
         fields = {
-            "redner": settings.redner,
-            "shading": settings.shading,
-            "spp": settings.spp,
-            "bounces": settings.depth - 1,
+            "redner": config.redner,
+            "shading": config.shading,
+            "spp": config.spp,
+            "bounces": config.depth - 1,
         }
         self._ask("setup", fields, _constants(self.topologies[0], views))
         self.costs.clear()
@@ -90,36 +92,19 @@ class RednerRenderer:
         environment: Float[Tensor, "height width 3"],
         *,
         seed: int,
-        background: Float[Tensor, "pixel 3"] | None = None,
     ) -> Rendering:
         """See `handrefine.render.base.Renderer.render`.
 
         Raises:
-            ValueError: the hand or the background does not fit the topology and views of this renderer.
+            ValueError: the hand does not fit the topology and views of this renderer.
             InputError: the worker died.
         """
-        self._check(hands, background)
+        check_hands(hands, self.topologies, self.views)
         verts = hands[0].verts_world
         normals = vertex_normals(verts, self.topologies[0])
         pixels: Tensor = _Render.apply(self, seed, verts, normals, hands[0].texture, square_map(environment))  # pyright: ignore[reportAssignmentType]
         rgb, coverage = pixels[:, :3], pixels[:, 3:]
-        if background is not None:
-            rgb = rgb + (1 - coverage) * background
         return Rendering(rgb=rgb, coverage=coverage)
-
-    def _check(self, hands: Sequence[HandSurface], background: Tensor | None) -> None:
-        if len(hands) != 1:
-            raise ValueError(f"one topology but {len(hands)} hands")
-        n_frames, n_vertices = hands[0].verts_world.shape[:2]
-        if n_vertices != self.topologies[0].n_vertices:
-            raise ValueError(f"{self.topologies[0].n_vertices} vertices in the topology, {n_vertices} given")
-        if n_frames < self.views.n_frames or len(hands[0].texture) not in (1, n_frames):
-            raise ValueError(
-                f"the views need {self.views.n_frames} instants, {n_frames} given; "
-                f"textures: one, or one an instant, not {len(hands[0].texture)}"
-            )
-        if background is not None and len(background) != self.views.n_pixels:
-            raise ValueError(f"the views have {self.views.n_pixels} pixels, the background {len(background)}")
 
     def _ask(self, kind: str, fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Answer:
         forget, self._worker.forgotten[:] = list(self._worker.forgotten), []
@@ -128,16 +113,16 @@ class RednerRenderer:
         return answer
 
     def _seeds(self, seed: int) -> np.ndarray:
-        """Independent seeds of every view's picture and its gradient."""
+        """Independent seeds of every view's image and its gradient."""
         seeds = np.random.SeedSequence(seed).generate_state(2 * len(self.views))
         return (seeds.reshape(-1, 2) >> 1).astype(np.int64)
 
 
-class _Picture:
-    """A picture that the worker keeps for its gradient, as long as autograd keeps this."""
+class _Image:
+    """An image that the worker keeps for its gradient, as long as autograd keeps this."""
 
     def __init__(self, renderer: RednerRenderer) -> None:
-        self.number = next(renderer._worker.pictures)
+        self.number = next(renderer._worker.images)
         weakref.finalize(self, renderer._worker.forgotten.append, self.number).atexit = False
 
 
@@ -146,21 +131,19 @@ class _Render(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, renderer: RednerRenderer, seed: int, *inputs: Tensor) -> Tensor:
-        ctx.renderer, ctx.picture, ctx.devices = renderer, _Picture(renderer), [x.device for x in inputs]
+        ctx.renderer, ctx.image, ctx.devices = renderer, _Image(renderer), [x.device for x in inputs]
         wanted = [name for name, needed in zip(INPUTS, ctx.needs_input_grad[2:], strict=True) if needed]
         arrays = {name: _array(x) for name, x in zip(INPUTS, inputs, strict=True)}
         answer = renderer._ask(
             "render",
-            {"picture": ctx.picture.number, "differentiate": wanted},
+            {"image": ctx.image.number, "differentiate": wanted},
             {**arrays, "seeds": renderer._seeds(seed)},
         )
         return torch.from_numpy(answer.arrays["pixels"]).to(inputs[0].device)
 
     @staticmethod
     def backward(ctx, grad_pixels: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        found = ctx.renderer._ask(
-            "gradient", {"picture": ctx.picture.number}, {"pixels": _array(grad_pixels)}
-        ).arrays
+        found = ctx.renderer._ask("gradient", {"image": ctx.image.number}, {"pixels": _array(grad_pixels)}).arrays
         gradients = (
             torch.from_numpy(found[name]).to(device) if name in found else None
             for name, device in zip(INPUTS, ctx.devices, strict=True)

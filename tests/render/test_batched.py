@@ -1,4 +1,4 @@
-"""The wavefront renderer: its pictures against Mitsuba's, batches, chunks, and what repeats at no cost."""
+"""The batched renderer: its images against Mitsuba's, batches, chunks, and what repeats at no cost."""
 
 import dataclasses
 import gc
@@ -8,8 +8,9 @@ import pytest
 import torch
 from render_scenes import look_at_camera
 
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import View, ViewSet
 
 EYES = ((0.0, -0.55, 0.15), (0.45, 0.3, -0.2), (-0.1, 0.1, 0.6))
 
@@ -23,8 +24,8 @@ def views(n_frames: int = 1, size: int = 32) -> ViewSet:
     return ViewSet(tuple(View(f, c) for f in range(n_frames) for c in cameras))
 
 
-def smooth_texture(seed: int, size: int = 24, instants: int = 1) -> torch.Tensor:
-    coarse = torch.rand(instants, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
+def smooth_texture(seed: int, size: int = 24, frames: int = 1) -> torch.Tensor:
+    coarse = torch.rand(frames, 3, 5, 5, generator=torch.Generator().manual_seed(seed))
     fine = torch.nn.functional.interpolate(coarse, size=(size, size + 3), mode="bicubic", align_corners=True)
     return fine.clamp(0, 1).permute(0, 2, 3, 1).contiguous() * 0.7 + 0.1
 
@@ -41,21 +42,21 @@ def lamps(height: int = 16) -> torch.Tensor:
 
 
 def make(topologies, viewset, **settings):
-    from handrefine.render.mitsuba.wavefront import WavefrontRenderer
+    from handrefine.render.mitsuba.batched import BatchedRenderer
 
-    return WavefrontRenderer(topologies, viewset, RenderSettings(**settings))
+    return BatchedRenderer(topologies, viewset, RenderConfig(**settings))
 
 
 @pytest.mark.parametrize(("shading", "depth"), [("albedo", 2), ("radiance", 2), ("radiance", 4)])
-def test_pictures_equal_the_reference_within_noise(runtime, rest_hand, shading, depth):
-    """Two independent pictures of each renderer tell the noise; pixels on a rim may differ in which way a shading
+def test_images_equal_the_reference_within_noise(runtime, rest_hand, shading, depth):
+    """Two independent images of each renderer tell the noise; pixels on a rim may differ in which way a shading
     normal that faces away is turned, so 2 % of the pixels are left out."""
     from handrefine.render.mitsuba.reference import ReferenceRenderer
 
     hands = [HandSurface(rest_hand.verts[None], smooth_texture(1))]
     settings = {"shading": shading, "depth": depth, "spp": 256}
     fast = make([rest_hand.topology], views(), **settings)
-    slow = ReferenceRenderer([rest_hand.topology], views(), RenderSettings(**settings))
+    slow = ReferenceRenderer([rest_hand.topology], views(), RenderConfig(**settings))
     a, b = (torch.stack([r.render(hands, lamps(), seed=s).rgb for s in (0, 1)]) for r in (fast, slow))
     difference = (a.mean(0) - b.mean(0)).norm(dim=-1)
     # Of the difference of two means of two, from the scatter between seeds.
@@ -69,17 +70,17 @@ def test_stock_path_tracer_draws_the_same_through_our_sensor(runtime, rest_hand)
     """The sensor is a Mitsuba plugin: any integrator can render all views at once."""
     import mitsuba as mi
 
-    from handrefine.render.mitsuba.wavefront.sensor import film_size
+    from handrefine.render.mitsuba.batched.multiview_sensor import film_size
 
     viewset = views(2)
     verts = rest_hand.verts.expand(2, -1, -1)
     fast = make([rest_hand.topology], viewset, shading="albedo", spp=64)
     ours = fast.render([HandSurface(verts, torch.full((1, 4, 4, 3), 1.0))], low_order_light(), seed=3)
-    wavefront = fast._wavefronts[0]
+    tracer = fast._tracers[0]
     depth = mi.load_dict({"type": "aov", "aovs": "t:depth"}, optimize=False)
-    picture = mi.render(wavefront.geometry.scene, sensor=wavefront.sensor, integrator=depth, spp=64)
+    image = mi.render(tracer.geometry.scene, sensor=tracer.sensor, integrator=depth, spp=64)
     width, height = film_size(viewset.n_pixels)
-    hit = torch.as_tensor(np.array(picture)).reshape(width * height, -1)[: viewset.n_pixels, -1] > 0
+    hit = torch.as_tensor(np.array(image)).reshape(width * height, -1)[: viewset.n_pixels, -1] > 0
     assert ((ours.coverage[:, 0] > 0) == hit).float().mean() > 0.99
 
 
@@ -91,8 +92,8 @@ def test_one_view_of_a_batch_equals_the_same_view_alone(runtime, rest_hand):
     images = viewset.split(torch.cat([batch.rgb, batch.coverage], dim=-1))
     for index in (1, 4):
         alone = make([rest_hand.topology], ViewSet((viewset.views[index],)), depth=3, spp=256)
-        picture = alone.render(hands, lamps(), seed=2)
-        expected = torch.cat([picture.rgb, picture.coverage], dim=-1)
+        image = alone.render(hands, lamps(), seed=2)
+        expected = torch.cat([image.rgb, image.coverage], dim=-1)
         difference = images[index].reshape(-1, 4) - expected
         # sqrt(2 / 256) times the spread within a pixel (at most 0.5 for coverage, less for radiance), 5 sigma.
         assert difference.abs().max() < 0.25
@@ -103,18 +104,18 @@ def test_one_view_of_a_batch_equals_the_same_view_alone(runtime, rest_hand):
 def test_chunks_change_nothing(runtime, rest_hand):
     viewset = views(2)
     verts = torch.stack([rest_hand.verts + 0.01 * k for k in range(2)])
-    texture, light = smooth_texture(3, instants=2), lamps()
+    texture, light = smooth_texture(3, frames=2), lamps()
     results = []
     for gib in (4.0, 0.003):
         renderer = make([rest_hand.topology], viewset, spp=64, depth=3, memory_gib=gib, edge_samples_per_px=64.0)
         leaves = [x.clone().requires_grad_() for x in (verts, texture, light)]
-        picture = renderer.render([HandSurface(leaves[0], leaves[1])], leaves[2], seed=7)
-        torch.autograd.backward(picture.rgb.square().sum() + picture.coverage.sum())
-        results.append((len(renderer._wavefronts), picture.rgb.detach(), [x.grad for x in leaves]))
+        image = renderer.render([HandSurface(leaves[0], leaves[1])], leaves[2], seed=7)
+        torch.autograd.backward(image.rgb.square().sum() + image.coverage.sum())
+        results.append((len(renderer._tracers), image.rgb.detach(), [x.grad for x in leaves]))
     (one, whole, whole_grads), (several, parts, part_grads) = results
     assert one == 1
     assert several > 1
-    # The same random numbers; only roundings differ, since the instants stand elsewhere in the scene.
+    # The same random numbers; only roundings differ, since the frames stand elsewhere in the scene.
     assert (whole - parts).abs().quantile(0.99) < 1e-3
     assert (whole - parts).abs().mean() < 1e-4
     for a, b in zip(whole_grads, part_grads, strict=True):
@@ -123,14 +124,14 @@ def test_chunks_change_nothing(runtime, rest_hand):
         assert a.norm() == pytest.approx(b.norm().item(), rel=0.05)
 
 
-def test_instants_do_not_see_each_other(runtime, rest_hand):
-    """Instants 1 and 2 in the same place: alone, the picture of instant 1 is the same."""
+def test_frames_do_not_see_each_other(runtime, rest_hand):
+    """Frames 1 and 2 in the same place: alone, the image of frame 1 is the same."""
     verts = rest_hand.verts.expand(9, -1, -1)
     viewset = views(9)
-    picture = make([rest_hand.topology], viewset, spp=64, depth=3).render(
+    image = make([rest_hand.topology], viewset, spp=64, depth=3).render(
         [HandSurface(verts, smooth_texture(1))], low_order_light(), seed=0
     )
-    images = viewset.split(picture.rgb)
+    images = viewset.split(image.rgb)
     reference = [torch.stack([images[3 * f + k] for f in range(9)]) for k in range(3)]
     for stack in reference:
         noise = stack.std(0).mean()
@@ -173,20 +174,7 @@ def test_hands_occlude_and_shade_each_other(runtime, rest_hand):
     assert both.rgb[seen].mean() < 0.97 * second.rgb[seen].mean()  # the hand before it takes light away
 
 
-def test_background_shows_where_rays_miss(runtime, rest_hand):
-    viewset = views()
-    background = torch.rand(viewset.n_pixels, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    renderer = make([rest_hand.topology], viewset, spp=16, depth=2)
-    hands = [HandSurface(rest_hand.verts[None], smooth_texture(1))]
-    black = renderer.render(hands, low_order_light(), seed=0)
-    picture = renderer.render(hands, low_order_light(), seed=0, background=background)
-    expected = black.rgb + (1 - black.coverage) * background
-    assert torch.allclose(picture.rgb, expected, atol=1e-6)
-    picture.rgb.sum().backward()
-    assert torch.allclose(background.grad, (1 - black.coverage).expand(-1, 3), atol=1e-6)
-
-
-def test_same_seed_same_picture_and_other_seed_another(runtime, rest_hand):
+def test_same_seed_same_image_and_other_seed_another(runtime, rest_hand):
     renderer = make([rest_hand.topology], views(), spp=4, depth=3)
     hands = [HandSurface(rest_hand.verts[None], smooth_texture(1))]
     a, b, c = (renderer.render(hands, lamps(), seed=s).rgb for s in (5, 5, 6))
@@ -225,14 +213,12 @@ def test_wrong_shapes_are_refused(runtime, rest_hand):
     renderer = make([rest_hand.topology], views(2), spp=1)
     one = HandSurface(rest_hand.verts[None], smooth_texture(1))
     two = HandSurface(rest_hand.verts.expand(2, -1, -1), smooth_texture(1))
-    with pytest.raises(ValueError, match="instants"):
+    with pytest.raises(ValueError, match="frames"):
         renderer.render([one], lamps(), seed=0)
     with pytest.raises(ValueError, match="topologies"):
         renderer.render([two, two], lamps(), seed=0)
     with pytest.raises(ValueError, match="vertices"):
         renderer.render([dataclasses.replace(two, verts_world=two.verts_world[:, 1:])], lamps(), seed=0)
-    with pytest.raises(ValueError, match="background"):
-        renderer.render([two], lamps(), seed=0, background=torch.zeros(3, 3))
 
 
 def _resident_mib() -> float:
@@ -240,9 +226,9 @@ def _resident_mib() -> float:
         return int(file.read().split()[1]) * 4096 / 2**20
 
 
-def test_light_that_a_picture_does_not_show_has_no_gradient(runtime, rest_hand):
+def test_light_that_a_image_does_not_show_has_no_gradient(runtime, rest_hand):
     renderer = make([rest_hand.topology], views(1, 16), spp=2, shading="albedo")
     light = lamps().requires_grad_()
-    picture = renderer.render([HandSurface(rest_hand.verts[None], smooth_texture(1))], light, seed=0)
-    (gradient,) = torch.autograd.grad(picture.rgb.sum(), light)
+    image = renderer.render([HandSurface(rest_hand.verts[None], smooth_texture(1))], light, seed=0)
+    (gradient,) = torch.autograd.grad(image.rgb.sum(), light)
     assert not gradient.any()

@@ -1,12 +1,12 @@
-"""Cutting a job into wavefronts that fit into memory."""
+"""Cutting a job into chunks that fit into memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import ViewSet
+from handrefine.views import ViewSet
 
-#: Measured on the CPU and rounded up. A pixel: picture, its gradient and their copies. A view's edge: one flag
+#: Measured on the CPU and rounded up. A pixel: image, its gradient and their copies. A view's edge: one flag
 #: and its compacted index. A triangle: vertices, gradients and the ray tracer's tree.
 BYTES_PER_PIXEL, BYTES_PER_VIEW_EDGE, BYTES_PER_TRIANGLE = 128, 16, 512
 
@@ -16,7 +16,7 @@ class Chunk:
     """Consecutive views of a job.
 
     views: the same cameras; their frames count the entries of `frames`.
-    frames: the instants of the job that these views see.
+    frames: the frames of the job that these views see.
     first_pixel: where their pixels start in the job's flat buffer.
     """
 

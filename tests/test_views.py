@@ -1,17 +1,20 @@
 """View sets: one flat buffer for images of different sizes."""
 
+import numpy as np
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from render_scenes import look_at_camera
 
-from handrefine.render.base import View, ViewSet
+from handrefine.sequence import Camera
+from handrefine.views import View, ViewSet
 
 sizes = st.lists(st.tuples(st.integers(1, 9), st.integers(1, 7), st.integers(0, 3)), min_size=1, max_size=5)
 
 
 def _views(sizes: list[tuple[int, int, int]]) -> ViewSet:
-    return ViewSet(tuple(View(f, look_at_camera((0, -1, 0), (w, h), (10.0, 10.0))) for w, h, f in sizes))
+    return ViewSet(
+        tuple(View(f, Camera("", w, h, 10.0, 10.0, w / 2, h / 2, np.eye(3), np.zeros(3))) for w, h, f in sizes)
+    )
 
 
 @settings(max_examples=30, deadline=None)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handrefine.render.mitsuba.wavefront.attached import Attached
+from handrefine.render.mitsuba.batched.attached import Attached
 from handrefine.spherical import latlong_directions, latlong_solid_angles, sh_basis
 
 ORDER = 2
@@ -30,7 +30,7 @@ def _projection(height: int, width: int, device: torch.device) -> Float[Tensor, 
 def low_order(environment: Float[Tensor, "h w 3"]) -> Float[Tensor, "coefficient 3"]:
     """The map's spherical harmonics coefficients up to order 2; linear, hence differentiable.
 
-    Any coefficients leave the picture unbiased (they only carry a control variate): good ones lower its noise.
+    Any coefficients leave the image unbiased (they only carry a control variate): good ones lower its noise.
     """
     height, width, _ = environment.shape
     return _projection(height, width, environment.device) @ environment.reshape(-1, 3)

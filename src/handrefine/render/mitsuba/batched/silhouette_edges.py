@@ -11,8 +11,8 @@ import mitsuba as mi
 import numpy as np
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.mitsuba.wavefront.attached import Attached
-from handrefine.render.mitsuba.wavefront.sensor import MultiViewSensor
+from handrefine.render.mitsuba.batched.attached import Attached
+from handrefine.render.mitsuba.batched.multiview_sensor import MultiViewSensor
 
 #: Edges are cut where they come nearer to the camera than this.
 NEAR_M = 1e-3
@@ -104,7 +104,7 @@ class SilhouetteSampler:
         return self._points(dr.gather(mi.UInt32, candidates, found), mi.Float(rest), total / n, vertices)
 
     def _split(self, pair: "mi.UInt32") -> tuple["mi.UInt32", "mi.UInt32", "mi.UInt32"]:
-        """View, edge, and the first vertex of the view's instant."""
+        """View, edge, and the first vertex of the view's frame."""
         view = pair // self.edges.count
         return (
             view,

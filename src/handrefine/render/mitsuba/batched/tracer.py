@@ -1,4 +1,4 @@
-"""One wavefront: the picture of a set of views and its gradient, on flat Dr.Jit arrays."""
+"""The image of a set of views and its gradient, on flat Dr.Jit arrays."""
 
 # Mitsuba's type stubs mix up its own and Dr.Jit's array types.
 # pyright: reportArgumentType=false, reportAssignmentType=false, reportOperatorIssue=false, reportReturnType=false
@@ -13,15 +13,16 @@ import torch
 from torch import Tensor
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import RenderSettings, ViewSet
-from handrefine.render.mitsuba.wavefront.attached import Attached
-from handrefine.render.mitsuba.wavefront.edges import EdgeSamples, SilhouetteSampler
-from handrefine.render.mitsuba.wavefront.geometry import Atlas, HandGeometry
-from handrefine.render.mitsuba.wavefront.instants import Cells
-from handrefine.render.mitsuba.wavefront.integrator import World, hand_integrator
-from handrefine.render.mitsuba.wavefront.light import Light
-from handrefine.render.mitsuba.wavefront.samples import IndependentSamples, PixelSamples
-from handrefine.render.mitsuba.wavefront.sensor import multiview_sensor, to_drjit
+from handrefine.render.base import RenderConfig
+from handrefine.render.mitsuba.batched.attached import Attached
+from handrefine.render.mitsuba.batched.cells import Cells
+from handrefine.render.mitsuba.batched.environment_light import Light
+from handrefine.render.mitsuba.batched.multiview_sensor import multiview_sensor, to_drjit
+from handrefine.render.mitsuba.batched.radiance import World, hand_integrator
+from handrefine.render.mitsuba.batched.samples import IndependentSamples, PixelSamples
+from handrefine.render.mitsuba.batched.silhouette_edges import EdgeSamples, SilhouetteSampler
+from handrefine.render.mitsuba.batched.surfaces import Atlas, HandTriangles
+from handrefine.views import ViewSet
 
 #: Distance of the two rays on either side of a silhouette, in roundings of a float32 coordinate of the scene.
 #: Near a silhouette a mesh seen edge-on folds into many slivers, so a wider distance misses some and biases
@@ -31,7 +32,7 @@ EDGE_ROUNDINGS = 16.0
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """What a picture depends on, without autograd history. Order: that of the autograd function's arguments."""
+    """What an image depends on, without autograd history. Order: that of the autograd function's arguments."""
 
     vertices: Tensor  # (frame, vertex of all hands, 3) in the shared scene
     normals: Tensor
@@ -58,16 +59,16 @@ class Arrays:
         return [array.gradient() if w else None for array, w in zip(every, wanted, strict=True)]
 
 
-class Wavefront:
-    """Traces all pixels of its views together. Holds no result; the scene is that of the last picture."""
+class Tracer:
+    """Traces all pixels of its views together. Holds no result; the scene is that of the last image."""
 
     def __init__(
-        self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings, first_pixel: int = 0
+        self, topologies: Sequence[MeshTopology], views: ViewSet, config: RenderConfig, first_pixel: int = 0
     ) -> None:
-        self.views, self.settings, self.n_hands = views, settings, len(topologies)
-        self.geometry = HandGeometry(topologies, views.n_frames)
+        self.views, self.config, self.n_hands = views, config, len(topologies)
+        self.geometry = HandTriangles(topologies, views.n_frames)
         self.sensor = multiview_sensor(views)
-        self.integrator = hand_integrator(settings.depth, settings.shading == "albedo")
+        self.integrator = hand_integrator(config.depth, config.shading == "albedo")
         self.silhouettes = SilhouetteSampler(topologies, self.sensor, self.geometry.n_vertices)
         self._first_pixel = dr.opaque(mi.UInt32, first_pixel)
         self._loaded: object = None
@@ -99,16 +100,16 @@ class Wavefront:
         return arrays
 
     def release(self) -> None:
-        """Let go of the gradients of the last picture."""
+        """Let go of the gradients of the last image."""
         self.geometry.vertices, self.geometry.normals = Attached(mi.Float(0)), Attached(mi.Float(0))
         self.geometry.atlas = Atlas(Attached(mi.Float(0)), ())
         self.integrator.world, self._loaded = None, None
 
-    def picture(self, seed: int) -> Tensor:
+    def image(self, seed: int) -> Tensor:
         """(pixel, 3 + hand): radiance, then each hand's coverage."""
         n = self.views.n_pixels
         pixel = dr.arange(mi.UInt32, n)
-        share = dr.opaque(mi.Float, 1.0 / self.settings.spp)
+        share = dr.opaque(mi.Float, 1.0 / self.config.spp)
 
         def add(sampler: PixelSamples, hit: Hit, total: list) -> list:
             radiance = self.integrator.radiance(hit.pi, hit.ray, mi.Bool(True), sampler)
@@ -130,13 +131,13 @@ class Wavefront:
             return
         with dr.suspend_grad():
             adjoint = mi.Vector3f(*(dr.gather(mi.Float, channel, asked) for channel in gradient[:3]))
-            adjoint /= dr.opaque(mi.Float, self.settings.spp)
+            adjoint /= dr.opaque(mi.Float, self.config.spp)
 
             def propagate(sampler: PixelSamples, hit: Hit, total: list) -> list:
                 with dr.resume_grad():
                     radiance = self.integrator.radiance(hit.pi, hit.ray, mi.Bool(True), sampler)
                     value = dr.dot(mi.Vector3f(radiance), adjoint)
-                    if dr.grad_enabled(value):  # not in albedo pictures of which only the light is wanted
+                    if dr.grad_enabled(value):  # not in albedo images of which only the light is wanted
                         dr.backward_from(value)
                 return total
 
@@ -148,7 +149,7 @@ class Wavefront:
         The value of a pixel changes by (value on the one side - value on the other) a pixel length of silhouette
         and a pixel of motion along its normal.
         """
-        samples = self.silhouettes.sample(vertices.values, self.settings.edge_samples_per_px, opaque_seed(seed, 2))
+        samples = self.silhouettes.sample(vertices.values, self.config.edge_samples_per_px, opaque_seed(seed, 2))
         if samples is None:
             return
         key = opaque_seed(seed, 3)
@@ -183,7 +184,7 @@ class Wavefront:
     def _over_samples(self, pixel: "mi.UInt32", seed: int, shade: Callable, total: list) -> list:
         """Run `shade` for every sample that hits a hand. A lane is a pixel, so that nothing has to be gathered."""
         view, corner = self.sensor.pixel(pixel)
-        key, spp = opaque_seed(seed, 1), self.settings.spp
+        key, spp = opaque_seed(seed, 1), self.config.spp
         count = dr.opaque(mi.UInt32, spp)
         stream = pixel + self._first_pixel  # whatever the chunks, a pixel keeps its random numbers
 
