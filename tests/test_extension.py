@@ -13,9 +13,10 @@ import handrefine as hr
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
 from handrefine.refinement.check import check_config
-from handrefine.render.base import HandSurface, View, ViewSet
+from handrefine.render.base import HandSurface
 from handrefine.scene.variables import VARIABLES
 from handrefine.sequence import Camera, FrameIndex
+from handrefine.views import View, ViewSet
 
 REPOSITORY = Path(__file__).parents[1]
 PLUGIN = REPOSITORY / "tests" / "plugin"

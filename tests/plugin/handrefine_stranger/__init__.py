@@ -1,1 +1,1 @@
-"""What a stranger adds to handrefine: a dataset, a renderer, a variable and a term. docs/architecture.md shows it."""
+"""A dataset, a renderer, a variable and a term of a stranger's: docs/architecture.md shows these files."""

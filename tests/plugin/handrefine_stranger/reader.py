@@ -21,13 +21,15 @@ def read_clip(root, *, sequence=None, cameras=None):
     place = {str(camera): k for k, camera in enumerate(clip["camera"])}
     wanted = chosen_cameras(list(place), cameras, root)
     n_frames, _, height, width, _ = clip["images"].shape  # linear RGB
-    calibration = list(zip(clip["intrinsics"], clip["R_cam_world"], clip["t_cam_world"], strict=True))
     mano = ManoParameters(clip["pose_aa"], clip["shape"], clip["trans_m"])
+
+    def camera(c):
+        k = place[c]
+        return Camera(c, width, height, *clip["intrinsics"][k], clip["R_cam_world"][k], clip["t_cam_world"][k])
+
     return HandSequence(
         name=name,
-        cameras={
-            c: Camera(c, width, height, *calibration[place[c]][0], *calibration[place[c]][1:]) for c in wanted
-        },
+        cameras={c: camera(c) for c in wanted},
         frames=tuple(clip["frames"].tolist()),
         images={(k, c): partial(np.asarray, clip["images"][k, place[c]]) for k in range(n_frames) for c in wanted},
         annotations={"right": HandAnnotation("right", mano=mano)},
