@@ -18,7 +18,8 @@ from handrefine.errors import InputError
 from handrefine.progress import Record, SilentProgress
 from handrefine.refinement.refine import refine
 from handrefine.sequence import Side
-from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, load_truth
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
+from handrefine.synthetic.truth_file import load_truth
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 QUIET = Console(quiet=True)

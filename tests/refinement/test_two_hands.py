@@ -24,7 +24,8 @@ from handrefine.progress import SilentProgress
 from handrefine.refinement.problem import prepare
 from handrefine.refinement.refine import Refinement, refine_hands
 from handrefine.sequence import HandSequence, Side
-from handrefine.synthetic.truth import SyntheticSettings, load_truth
+from handrefine.synthetic.truth import SyntheticSettings
+from handrefine.synthetic.truth_file import load_truth
 
 QUIET = Console(quiet=True)
 HELD_OUT = "04"

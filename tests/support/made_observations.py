@@ -3,9 +3,8 @@
 import numpy as np
 import torch
 
-from handrefine.observations import Observations
-from handrefine.preprocess.crops import Window
-from handrefine.sequence import Camera, FrameIndex
+from handrefine.observations import CropWindow, Observations
+from handrefine.sequence import Camera
 from handrefine.views import View, ViewSet
 
 SIZE = 24
@@ -22,8 +21,8 @@ def observations(*, grey: bool = False) -> Observations:
     flat, ones = image.reshape(-1, 3), torch.ones(4 * SIZE * SIZE)
     return Observations(
         views=ViewSet((View(0, camera),) * 4),
-        keys=tuple((FrameIndex(0), name) for name in NAMES),
-        windows=(Window(0, 0, SIZE, SIZE, camera),) * 4,
+        keys=tuple((0, name) for name in NAMES),
+        windows=(CropWindow(0, 0, SIZE, SIZE, camera),) * 4,
         camera_names=NAMES,
         image=flat,
         target=flat,

@@ -21,7 +21,8 @@ from handrefine.synthetic.mismatch import (
     fine_surface,
     uneven_light,
 )
-from handrefine.synthetic.truth import SyntheticSettings, load_truth, make_truth, save_truth
+from handrefine.synthetic.truth import SyntheticSettings, make_truth
+from handrefine.synthetic.truth_file import load_truth, save_truth
 
 SETTINGS = SyntheticSettings(n_cameras=2, n_frames=6, size=64, texture_size=32, seed=3, kind="mismatched")
 NO_FAULT = MismatchSettings(cast=0.0, cast_offset=0.0, jpeg_quality=100)

@@ -8,7 +8,8 @@ from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
 from handrefine.sequence import JOINT_NAMES
 from handrefine.spherical import latlong_directions, sh_basis
-from handrefine.synthetic.truth import SyntheticSettings, load_truth, make_truth, save_truth
+from handrefine.synthetic.truth import SyntheticSettings, make_truth
+from handrefine.synthetic.truth_file import load_truth, save_truth
 
 SETTINGS = SyntheticSettings(n_cameras=5, n_frames=6, size=96, texture_size=64, seed=3)
 

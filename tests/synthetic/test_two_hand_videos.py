@@ -11,8 +11,9 @@ from handrefine import regions
 from handrefine.cli.main import main
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.hand.model import HandModel, load_hand_model
-from handrefine.synthetic.hand_pair import CLEARANCE_M
-from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, load_truth, make_truths, save_truth
+from handrefine.synthetic.hand_placement import CLEARANCE_M
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truths
+from handrefine.synthetic.truth_file import load_truth, save_truth
 
 SETTINGS = SyntheticSettings(n_cameras=8, n_frames=4, size=96, texture_size=64)
 

@@ -16,7 +16,8 @@ from rich.console import Console
 from handrefine.cli.view_command import view, viewer_content
 from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
-from handrefine.synthetic.truth import SyntheticSettings, make_truth, save_truth
+from handrefine.synthetic.truth import SyntheticSettings, make_truth
+from handrefine.synthetic.truth_file import save_truth
 from handrefine.viewer.scene import corners_world, joint_lines, pyramid_lines
 from handrefine.viewer.server import Viewer
 

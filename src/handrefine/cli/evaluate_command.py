@@ -20,7 +20,8 @@ from handrefine.report import report_of_finished_run
 from handrefine.runs.annotation_file import HandState, RunAnnotation, read_annotation_npz
 from handrefine.runs.both_hands import runs_of_hands
 from handrefine.sequence import Side
-from handrefine.synthetic.truth import SyntheticTruth, load_truth
+from handrefine.synthetic.truth import SyntheticTruth
+from handrefine.synthetic.truth_file import load_truth
 
 #: Texels of `texture_seen.png` are black or white.
 SEEN = 0.5

@@ -23,7 +23,7 @@ from handrefine.export.scene_xml import SceneContent, write_scene
 from handrefine.files import whole_file
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.finished_run import FinishedRun, Which
-from handrefine.sequence import HandAnnotation
+from handrefine.sequence import FrameId, HandAnnotation
 
 Format = Literal["xml", "glb", "obj", "ply", "npz", "interhand26m"]
 
@@ -176,5 +176,5 @@ def _export_interhand26m(run: FinishedRun, indices: tuple[int, ...], which: Whic
         joints_world=state.joints_world[rows].astype(np.float64),
     )
     cameras = {camera.name: camera for camera in run.annotation.cameras}
-    frames = [run.annotation.frames[k] for k in rows]
+    frames = [FrameId(run.annotation.frames[k]) for k in rows]
     write_interhand26m_sequence(out, cameras, frames, {}, {side: annotation})

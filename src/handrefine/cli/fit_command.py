@@ -6,12 +6,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from handrefine.config import HandConfig
 from handrefine.datasets.registry import AUTO, read_dataset
 from handrefine.errors import InputError
+from handrefine.hand.config import HandConfig
 from handrefine.hand.fit import JointFit, fit_to_joints
-from handrefine.preprocess.annotation import load_hand
-from handrefine.preprocess.initialization import joint_targets
+from handrefine.preprocess.initialization import joint_targets, load_hand
 from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side
 
 

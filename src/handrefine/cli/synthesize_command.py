@@ -13,8 +13,9 @@ from handrefine.hand.model import HandModel, load_hand_model
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.sequence import HandAnnotation, Hands, Side, sides_of
 from handrefine.synthetic.perturbation import perturb_annotation
-from handrefine.synthetic.rendering import photographs
-from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truths, save_truth
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truths
+from handrefine.synthetic.truth_file import save_truth
+from handrefine.synthetic.video_images import render_images
 
 TRUTH_FILE = "truth.npz"
 
@@ -38,15 +39,15 @@ def synthesize(
         for side in sides_of(hands)
     ]
     truths = make_truths(models, [model.default_skin() for model in models], settings)
-    pictures = photographs(models, truths, settings, config, runtime.device)
+    seen = render_images(models, truths, settings, config, runtime.device)
     annotations: dict[Side, HandAnnotation] = {
         model.side: imperfect_annotation(model, truth, error_mm, settings.seed + k)
         for k, (model, truth) in enumerate(zip(models, truths, strict=True))
     }
     cameras, frames = truths[0].cameras, truths[0].frames
-    write_interhand26m_sequence(out, cameras, frames, pictures.images, annotations, masks=pictures.masks)
+    write_interhand26m_sequence(out, cameras, frames, seen.images, annotations, masks=seen.masks)
     save_truth(out / TRUTH_FILE, *truths)
-    console.print(f"{len(pictures.images)} images and an annotation {error_mm:.2f} mm off")
+    console.print(f"{len(seen.images)} images and an annotation {error_mm:.2f} mm off")
     return truths
 
 

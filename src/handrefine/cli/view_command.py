@@ -10,7 +10,7 @@ from handrefine.errors import InputError
 from handrefine.runs.annotation_file import RunAnnotation
 from handrefine.runs.finished_run import FinishedRun
 from handrefine.runs.view_images import read_view, read_view_index
-from handrefine.synthetic.truth import load_truth
+from handrefine.synthetic.truth_file import load_truth
 from handrefine.viewer.scene import WindowPicture
 from handrefine.viewer.server import Viewer, ViewerContent
 

@@ -9,7 +9,7 @@ import handrefine
 from handrefine.evaluation.masks import MaskAgreement, mask_agreement, mean_agreement
 from handrefine.evaluation.metrics import mean_distance_mm, reprojection_px, texture_psnr_db
 from handrefine.hand.model import HandGeometry
-from handrefine.preprocess.crops import Window
+from handrefine.observations import CropWindow
 from handrefine.refinement.refine import Refinement, State
 from handrefine.sequence import Camera
 
@@ -96,7 +96,7 @@ def _agreements(refinement: Refinement, state: State) -> list[MaskAgreement]:
 
 
 def covered_in_full(
-    coverage: Float[Tensor, "height width"], window: Window, camera: Camera
+    coverage: Float[Tensor, "height width"], window: CropWindow, camera: Camera
 ) -> Bool[np.ndarray, "full_height full_width"]:
     """The pixels of the full image that belong to a hand rendered in its window."""
     covered = np.zeros((camera.height, camera.width), dtype=bool)

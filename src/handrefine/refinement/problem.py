@@ -15,7 +15,7 @@ from handrefine.losses.base import Setup, TermConfig
 from handrefine.losses.comparison import Comparison, compare
 from handrefine.losses.objective import Objective
 from handrefine.observations import Observations
-from handrefine.preprocess.initialization import Start, find_start, other_joints
+from handrefine.preprocess.initialization import Initialization, initialize, other_joints
 from handrefine.preprocess.observations import observe
 from handrefine.refinement.check import check_config
 from handrefine.refinement.schedule import StageConfig, running
@@ -66,7 +66,7 @@ class Problem:
     sequence: HandSequence
     config: Config
     runtime: Runtime
-    starts: tuple[Start, ...]
+    starts: tuple[Initialization, ...]
     other_joints_world: tuple[Joints | None, ...]
     still_joints_world: Joints | None
     observations: Observations
@@ -114,8 +114,8 @@ class Problem:
         now = [HandGeometry(of.verts_world.cpu(), of.joints_world.cpu()) for of in geometries]
         if self.model.rotations is not None:
             self.model.rotations.recalibrate(list(sequence.cameras.values()))
-        indices = list(range(len(sequence.frames)))
-        observations = observe(sequence, indices, now, self.still_joints_world, self.config, self.runtime.device)
+        labels, crop = self.config.labels, self.config.crop
+        observations = observe(sequence, now, self.still_joints_world, labels, crop, self.runtime.device)
         moved = replace(self, sequence=sequence, observations=observations)
         return replace(moved, renderer=moved.new_renderer(self.config.render, observations.views))
 
@@ -128,7 +128,7 @@ class Problem:
 def prepare(
     sequence: HandSequence, sides: Sequence[Side], config: Config, extensions: Extensions | None = None
 ) -> Problem:
-    """Start Mitsuba, pose the annotated hands, crop and label the images, and set up the renderer.
+    """Initialization Mitsuba, pose the annotated hands, crop and label the images, and set up the renderer.
 
     Raises:
         InputError: a hand is not annotated, no camera sees it, an image is broken, no renderer can be set up, or
@@ -137,7 +137,7 @@ def prepare(
     extensions = extensions or Extensions.none()
     check_config(config, [m.variable for m in extensions.modules], list(extensions.terms))
     runtime = start_mitsuba(config.render.variant)
-    sequence, starts = _video(sequence, [find_start(sequence, side, config.hand) for side in sides])
+    sequence, starts = _video(sequence, [initialize(sequence, side, config.hand) for side in sides])
     hands = [_video_hand(start, len(sequence.frames), config) for start in starts]
     _share(hands, config)
     model = VideoModel(
@@ -152,8 +152,7 @@ def prepare(
     still = _still_joints(model, others)
     with torch.no_grad():
         posed = model.over_video(model.geometries())
-    indices = list(range(len(sequence.frames)))
-    observations = observe(sequence, indices, posed, still, config, runtime.device)
+    observations = observe(sequence, posed, still, config.labels, config.crop, runtime.device)
     topologies = [start.hand.topology for start in starts]
     return Problem(
         sequence=sequence,
@@ -169,7 +168,9 @@ def prepare(
     )
 
 
-def _video(sequence: HandSequence, starts: Sequence[Start]) -> tuple[HandSequence, tuple[Start, ...]]:
+def _video(
+    sequence: HandSequence, starts: Sequence[Initialization]
+) -> tuple[HandSequence, tuple[Initialization, ...]]:
     """The sequence at the frames at which one of the hands is annotated, and the starts' positions in it."""
     union = sorted({k for start in starts for k in start.frame_indices})
     place = {k: FrameIndex(position) for position, k in enumerate(union)}
@@ -177,14 +178,14 @@ def _video(sequence: HandSequence, starts: Sequence[Start]) -> tuple[HandSequenc
     return sequence.with_frames([FrameIndex(k) for k in union]), tuple(moved)
 
 
-def _video_hand(start: Start, n_frames: int, config: Config) -> VideoHand:
+def _video_hand(start: Initialization, n_frames: int, config: Config) -> VideoHand:
     alone = config.frame_coupling == "independent"
     own = start.frame_indices
     return VideoHand(
         start.hand,
         PoseVariables(start.parameters, shape_per_frame=alone),
         TexturePyramid(config.texture.size, n_textures=len(own) if alone else 1),
-        [own.index(k) if k in own else -1 for k in range(n_frames)],
+        [own.index(FrameIndex(k)) if k in own else -1 for k in range(n_frames)],
         PersonalSurface(start.hand, config.surface.modes) if config.surface.modes else None,
     )
 
@@ -211,7 +212,7 @@ def _share(hands: list[VideoHand], config: Config) -> None:
             other.texture = first.texture
 
 
-def _tell_missing(sequence: HandSequence, starts: Sequence[Start]) -> None:
+def _tell_missing(sequence: HandSequence, starts: Sequence[Initialization]) -> None:
     for start in starts:
         missing = [str(frame) for k, frame in enumerate(sequence.frames) if k not in start.frame_indices]
         if missing:
@@ -220,11 +221,10 @@ def _tell_missing(sequence: HandSequence, starts: Sequence[Start]) -> None:
 
 
 def _other_joints(
-    sequence: HandSequence, model: VideoModel, starts: Sequence[Start], config: Config
+    sequence: HandSequence, model: VideoModel, starts: Sequence[Initialization], config: Config
 ) -> tuple[Joints | None, ...]:
     """Of every hand, the dataset's joints of the person's other one; elsewhere those of its parameters."""
-    indices = list(range(len(sequence.frames)))
-    annotated = [other_joints(sequence, start.hand.side, indices, config.hand) for start in starts]
+    annotated = [other_joints(sequence, start.hand.side, config.hand) for start in starts]
     with torch.no_grad():
         posed = {hand.hand.side: hand.over_video(hand.geometry()).joints_world for hand in model.hands}
     others = []
@@ -251,7 +251,9 @@ def _still_joints(model: VideoModel, others: Sequence[Joints | None]) -> Joints 
     return found
 
 
-def _camera_rotations(sequence: HandSequence, starts: Sequence[Start], config: Config) -> list[CameraRotations]:
+def _camera_rotations(
+    sequence: HandSequence, starts: Sequence[Initialization], config: Config
+) -> list[CameraRotations]:
     """None unless some stage refines the calibration."""
     if not any("calibration" in stage.variables for stage in running(config.stages).values()):
         return []

@@ -15,7 +15,6 @@ from handrefine.refinement.camera_evidence import CameraTrust
 from handrefine.refinement.camera_mending import MendedCamera
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.seen_texels import seen_texels
-from handrefine.refinement.view_batches import with_views
 from handrefine.runs.result import (
     HAND,
     NOT_HAND,
@@ -101,7 +100,7 @@ def _views_around(problem: Problem, index: int) -> Observations:
     if not chosen:
         side = problem.hands[index].side
         raise InputError(f"no camera sees the annotated {side} hand", where=problem.sequence.name)
-    return with_views(observations, chosen)
+    return observations.select(chosen)
 
 
 def _predict(problem: Problem, around: Observations, poses: Sequence[PoseVariables] | None = None) -> Prediction:

@@ -1,4 +1,4 @@
-"""The pictures of a synthetic video: hands, light and cameras of a truth, brought before a renderer."""
+"""The images of a synthetic video: hands, light and cameras of a truth, brought before a renderer."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,41 +6,41 @@ from functools import partial
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
 
 from handrefine.colour import linear_to_srgb8, srgb8_to_linear
 from handrefine.config import Config
 from handrefine.hand.model import HandModel
 from handrefine.render.base import HandSurface
 from handrefine.render.registry import create_renderer
-from handrefine.sequence import HandAnnotation, HandSequence
+from handrefine.sequence import FrameIndex, HandAnnotation, HandSequence, ViewKey
 from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.mismatch import as_taken, bright_lamp, camera_fault, fine_surface
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
 from handrefine.views import View, ViewSet
 
-#: Samples a pixel of the pictures that play the part of photographs.
-PHOTO_SPP = 64
+#: Samples a pixel of the renders that play the part of camera images.
+IMAGE_SPP = 64
+#: A pixel of a mask is a hand's from this coverage on.
 COVERED = 0.5
-
-Views = Mapping[tuple[int, str], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Photographs:
-    """Images (linear RGB) and masks by (frame, camera name)."""
+class SyntheticImages:
+    """Every view of a video: its image in linear RGB and its mask, True where a pixel shows skin of any hand."""
 
-    images: Views
-    masks: Views
+    images: Mapping[ViewKey, Float[np.ndarray, "_ _ 3"]]
+    masks: Mapping[ViewKey, Bool[np.ndarray, "_ _"]]
 
 
-def photographs(
+def render_images(
     hands: Sequence[HandModel],
     truths: Sequence[SyntheticTruth],
     settings: SyntheticSettings,
     config: Config,
     device: torch.device,
-) -> Photographs:
-    """Take every picture of a true video of one or two hands. Mitsuba must have been started.
+) -> SyntheticImages:
+    """Render every image of a true video of one or several hands. Mitsuba must have been started.
 
     matched: by our own renderer in the truth's light, over black. mismatched: see `handrefine.synthetic.mismatch`.
     """
@@ -50,10 +50,10 @@ def photographs(
 
 
 def sequence_in_memory(
-    truth: SyntheticTruth, pictures: Photographs, annotation: HandAnnotation, *, masks: bool
+    truth: SyntheticTruth, seen: SyntheticImages, annotation: HandAnnotation, *, masks: bool
 ) -> HandSequence:
     """The video as a reader would give it, in 8 bits but without files; with its masks, or without."""
-    images = {key: linear_to_srgb8(picture) for key, picture in pictures.images.items()}
+    images = {key: linear_to_srgb8(image) for key, image in seen.images.items()}
 
     def as_is(mask: np.ndarray) -> np.ndarray:
         return mask
@@ -64,18 +64,18 @@ def sequence_in_memory(
         frames=truth.frames,
         images={key: partial(srgb8_to_linear, image) for key, image in images.items()},
         annotations={truth.side: annotation},
-        masks={key: partial(as_is, mask) for key, mask in pictures.masks.items()} if masks else {},
+        masks={key: partial(as_is, mask) for key, mask in seen.masks.items()} if masks else {},
     )
 
 
 def _matched(
     hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], config: Config, device: torch.device
-) -> Photographs:
+) -> SyntheticImages:
     truth = truths[0]  # cameras, frames and light are common
     keys = _keys(truth)
     views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
-    traced = replace(config.render, spp=PHOTO_SPP, shading="radiance")
-    renderer = create_renderer([hand.topology for hand in hands], views, traced)
+    settings = replace(config.render, spp=IMAGE_SPP, shading="radiance")
+    renderer = create_renderer([hand.topology for hand in hands], views, settings)
     surfaces = [
         HandSurface(
             torch.as_tensor(of.verts_world).float().to(device),
@@ -85,15 +85,15 @@ def _matched(
     ]
     with torch.no_grad():
         light = _environment(truth, config.light.map_height).to(device)
-        picture = renderer.render(surfaces, light, seed=config.seed)
-    images = [image.cpu().numpy() for image in views.split(picture.rgb)]
-    covered = [coverage.cpu().numpy() >= COVERED for coverage in views.split(picture.coverage.sum(dim=1))]
-    return Photographs(dict(zip(keys, images, strict=True)), dict(zip(keys, covered, strict=True)))
+        render = renderer.render(surfaces, light, seed=config.seed)
+    images = [image.cpu().numpy() for image in views.split(render.rgb)]
+    masks = [coverage.cpu().numpy() >= COVERED for coverage in views.split(render.coverage.sum(dim=1))]
+    return SyntheticImages(dict(zip(keys, images, strict=True)), dict(zip(keys, masks, strict=True)))
 
 
 def _mismatched(
     hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], settings: SyntheticSettings, map_height: int
-) -> Photographs:
+) -> SyntheticImages:
     from handrefine.render.mitsuba.photo import PhotoSettings, PhotoStudio
 
     mismatch, truth = settings.mismatch, truths[0]
@@ -105,7 +105,7 @@ def _mismatched(
         for hand, of in zip(hands, truths, strict=True)
     ]
     lamp = bright_lamp(truth.light, truth.verts_world.mean(axis=(0, 1)), mismatch.lamp, lamp_rng)
-    skin = PhotoSettings(roughness=mismatch.roughness, specular=mismatch.specular, spp=PHOTO_SPP)
+    skin = PhotoSettings(roughness=mismatch.roughness, specular=mismatch.specular, spp=IMAGE_SPP)
     studio = PhotoStudio(
         [topology for topology, _ in surfaces],
         [of.texture for of in truths],
@@ -114,19 +114,20 @@ def _mismatched(
         skin,
     )
     faults = {name: camera_fault(c.width, c.height, mismatch, camera_rng) for name, c in truth.cameras.items()}
-    images, masks = {}, {}
+    images: dict[ViewKey, np.ndarray] = {}
+    masks: dict[ViewKey, np.ndarray] = {}
     for index, (k, name) in enumerate(_keys(truth)):
         if index % len(truth.cameras) == 0:
             studio.move(*(torch.as_tensor(verts_world[k]).float() for _, verts_world in surfaces))
         rgb, coverage = studio.photograph(truth.cameras[name], seed=index)
         images[k, name] = as_taken(rgb, coverage, faults[name], mismatch, noise_rng)
         masks[k, name] = coverage >= COVERED
-    return Photographs(images, masks)
+    return SyntheticImages(images, masks)
 
 
-def _keys(truth: SyntheticTruth) -> list[tuple[int, str]]:
+def _keys(truth: SyntheticTruth) -> list[ViewKey]:
     """Frame by frame."""
-    return [(k, name) for k in range(len(truth.frames)) for name in truth.cameras]
+    return [(FrameIndex(k), name) for k in range(len(truth.frames)) for name in truth.cameras]
 
 
 def _environment(truth: SyntheticTruth, height: int) -> torch.Tensor:

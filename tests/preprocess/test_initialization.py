@@ -6,12 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handrefine.config import HandConfig
 from handrefine.errors import InputError
+from handrefine.hand.config import HandConfig
 from handrefine.hand.model import OPEN_HAND, load_hand_model
-from handrefine.preprocess import annotation as module
-from handrefine.preprocess.annotation import in_terms_of, load_hand
-from handrefine.preprocess.initialization import find_start
+from handrefine.preprocess import initialization
+from handrefine.preprocess.initialization import in_terms_of, initialize, load_hand
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, PcaParameters
 
 #: A model in a file of its own counts as the official one.
@@ -35,7 +34,7 @@ def _zeros():
 
 def test_coefficients_become_the_models_angles() -> None:
     sequence = _sequence(official_mano=True)
-    start = find_start(sequence, "right", OFFICIAL)
+    start = initialize(sequence, "right", OFFICIAL)
     pca, components = sequence.annotation("right").mano_pca, load_hand("right", sequence, OFFICIAL).pca_components
     expected = sum(pca.pose_pca[0, 3 + k] * components[k] for k in range(45))
     np.testing.assert_allclose(start.parameters.pose_aa[0, 3:], expected, atol=1e-12)
@@ -44,7 +43,7 @@ def test_coefficients_become_the_models_angles() -> None:
 
 
 def test_the_open_hand_follows_the_joints_of_official_parameters() -> None:
-    start = find_start(_sequence(official_mano=True), "right", HandConfig())
+    start = initialize(_sequence(official_mano=True), "right", HandConfig())
     assert start.joint_residual_mm is not None
     assert start.joint_residual_mm < 1
     told = _sequence(official_mano=True).annotation("right")
@@ -72,7 +71,7 @@ def test_the_left_hands_shape(
         asked.update(options)
         return hand
 
-    monkeypatch.setattr(module, "load_hand_model", load)
+    monkeypatch.setattr(initialization, "load_hand_model", load)
     load_hand("left", _sequence(fix_left_shape=dataset), HandConfig(fix_left_shape=user))
     assert asked == {"fix_left_shape": expected}
 

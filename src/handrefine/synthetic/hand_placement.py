@@ -11,7 +11,7 @@ CLEARANCE_M = 0.008
 _FAR_M, _STEP_M = 0.4, 0.002
 
 
-def meeting(
+def shift_to_face(
     first_world: Float[np.ndarray, "frame vertex 3"],
     second_world: Float[np.ndarray, "frame vertex_2 3"],
     turn: float,
@@ -30,10 +30,15 @@ def meeting(
     out_of_palm /= np.linalg.norm(out_of_palm)
     to_middle = first_world.mean(axis=(0, 1)) - second_world.mean(axis=(0, 1))
     trees = [KDTree(verts) for verts in first_world]
-    distance_m = _FAR_M
+    distance_m, free_steps = _FAR_M, 0
     while distance_m > 0:
-        nearer = to_middle + (distance_m - _STEP_M) * out_of_palm
-        if min(t.query(v + nearer)[0].min() for t, v in zip(trees, second_world, strict=True)) < CLEARANCE_M:
-            break
+        if free_steps == 0:
+            nearer = to_middle + (distance_m - _STEP_M) * out_of_palm
+            gap_m = min(t.query(v + nearer)[0].min() for t, v in zip(trees, second_world, strict=True))
+            if gap_m < CLEARANCE_M:
+                break
+            # A step brings no two vertices nearer by more than its length: so many need no look, and one to spare.
+            free_steps = max(1, int((gap_m - CLEARANCE_M) / _STEP_M))
         distance_m -= _STEP_M
+        free_steps -= 1
     return to_middle + distance_m * out_of_palm

@@ -1,5 +1,6 @@
-"""Labels of two modelled hands: whose skin is whose, and what of the arms stays unknown."""
+"""Labels of several modelled hands: whose skin is whose, and what of the arms stays unknown."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -9,18 +10,20 @@ import torch
 
 from handrefine import regions
 from handrefine.losses.silhouette import silhouette_loss
+from handrefine.preprocess.masks.black_background import is_black_background
 from handrefine.preprocess.masks.labels import (
     HAND,
     NOT_HAND,
     UNKNOWN,
-    LabelSettings,
-    is_black_background,
+    LabelConfig,
+    LabelImage,
+    ViewToLabel,
     make_labels,
 )
-from handrefine.preprocess.masks.two_hands import label_two_hands
 
 HEIGHT, WIDTH = 220, 320
-PLAIN = LabelSettings(mask_margin_px=0)
+PLAIN = LabelConfig(mask_margin_px=0)
+NO_ARMS = replace(PLAIN, forearm=False)
 
 
 def upright_hand(wrist_x: float, wrist_y: float = 160.0) -> np.ndarray:
@@ -39,24 +42,50 @@ def picture(mask: np.ndarray) -> np.ndarray:
     return np.where(mask[..., None], np.float32(0.3), np.float32(0)).repeat(3, axis=-1)
 
 
+def label(
+    image: np.ndarray,
+    hands: Sequence[np.ndarray],
+    config: LabelConfig = PLAIN,
+    *,
+    mask: np.ndarray | None = None,
+    arms_behind: Sequence[tuple[int, int]] = (),
+    over_black: bool = False,
+) -> LabelImage:
+    view = ViewToLabel(image, hands, mask=mask, arms_behind=arms_behind)
+    return make_labels(view, config, over_black=over_black)
+
+
 def test_every_hand_owns_its_skin_where_the_other_is_far() -> None:
     hands = upright_hand(80), upright_hand(230)
     mask = skin(*hands)
-    found = label_two_hands(picture(mask), hands, mask=mask, settings=replace(PLAIN, forearm=False))
-    assert np.array_equal(found.labels.label == HAND, mask)
-    assert (found.labels.label[~mask] == NOT_HAND).all()
+    found = label(picture(mask), hands, NO_ARMS, mask=mask)
+    assert np.array_equal(found.label == HAND, mask)
+    assert (found.label[~mask] == NOT_HAND).all()
     for k, joints in enumerate(hands):
         assert (found.owner[skin(joints)] == k).all()
     assert (found.owner[~mask] == -1).all()
-    assert found.labels.colour_valid.all()
+    assert found.colour_valid.all()
+
+
+def test_three_hands_are_labelled_as_two_are() -> None:
+    """A list of hands has any length; a single one owns nothing, as nothing is to be told from it."""
+    hands = [upright_hand(50), upright_hand(160), upright_hand(270)]
+    mask = skin(*hands)
+    found = label(picture(mask), hands, NO_ARMS, mask=mask)
+    assert np.array_equal(found.label == HAND, mask)
+    for k, joints in enumerate(hands):
+        assert (found.owner[skin(joints)] == k).all()
+    alone = label(picture(skin(hands[0])), hands[:1], NO_ARMS, mask=skin(hands[0]))
+    assert np.array_equal(alone.label == HAND, skin(hands[0]))
+    assert (alone.owner == -1).all()
 
 
 def test_skin_where_hands_overlap_is_either_ones() -> None:
     hands = upright_hand(140), upright_hand(150)
     mask = skin(*hands)
-    found = label_two_hands(picture(mask), hands, mask=mask, settings=replace(PLAIN, forearm=False))
+    found = label(picture(mask), hands, NO_ARMS, mask=mask)
     assert (found.owner == -1).all()
-    assert np.array_equal(found.labels.label == HAND, mask)
+    assert np.array_equal(found.label == HAND, mask)
 
 
 def test_a_hidden_finger_does_not_own_the_hand_before_it() -> None:
@@ -66,7 +95,7 @@ def test_a_hidden_finger_does_not_own_the_hand_before_it() -> None:
     heel = np.zeros((HEIGHT, WIDTH), bool)
     heel[100:120, 160:190] = True
     mask = skin(front) | heel
-    found = label_two_hands(picture(mask), (front, behind), mask=mask, settings=replace(PLAIN, forearm=False))
+    found = label(picture(mask), (front, behind), NO_ARMS, mask=mask)
     assert not (found.owner[heel] == 1).any()
     assert (found.owner[skin(front)[:60].nonzero()] == 0).all()
 
@@ -74,12 +103,12 @@ def test_a_hidden_finger_does_not_own_the_hand_before_it() -> None:
 def test_the_other_hand_is_no_longer_unknown() -> None:
     hands = upright_hand(80), upright_hand(200)
     mask = skin(*hands)
-    alone = make_labels(picture(mask), hands[0], mask=mask, other_joints_px=hands[1], settings=PLAIN)
-    both = label_two_hands(picture(mask), hands, mask=mask, settings=PLAIN)
+    alone = make_labels(ViewToLabel(picture(mask), hands[:1], hands[1:], mask), PLAIN)
+    both = label(picture(mask), hands, mask=mask)
     of_other = skin(hands[1]) & ~regions.beyond_wrist(hands[1], HEIGHT, WIDTH)
     assert (alone.label[of_other] == UNKNOWN).all()
-    assert (both.labels.label[of_other] == HAND).all()
-    assert both.labels.colour_valid[of_other].all()
+    assert (both.label[of_other] == HAND).all()
+    assert both.colour_valid[of_other].all()
 
 
 def test_forearms_are_unknown_and_hands_before_them_are_not() -> None:
@@ -88,7 +117,7 @@ def test_forearms_are_unknown_and_hands_before_them_are_not() -> None:
     mask = skin(above, below)
     arm = np.zeros_like(mask)
     arm[110:, 90:110] = True
-    found = label_two_hands(picture(mask | arm), (above, below), mask=mask | arm, settings=PLAIN).labels
+    found = label(picture(mask | arm), (above, below), mask=mask | arm)
     assert (found.label[arm & regions.beyond_wrist(above, HEIGHT, WIDTH)] == UNKNOWN).all()
     assert not found.colour_valid[130:, 95:105].any()
     hand_below = skin(below) & ~regions.beyond_wrist(below, HEIGHT, WIDTH)
@@ -102,8 +131,7 @@ def test_a_hand_before_the_others_arm_is_known() -> None:
     mask = skin(above, below)
     core = regions.bones(below, HEIGHT, WIDTH) & ~regions.beyond_wrist(below, HEIGHT, WIDTH)
     unsure, sure = (
-        label_two_hands(picture(mask), (above, below), mask=mask, arm_is_behind=behind, settings=PLAIN).labels
-        for behind in ((False, False), (True, False))
+        label(picture(mask), (above, below), mask=mask, arms_behind=behind) for behind in ((), [(0, 1)])
     )
     assert (unsure.label[core] == UNKNOWN).mean() > 0.5
     assert (sure.label[core] == HAND).all()
@@ -113,16 +141,15 @@ def test_a_hand_before_the_others_arm_is_known() -> None:
 def test_over_black_the_image_itself_tells() -> None:
     hands = upright_hand(80), upright_hand(230)
     mask = skin(*hands)
-    settings = replace(PLAIN, background="black", forearm=False)
-    found = label_two_hands(picture(mask), hands, settings=settings)
-    certain = found.labels.label != UNKNOWN
-    assert np.array_equal(found.labels.label == HAND, mask & certain)
-    assert (found.labels.label[~mask] == NOT_HAND).all()
-    assert found.labels.background_known
-    assert is_black_background(picture(mask), *hands)
-    assert not is_black_background(picture(mask), hands[0])
+    found = label(picture(mask), hands, NO_ARMS, over_black=True)
+    certain = found.label != UNKNOWN
+    assert np.array_equal(found.label == HAND, mask & certain)
+    assert (found.label[~mask] == NOT_HAND).all()
+    assert found.background_known
+    assert is_black_background(picture(mask), hands)
+    assert not is_black_background(picture(mask), hands[:1])
     small = cv2.resize(picture(mask), (80, 55), interpolation=cv2.INTER_AREA)
-    assert is_black_background(small, *(joints / 4 for joints in hands))
+    assert is_black_background(small, [joints / 4 for joints in hands])
 
 
 def test_a_hand_that_covers_anothers_skin_is_pulled_off() -> None:
