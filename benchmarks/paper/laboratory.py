@@ -9,19 +9,21 @@ import torch
 
 from benchmarks.paper.runs import Run
 from benchmarks.paper.store import Sample
-from handrefine.cli.demo_command import error_monitor
-from handrefine.cli.synthesize_command import imperfect_annotation
 from handrefine.config import Config, LightConfig, RenderConfig
+from handrefine.evaluation.against_truth import geometry_of_truth, texture_psnr
 from handrefine.evaluation.metrics import aligned, mean_distance_mm, reprojection_px
-from handrefine.evaluation.run_metrics import texture_psnr
+from handrefine.evaluation.monitors import error_monitor
 from handrefine.hand.model import HandGeometry, HandModel, load_hand_model
 from handrefine.preprocess.camera_selection import cameras_that_see_most
 from handrefine.progress import Progress
-from handrefine.refinement.refine import Refinement, State, refine
+from handrefine.refinement.refine import refine
+from handrefine.refinement.watchers import Monitor
 from handrefine.render.mitsuba.runtime import start_mitsuba
-from handrefine.sequence import HandAnnotation, HandSequence
+from handrefine.runs.result import HandState, RunResult
+from handrefine.sequence import HandAnnotation, HandSequence, Side
 from handrefine.synthetic.mismatch import MismatchSettings
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truth
+from handrefine.synthetic.video import imperfect_annotation
 from handrefine.synthetic.video_images import SyntheticImages, render_images, sequence_in_memory
 
 
@@ -53,16 +55,17 @@ class Laboratory:
         if run.cameras < len(sequence.cameras):
             chosen = cameras_that_see_most(sequence, self._hand.side, run.cameras, config)
             sequence = sequence.with_cameras(chosen)
-        monitor = error_monitor(video.truth)
-        refinement = refine(sequence, self._hand.side, config, progress=progress, monitor=monitor)
+        side = self._hand.side
+        monitors: dict[Side, Monitor] = {side: error_monitor(video.truth)}
+        result = refine(sequence, side, config, progress=progress, monitors=monitors)
         return {
             "camera_names": list(sequence.cameras),
-            **figures(refinement, video.truth),
-            "texture_psnr_db": texture_figure(refinement, video.truth),
-            "seconds": refinement.seconds,
-            "iterations": len(refinement.records),
-            "curve": curve(refinement.records),
-            "variant": refinement.job.runtime.variant,
+            **figures(result, video.truth),
+            "texture_psnr_db": texture_figure(result, video.truth),
+            "seconds": result.seconds,
+            "iterations": len(result.records),
+            "curve": curve(result.records),
+            "variant": result.variant,
         }
 
     def _video(self, run: Run) -> Video:
@@ -94,22 +97,20 @@ def curve(records: Sequence[Mapping[str, Any]], every: int = 5) -> list[list[flo
     return points[::every] + points[-1:]
 
 
-def figures(refinement: Refinement, truth: SyntheticTruth) -> Sample:
+def figures(result: RunResult, truth: SyntheticTruth) -> Sample:
     """Errors before and after; the reprojection error is taken over all cameras of the video, used or not."""
-    rows = refinement.start.frame_indices
-    true = HandGeometry(
-        torch.as_tensor(truth.verts_world[rows]).double(), torch.as_tensor(truth.joints_world[rows]).double()
-    )
-    views = [(k, camera) for k in range(len(rows)) for camera in truth.cameras.values()]
+    hand = result.hand(truth.side)
+    true = geometry_of_truth(truth, result.annotation(truth.side))
+    views = [(k, camera) for k in range(len(hand.frames)) for camera in truth.cameras.values()]
     return {
         moment: errors(state, true) | {"reprojection_px": _reprojection(state, true, views)}
-        for moment, state in (("before", refinement.before), ("after", refinement.after))
+        for moment, state in (("before", hand.before), ("after", hand.after))
     }
 
 
-def errors(state: State, true: HandGeometry) -> Sample:
+def errors(state: HandState, true: HandGeometry) -> Sample:
     """Mean vertex and joint errors in mm, as they are and after Procrustes alignment (pa_)."""
-    verts, joints = state.geometry.verts_world.double().cpu(), state.geometry.joints_world.double().cpu()
+    verts, joints = (torch.as_tensor(of).double() for of in (state.verts_world, state.joints_world))
     return {
         "vertex_error_mm": mean_distance_mm(verts, true.verts_world),
         "joint_error_mm": mean_distance_mm(joints, true.joints_world),
@@ -118,14 +119,14 @@ def errors(state: State, true: HandGeometry) -> Sample:
     }
 
 
-def texture_figure(refinement: Refinement, truth: SyntheticTruth) -> float | None:
+def texture_figure(result: RunResult, truth: SyntheticTruth) -> float | None:
     """Eq. 5; the mean over frames where each has a texture of its own."""
-    true = torch.from_numpy(np.ascontiguousarray(truth.texture))
-    textures, seen = torch.from_numpy(refinement.textures), torch.from_numpy(refinement.textures_seen)
+    hand, true = result.hand(truth.side), torch.from_numpy(np.ascontiguousarray(truth.texture))
+    textures, seen = torch.from_numpy(hand.textures), torch.from_numpy(hand.textures_seen)
     figures = [texture_psnr(texture, true, mask) for texture, mask in zip(textures, seen, strict=True)]
     known = [figure for figure in figures if figure is not None]
     return float(np.mean(known)) if known else None
 
 
-def _reprojection(state: State, true: HandGeometry, views: list) -> float | None:
-    return reprojection_px(state.geometry.joints_world.double().cpu(), true.joints_world, views)
+def _reprojection(state: HandState, true: HandGeometry, views: list) -> float | None:
+    return reprojection_px(torch.as_tensor(state.joints_world).double(), true.joints_world, views)

@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Metric
+from handrefine.evaluation.measures import HOLDOUT_MEASURES
 
 Sample = dict[str, Any]
 AGREEMENT_TARGET, CONTOUR_TARGET = 0.93, 0.30
-FIGURES = ("mask_precision", "mask_recall", "contour_distance_px", "photometric_error")
+FIGURES = tuple(HOLDOUT_MEASURES)
 
 
 def claims(samples: Sequence[Sample]) -> list[Metric]:

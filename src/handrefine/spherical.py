@@ -82,3 +82,12 @@ def sh_basis(directions: Float[Tensor, "*batch 3"], order: int) -> Float[Tensor,
         for m, function in zip(range(-degree, degree + 1), band, strict=True)
     ]
     return torch.stack(functions, dim=-1)
+
+
+def radiance_map(coefficients: Float[Tensor, "coefficient 3"], height: int) -> Float[Tensor, "h w 3"]:
+    """The light `max(0, sum_i c_i Y_i)` at the texels of an environment map of height x 2 height, in float32.
+
+    Not differentiable where it is clipped; `scene.light` has a clamp that is.
+    """
+    order = math.isqrt(len(coefficients)) - 1
+    return (sh_basis(latlong_directions(height, 2 * height), order) @ coefficients.float()).clamp(min=0)

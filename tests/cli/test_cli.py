@@ -191,3 +191,17 @@ def test_doctor_finds_this_machine_ready(capsys: pytest.CaptureFixture[str]) -> 
     report = capsys.readouterr().out
     assert "open hand" in report
     assert "_ad_rgb" in report
+
+
+@pytest.mark.parametrize("command", ["refine", "fit"])
+def test_an_output_folder_around_or_within_the_dataset(
+    command: str, data: Path, tmp_path: Path, fails: Callable[..., str]
+) -> None:
+    """A demo's folder holds its dataset; replacing the one must not cost the other."""
+    (tmp_path / ".handrefine").write_text("This folder was written by handrefine.\n")
+    before = sorted(path.relative_to(data) for path in data.rglob("*"))
+    (tmp_path / "link").symlink_to(data)
+    options = ["--overwrite"] if command == "refine" else []
+    for out in (tmp_path, data, data / "run", tmp_path / "link" / "run"):
+        assert "lie in one another" in fails(command, "--data", data, "--out", out, *options)
+    assert sorted(path.relative_to(data) for path in data.rglob("*")) == before

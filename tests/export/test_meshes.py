@@ -2,19 +2,28 @@
 
 import json
 import struct
+from typing import get_args
 
 import numpy as np
 import pytest
 import trimesh
 from made_run import FRAMES, make_run
-from rich.console import Console
 
-from handrefine.cli.export_command import export
+from handrefine.cli.common import one_hand
 from handrefine.cli.main import main
 from handrefine.errors import InputError
+from handrefine.export import Format
+from handrefine.export.formats import FORMATS
+from handrefine.export.formats import export as export_run
 from handrefine.export.meshes import TexturedMesh
 
-SILENT = Console(quiet=True)
+
+def export(folder, kind, out, **choice):
+    export_run(one_hand(folder), kind, out, **choice)
+
+
+def test_every_format_has_its_function():
+    assert set(FORMATS) == set(get_args(Format))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +71,7 @@ def accessor(document: dict, binary: bytes, index: int) -> np.ndarray:
 @pytest.mark.parametrize("kind", ["glb", "obj", "ply"])
 def test_a_mesh_opens_elsewhere_with_its_texture_coordinates(folder, run, kind, tmp_path):
     out = tmp_path / ("hand.glb" if kind == "glb" else "hand")
-    export(folder, kind, out, frame=19, console=SILENT)
+    export(folder, kind, out, frame=19)
     file = out if kind == "glb" else out / f"frame19.{kind}"
     loaded = trimesh.load(file, process=False, force="mesh")
     assert isinstance(loaded, trimesh.Trimesh)
@@ -74,7 +83,7 @@ def test_a_mesh_opens_elsewhere_with_its_texture_coordinates(folder, run, kind, 
 
 
 def test_the_gesture_is_an_animation_of_morph_targets(folder, run, tmp_path):
-    export(folder, "glb", tmp_path / "hand.glb", which="before", console=SILENT)
+    export(folder, "glb", tmp_path / "hand.glb", which="before")
     document, binary = gltf(tmp_path / "hand.glb")
     primitive = document["meshes"][0]["primitives"][0]
     base = accessor(document, binary, primitive["attributes"]["POSITION"])
@@ -92,7 +101,7 @@ def test_the_gesture_is_an_animation_of_morph_targets(folder, run, tmp_path):
 
 
 def test_a_whole_gesture_opens_elsewhere_at_its_first_frame(folder, run, tmp_path):
-    export(folder, "glb", tmp_path / "hand.glb", console=SILENT)
+    export(folder, "glb", tmp_path / "hand.glb")
     loaded = trimesh.load(tmp_path / "hand.glb", process=False, force="mesh")
     assert isinstance(loaded, trimesh.Trimesh)
     np.testing.assert_allclose(corners_of(loaded), true_corners(run, run.after.verts_world[0]), atol=1e-6)
@@ -111,7 +120,7 @@ def test_normals_point_outwards_and_run_across_seams(run):
 
 
 def test_arrays_hold_the_chosen_state(folder, run, tmp_path):
-    export(folder, "npz", tmp_path / "hand.npz", which="before", frame=20, console=SILENT)
+    export(folder, "npz", tmp_path / "hand.npz", which="before", frame=20)
     with np.load(tmp_path / "hand.npz") as arrays:
         assert arrays["frames"].tolist() == [20]
         np.testing.assert_array_equal(arrays["verts_world"], run.before.verts_world[2:])
@@ -120,7 +129,7 @@ def test_arrays_hold_the_chosen_state(folder, run, tmp_path):
 
 
 def test_interhand_files_hold_parameters_and_cameras(folder, run, tmp_path):
-    export(folder, "interhand26m", tmp_path / "annotated", frame=19, console=SILENT)
+    export(folder, "interhand26m", tmp_path / "annotated", frame=19)
     files = {path.stem.split("test_")[1]: json.loads(path.read_text()) for path in tmp_path.rglob("*.json")}
     hands = files["MANO_NeuralAnnot"]["0"]
     assert list(hands) == ["19"]
@@ -149,7 +158,7 @@ def test_bad_requests_are_told_and_leave_nothing(folder, tmp_path, options, mess
     wanted = {"folder": folder, "kind": "xml", "out": "out"} | options
     source, out = tmp_path / wanted.pop("folder"), tmp_path / wanted.pop("out")
     with pytest.raises(InputError, match=message):
-        export(source, wanted.pop("kind"), out, **wanted, console=SILENT)
+        export(source, wanted.pop("kind"), out, **wanted)
     assert {path.name for path in tmp_path.iterdir()} == {"taken", "empty"}
 
 

@@ -3,15 +3,16 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 import torch
 from made_run import environment, make_run
-from rich.console import Console
 
-from handrefine.cli.export_command import export
+from handrefine.cli.common import one_hand
+from handrefine.export.formats import export as export_run
 from handrefine.export.scene_xml import square_pixels
 from handrefine.hand.model import load_hand_model
 from handrefine.render.base import HandSurface, RenderConfig
@@ -19,6 +20,12 @@ from handrefine.views import View, ViewSet
 
 MITSUBA = Path(sys.executable).with_name("mitsuba")
 SPP = 256
+
+
+def export(folder: Path, kind: Literal["xml"], out: Path, **choice: Any) -> None:
+    export_run(one_hand(folder), kind, out, **choice)
+
+
 #: Our render is averaged over this many times as many samples, so that the difference shows the exported scene.
 REPEATS = 32
 
@@ -72,7 +79,7 @@ def test_the_mitsuba_command_renders_our_picture(runtime, run, skin, tmp_path):
     folder's 8-bit file, the exported one did.
     """
     folder, annotation = run
-    export(folder, "xml", tmp_path / "scene", frame=19, camera="odd-- name", console=Console(quiet=True))
+    export(folder, "xml", tmp_path / "scene", frame=19, camera="odd-- name")
     theirs, again = (
         rendered_by_mitsuba(tmp_path / "scene" / "scene.xml", tmp_path / f"theirs{seed}.exr", seed)
         for seed in (0, 1)
@@ -108,7 +115,7 @@ def test_a_run_without_light_shows_the_bare_reflectance(runtime, run, skin, tmp_
     before = config.read_text()
     config.write_text(before.replace("shading: radiance", "shading: albedo"))
     try:
-        export(folder, "xml", tmp_path / "scene", frame=7, camera="front", console=Console(quiet=True))
+        export(folder, "xml", tmp_path / "scene", frame=7, camera="front")
     finally:
         config.write_text(before)
     theirs = rendered_by_mitsuba(tmp_path / "scene" / "scene.xml", tmp_path / "theirs.exr")
@@ -119,7 +126,7 @@ def test_a_run_without_light_shows_the_bare_reflectance(runtime, run, skin, tmp_
 
 
 def test_paths_are_relative_and_the_folder_can_move(runtime, run, tmp_path):
-    export(run[0], "xml", tmp_path / "scene", console=Console(quiet=True))
+    export(run[0], "xml", tmp_path / "scene")
     names = {element.get("value") for element in ET.parse(tmp_path / "scene" / "scene.xml").iter("string")}
     files = {name for name in names if name and Path(name).suffix}
     assert files == {"hand.ply", "texture.png", "environment.exr"}
@@ -130,7 +137,7 @@ def test_square_pixels_see_the_same(run):
     camera = run[1].cameras[0]
     square = square_pixels(camera)
     assert square.fx == pytest.approx(square.fy)
-    points = torch.as_tensor(run[1].after.joints_world[0])
+    points = torch.as_tensor(run[1].after.joints_world[0]).double()
     scale = torch.tensor([square.fx / camera.fx, square.fy / camera.fy], dtype=torch.float64)
     torch.testing.assert_close(square.project(points), camera.project(points) * scale)
     assert abs(square.width - camera.width * scale[0]) <= 0.5

@@ -4,15 +4,23 @@ import imageio.v3 as iio
 import numpy as np
 import pytest
 from made_run import make_run
-from rich.console import Console
 from scipy.spatial.transform import Rotation
 
-from handrefine.cli.turntable_command import turntable
+from handrefine.cli.common import one_hand
 from handrefine.errors import InputError
-from handrefine.export.turntable import SCENES, scene_file, there_and_back, upright
+from handrefine.export.turntable import (
+    SCENES,
+    TurntableSettings,
+    scene_file,
+    there_and_back,
+    upright,
+    write_turntable,
+)
 from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST
 
-SILENT = Console(quiet=True)
+
+def turntable(folder, out, **settings):
+    write_turntable(one_hand(folder), out, TurntableSettings(**settings))
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +56,8 @@ def test_a_film_goes_there_and_back():
     assert there_and_back(1, 3) == [0, 0, 0]
 
 
-def test_pictures_and_animation(made, tmp_path):
-    turntable(made[0], tmp_path / "film", pictures=3, size=48, spp=4, console=SILENT)
+def test_images_and_animation(made, tmp_path):
+    turntable(made[0], tmp_path / "film", n_images=3, size=48, spp=4)
     files = sorted(path.name for path in (tmp_path / "film").iterdir())
     assert files == ["000.png", "001.png", "002.png", "turntable.webp"]
     pictures = [iio.imread(tmp_path / "film" / name).astype(float) for name in files[:3]]
@@ -63,7 +71,7 @@ def test_pictures_and_animation(made, tmp_path):
 @pytest.mark.parametrize("scene", sorted(path.stem for path in SCENES.glob("*.xml")))
 def test_every_scene_shows_the_hand_in_the_middle(made, tmp_path, scene):
     """Turning the hand by half changes the picture there, and the skin is neither black nor burnt out."""
-    turntable(made[0], tmp_path / "film", scene=scene, frame=19, pictures=2, size=64, spp=16, console=SILENT)
+    turntable(made[0], tmp_path / "film", scene=scene, frame=19, n_images=2, size=64, spp=16)
     pictures = [iio.imread(tmp_path / "film" / f"00{k}.png").astype(float) for k in (0, 1)]
     middle = pictures[0][24:44, 26:38]
     assert 60 < middle.mean() < 235
@@ -79,10 +87,10 @@ def test_bad_requests_are_told_and_leave_nothing(made, tmp_path):
         ({"scene": "moon"}, "no such scene"),
         ({"scene": str(broken)}, "cannot load the scene"),
         ({"frame": 1}, "no frame 1"),
-        ({"pictures": 0}, "at least 1"),
+        ({"n_images": 0}, "at least 1"),
     ):
         with pytest.raises(InputError, match=message):
-            turntable(made[0], tmp_path / "film", **options, console=SILENT)
+            turntable(made[0], tmp_path / "film", **options)
     assert [path.name for path in tmp_path.iterdir()] == ["broken.xml"]
 
 

@@ -10,24 +10,23 @@ import pytest
 import torch
 from handrefine.losses.energy import Compared, Energy
 from made_observations import NAMES, SIZE, observations
-from rich.console import Console
 from short_schedules import schedule
 
-from handrefine.cli.demo_command import error_monitor
-from handrefine.cli.synthesize_command import synthesize
 from handrefine.config import Config, ObjectiveConfig, TrustConfig
 from handrefine.config_files import config_from_mapping
 from handrefine.datasets.interhand26m import read_interhand26m
+from handrefine.evaluation.monitors import error_monitor
 from handrefine.hand.model import HandGeometry
 from handrefine.losses.data import mean_residual, residual_norm
 from handrefine.losses.edge import pixels_on_edges
-from handrefine.observations import Observations
-from handrefine.refinement.camera_evidence import CameraTrust
+from handrefine.pipeline import save_run
+from handrefine.preprocess.observations import Observations
 from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.refine import refine
-from handrefine.runs.writer import save_run
+from handrefine.runs.result import CameraResult
 from handrefine.scene.video_model import Prediction
 from handrefine.synthetic.truth import SyntheticSettings, load_truth
+from handrefine.synthetic.video import synthesize
 
 
 def prediction(rgb: torch.Tensor) -> Prediction:
@@ -155,13 +154,13 @@ FEW = {
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("video") / "data"
     settings = SyntheticSettings(n_cameras=5, n_frames=1, size=64, texture_size=128)
-    synthesize(folder, "right", settings, 6.0, Config(), console=Console(quiet=True))
+    synthesize(folder, ("right",), settings, 6.0, Config())
     return folder
 
 
 def with_fault(
     folder: Path, *, weigh: bool, seed: int = 0, out: Path | None = None
-) -> tuple[float, list[CameraTrust]]:
+) -> tuple[float, list[CameraResult]]:
     """The final error in mm where one camera's principal point is off by 8 px (a ninth of the image)."""
     sequence, truth = read_interhand26m(folder), load_truth(folder / "truth.npz")
     name = list(sequence.cameras)[2]
@@ -169,10 +168,11 @@ def with_fault(
     config = config_from_mapping(FEW | {"trust": {"every": 5, "weigh": weigh}, "seed": seed})
     records = []
     faulty = replace(sequence, cameras={**sequence.cameras, name: moved})
-    refinement = refine(faulty, truth.side, config, record=records.append, monitor=error_monitor(truth))
+    monitors = {truth.side: error_monitor(truth)}
+    result = refine(faulty, truth.side, config, record=records.append, monitors=monitors)
     if out is not None:
-        save_run(refinement, out)
-    return float(records[-1]["vertex_error_mm"]), refinement.camera_trusts
+        save_run(result, faulty, out)
+    return float(records[-1]["vertex_error_mm"]), list(result.cameras)
 
 
 @pytest.mark.slow
@@ -186,6 +186,6 @@ def test_one_camera_with_a_wrong_calibration_is_found_and_does_less_harm(video, 
     assert trusts[2].reason == "geometry disagrees"
     assert min(t.weight for k, t in enumerate(trusts) if k != 2) > 0.5
     written = json.loads((tmp_path / "run" / "cameras.json").read_text())
-    assert [entry["camera"] for entry in written] == [t.camera for t in trusts]
+    assert [entry["camera"] for entry in written] == [t.camera.name for t in trusts]
     assert sorted(written[2]) == ["agreement", "camera", "reason", "visible_share", "weight"]
     assert written[2]["reason"] == "geometry disagrees"

@@ -5,24 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 from short_schedules import schedule
 
-from handrefine.cli.demo_command import demo, error_monitor
-from handrefine.cli.refine_command import run
-from handrefine.cli.synthesize_command import synthesize
+from handrefine.cli.main import main
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping, config_to_mapping, load_config
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.errors import InputError
-from handrefine.progress import Record, SilentProgress
+from handrefine.evaluation.monitors import error_monitor
+from handrefine.pipeline import Task, run_task
+from handrefine.progress import Record
 from handrefine.refinement.refine import refine
 from handrefine.sequence import Side
-from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
-from handrefine.synthetic.truth_file import load_truth
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, load_truth
+from handrefine.synthetic.video import synthesize
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-QUIET = Console(quiet=True)
 SMALL = {
     "texture": {"size": 64},
     "schedule": schedule(environment=4, texture=4, joint=25),
@@ -31,7 +29,7 @@ SMALL = {
 
 def small_video(folder: Path, side: Side) -> SyntheticTruth:
     settings = SyntheticSettings(n_cameras=4, n_frames=2, size=64, texture_size=128)
-    synthesize(folder, side, settings, 10.0, Config(), console=QUIET)
+    synthesize(folder, (side,), settings, 10.0, Config())
     return load_truth(folder / "truth.npz")
 
 
@@ -44,7 +42,8 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SyntheticTrut
 def errors_mm(folder: Path, truth: SyntheticTruth, differences: dict | None = None) -> list[float]:
     records: list[Record] = []
     config = config_from_mapping(SMALL | (differences or {}))
-    refine(read_interhand26m(folder), truth.side, config, record=records.append, monitor=error_monitor(truth))
+    monitors = {truth.side: error_monitor(truth)}
+    refine(read_interhand26m(folder), truth.side, config, record=records.append, monitors=monitors)
     return [float(str(record["vertex_error_mm"])) for record in records]
 
 
@@ -97,9 +96,9 @@ def test_a_run_folder_is_complete_and_reads_back(video: tuple[Path, SyntheticTru
     folder, truth = video
     stages = {"schedule": schedule(environment=1, texture=1, joint=1)}
     config = config_from_mapping(SMALL | stages)
-    sequence = read_interhand26m(folder)
     out = tmp_path / "run"
-    refinement, metrics = run(sequence, truth.side, config, out, progress=SilentProgress())
+    result, metrics = run_task(Task(data=folder, out=out, hands=(truth.side,), config=config))
+    refined = result.hand(truth.side).after.mano
     for name in (
         "config.yaml", "annotation.npz", "texture.png", "environment.exr", "environment.json", "colour.json",
         "metrics.json", "log.jsonl", "loss.png", "overview.png",
@@ -110,8 +109,8 @@ def test_a_run_folder_is_complete_and_reads_back(video: tuple[Path, SyntheticTru
     assert metrics["iterations"] == 3
     again = read_interhand26m(folder, refined=out / "dataset").annotation(truth.side).mano
     assert again is not None
-    np.testing.assert_allclose(again.pose_aa, refinement.after.parameters.pose_aa, atol=1e-9)
-    np.testing.assert_allclose(again.trans_m, refinement.after.parameters.trans_m, atol=1e-9)
+    np.testing.assert_allclose(again.pose_aa, refined.pose_aa, atol=1e-9)
+    np.testing.assert_allclose(again.trans_m, refined.trans_m, atol=1e-9)
 
 
 @pytest.mark.slow
@@ -119,7 +118,7 @@ def test_a_run_folder_is_complete_and_reads_back(video: tuple[Path, SyntheticTru
 def test_the_demo_reaches_a_millimetre_and_a_half(side: Side, tmp_path: Path) -> None:
     import json
 
-    demo(tmp_path / "demo", side, SyntheticSettings(), 10.0, Config(), console=QUIET)
+    main(["demo", "--out", str(tmp_path / "demo"), "--hand", side])
     metrics = json.loads((tmp_path / "demo" / "run" / "metrics.json").read_text())
     assert metrics["vertex_error_mm"]["before"] == pytest.approx(10.0, abs=0.01)
     assert metrics["vertex_error_mm"]["after"] <= 1.5
@@ -132,8 +131,7 @@ REAL_CAPTURE = os.environ.get("HANDREFINE_REAL_CAPTURE")
 @pytest.mark.skipif(REAL_CAPTURE is None, reason="HANDREFINE_REAL_CAPTURE names no dataset folder")
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_a_real_capture_agrees_better_with_its_masks(side: Side, tmp_path: Path) -> None:
-    sequence = read_interhand26m(Path(str(REAL_CAPTURE)))
-    _, metrics = run(sequence, side, Config(), tmp_path / "run", progress=SilentProgress())
+    _, metrics = run_task(Task(data=Path(str(REAL_CAPTURE)), out=tmp_path / "run", hands=(side,)))
     precision, recall = metrics["mask_precision"], metrics["mask_recall"]
     assert isinstance(precision, dict)
     assert isinstance(recall, dict)

@@ -4,19 +4,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from rich.console import Console
+from handrefine.losses.energy import Energy
 from short_schedules import schedule
 
-from handrefine.cli.synthesize_command import synthesize
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.datasets.interhand26m import read_interhand26m
-from handrefine.losses.energy import Energy
 from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.problem import Job, prepare
 from handrefine.refinement.restart import SecondStart, between_neighbours
 from handrefine.refinement.view_batches import Batch
 from handrefine.synthetic.truth import SyntheticSettings
+from handrefine.synthetic.video import synthesize
 
 FRAMES = 4
 #: Angles of the middle finger's three joints: bent far back.
@@ -28,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video whose annotation is the truth."""
     data = tmp_path_factory.mktemp("second") / "data"
     settings = SyntheticSettings(n_cameras=4, n_frames=FRAMES, size=48, texture_size=128)
-    synthesize(data, "right", settings, 0.0, Config(), console=Console(quiet=True))
+    synthesize(data, ("right",), settings, 0.0, Config())
     return data
 
 

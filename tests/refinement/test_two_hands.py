@@ -7,27 +7,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
 from short_schedules import schedule
 
-from handrefine.cli.both_hands_command import run_both
-from handrefine.cli.demo_command import error_monitor
-from handrefine.cli.evaluate_command import evaluate_run
-from handrefine.cli.synthesize_command import synthesize
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.errors import InputError
+from handrefine.evaluate_run import evaluate_against_truth
 from handrefine.evaluation.held_out import measure_holdout, split_off
+from handrefine.evaluation.monitors import error_monitor
 from handrefine.hand.model import load_hand_model, mirrors
-from handrefine.progress import SilentProgress
+from handrefine.pipeline import Task, run_task
 from handrefine.refinement.problem import prepare
-from handrefine.refinement.refine import Refinement, refine_hands
+from handrefine.refinement.refine import refine
+from handrefine.runs.result import RunResult
+from handrefine.runs.write_back import refined_annotation
 from handrefine.sequence import HandSequence, Side
-from handrefine.synthetic.truth import SyntheticSettings
-from handrefine.synthetic.truth_file import load_truth
+from handrefine.synthetic.truth import SyntheticSettings, load_truth
+from handrefine.synthetic.video import synthesize
 
-QUIET = Console(quiet=True)
+BOTH: tuple[Side, Side] = ("right", "left")
 HELD_OUT = "04"
 
 
@@ -41,7 +40,7 @@ def config(iterations: int, **more: object) -> Config:
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("both") / "data"
     settings = SyntheticSettings(n_cameras=5, n_frames=2, size=64, texture_size=128)
-    synthesize(folder, "both", settings, 10.0, Config(), console=QUIET)
+    synthesize(folder, BOTH, settings, 10.0, Config())
     return folder
 
 
@@ -51,20 +50,17 @@ def sequence(data: Path) -> HandSequence:
 
 
 @pytest.fixture(scope="module")
-def run(data: Path, sequence: HandSequence, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """One run of both hands, with a held-out camera; the folder and the results."""
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunResult]:
+    """One run of both hands, with a held-out camera; the folder and the result."""
     out = tmp_path_factory.mktemp("run") / "run"
-    fitted, held_out = split_off(sequence, [HELD_OUT])
-    sides: tuple[Side, Side] = ("right", "left")
-    monitors = {side: error_monitor(load_truth(data / "truth.npz", side)) for side in sides}
-    refinements, _ = run_both(
-        fitted, config(35), out, held_out=held_out, progress=SilentProgress(), monitors=monitors
-    )
-    evaluate_run(out, data / "truth.npz", console=QUIET)
-    return out, refinements
+    monitors = {side: error_monitor(load_truth(data / "truth.npz", side)) for side in BOTH}
+    task = Task(data=data, out=out, hands=BOTH, held_out=(HELD_OUT,), config=config(35))
+    result, _ = run_task(task, monitors=monitors)
+    evaluate_against_truth(out, data / "truth.npz")
+    return out, result
 
 
-def test_both_hands_come_closer(run: tuple[Path, dict]) -> None:
+def test_both_hands_come_closer(run: tuple[Path, RunResult]) -> None:
     metrics = json.loads((run[0] / "metrics.json").read_text())
     errors = [metrics["hands"][side]["vertex_error_mm"] for side in ("right", "left")]
     for error in errors:
@@ -74,9 +70,9 @@ def test_both_hands_come_closer(run: tuple[Path, dict]) -> None:
     assert metrics["vertex_error_mm"]["after"] == pytest.approx(mean)
 
 
-def test_every_hand_has_a_complete_run_folder(run: tuple[Path, dict]) -> None:
-    out, refinements = run
-    for side in ("right", "left"):
+def test_every_hand_has_a_complete_run_folder(run: tuple[Path, RunResult]) -> None:
+    out, result = run
+    for side in BOTH:
         for name in (
             "config.yaml", "annotation.npz", "texture.png", "environment.exr", "colour.json", "metrics.json",
             "log.jsonl", "loss.png", "overview.png", "report.html", "holdout.json",
@@ -86,21 +82,21 @@ def test_every_hand_has_a_complete_run_folder(run: tuple[Path, dict]) -> None:
         last = json.loads((out / side / "log.jsonl").read_text().splitlines()[-1])
         error_mm = json.loads((out / side / "metrics.json").read_text())["vertex_error_mm"]["after"]
         assert last["vertex_error_mm"] == pytest.approx(error_mm, abs=0.2)
-    assert {key[1] for key in refinements["left"].observations.keys} == {"00", "01", "02", "03"}
+    assert {view.camera for view in result.hand("left").views} == {"00", "01", "02", "03"}
 
 
-def test_both_annotations_are_written_back(run: tuple[Path, dict], data: Path) -> None:
-    out, refinements = run
+def test_both_annotations_are_written_back(run: tuple[Path, RunResult], data: Path) -> None:
+    out, result = run
     again = read_interhand26m(data, refined=out / "dataset")
-    for side, refinement in refinements.items():
-        mano = again.annotation(side).mano
+    for hand in result.hands:
+        mano = again.annotation(hand.side).mano
         assert mano is not None
-        np.testing.assert_allclose(mano.pose_aa, refinement.after.parameters.pose_aa, atol=1e-9)
-        np.testing.assert_allclose(mano.trans_m, refinement.after.parameters.trans_m, atol=1e-9)
-        np.testing.assert_allclose(mano.shape, refinement.after.parameters.shape, atol=1e-9)
+        np.testing.assert_allclose(mano.pose_aa, hand.after.mano.pose_aa, atol=1e-9)
+        np.testing.assert_allclose(mano.trans_m, hand.after.mano.trans_m, atol=1e-9)
+        np.testing.assert_allclose(mano.shape, hand.after.mano.shape, atol=1e-9)
 
 
-def test_a_held_out_camera_sees_the_gain(run: tuple[Path, dict]) -> None:
+def test_a_held_out_camera_sees_the_gain(run: tuple[Path, RunResult]) -> None:
     report = json.loads((run[0] / "holdout.json").read_text())
     assert [(entry["camera"], entry["frame"]) for entry in report["cameras"]] == [(HELD_OUT, None)]
     mean = report["mean"]
@@ -109,8 +105,8 @@ def test_a_held_out_camera_sees_the_gain(run: tuple[Path, dict]) -> None:
     assert json.loads((run[0] / "metrics.json").read_text())["holdout"] == mean
 
 
-def poses(refinements: dict[Side, Refinement]) -> np.ndarray:
-    return np.stack([of.after.parameters.pose_aa for of in refinements.values()])
+def poses(result: RunResult) -> np.ndarray:
+    return np.stack([hand.after.mano.pose_aa for hand in result.hands])
 
 
 def test_a_held_out_image_does_not_change_the_result(sequence: HandSequence) -> None:
@@ -122,10 +118,10 @@ def test_a_held_out_image_does_not_change_the_result(sequence: HandSequence) -> 
     results, reports = [], []
     for video in (sequence, replace(sequence, images=images)):
         fitted, held_out = split_off(video, [HELD_OUT])
-        results.append(refine_hands(fitted, ("right",), config(2)))
-        reports.append(measure_holdout(list(results[-1].values()), held_out).together)
+        results.append(refine(fitted, "right", config(2)))
+        reports.append(measure_holdout(results[-1], held_out).together)
     np.testing.assert_allclose(poses(results[0]), poses(results[1]), atol=1e-6)
-    errors = [report["mean"]["photometric_error"]["after"] for report in reports]  # pyright: ignore
+    errors = [report["mean"]["photometric_error"]["after"] for report in reports]
     assert errors[1] > 1.5 * errors[0]
 
 
@@ -133,30 +129,28 @@ def test_a_hand_may_be_missing_at_some_frames(sequence: HandSequence) -> None:
     left = sequence.annotation("left")
     without = replace(left, mano_valid=np.array([False, True]), joints_world=None, joint_valid=None)
     partly = replace(sequence, annotations={**sequence.annotations, "left": without})
-    refinements = refine_hands(partly, ("right", "left"), config(2))
-    assert refinements["right"].frames == sequence.frames
-    assert refinements["left"].frames == sequence.frames[1:]
-    assert {frame for frame, _ in refinements["left"].observations.keys} == {0}
-    seen = refinements["right"]
-    by_hand = seen.observations.views.split(seen.after.prediction.by_hand)
-    of_left = [picture[..., 1].max() for picture in by_hand]
-    for (frame, _), most in zip(seen.observations.keys, of_left, strict=True):
-        assert (most > 0.9) if frame == 1 else (most < 0.02)
-    again = refinements["left"].annotation()
+    result = refine(partly, BOTH, config(2))
+    right, left = result.hands
+    assert right.frames == sequence.frames
+    assert left.frames == sequence.frames[1:]
+    assert {view.frame for view in left.views} == {sequence.frames[1]}
+    for view in right.views:
+        of_left = (view.after.coverage - view.after.own_coverage).max()
+        assert (of_left > 0.9) if view.frame == sequence.frames[1] else (of_left < 0.02)
+    again = refined_annotation(left, partly)
     assert again.mano_valid is not None
     assert again.mano_valid.tolist() == [False, True]
-    assert np.isfinite(refinements["left"].after.parameters.pose_aa).all()
+    assert np.isfinite(left.after.mano.pose_aa).all()
 
 
 def test_hands_may_share_a_shape_and_a_texture(sequence: HandSequence) -> None:
     shared = config(2, hands={"shared_shape": True, "shared_texture": True})
-    refinements = refine_hands(sequence, ("right", "left"), shared)
-    right, left = refinements["right"], refinements["left"]
-    np.testing.assert_array_equal(right.after.parameters.shape, left.after.parameters.shape)
+    right, left = refine(sequence, BOTH, shared).hands
+    np.testing.assert_array_equal(right.after.mano.shape, left.after.mano.shape)
     np.testing.assert_array_equal(right.textures, left.textures)
-    start = np.mean([of.start.parameters.shape for of in (right, left)], axis=(0, 1))
-    assert 0 < np.abs(right.after.parameters.shape[0] - start).max() < 1.0
-    model = right.job.model
+    start = np.mean([of.before.mano.shape for of in (right, left)], axis=(0, 1))
+    assert 0 < np.abs(right.after.mano.shape[0] - start).max() < 1.0
+    model = prepare(sequence, BOTH, shared).model
     assert len(list(model.variables("shape"))) == 1
     assert len(list(model.variables("articulation"))) == 2
 
@@ -168,7 +162,7 @@ def test_what_shared_betas_mean_depends_on_the_models(sequence: HandSequence) ->
     assert not mirrors(left, right)
     alone = config(1, frame_coupling="independent", objective={"lambda_prior": 0}, hands={"shared_shape": True})
     with pytest.raises(InputError, match="shape and a texture of their own"):
-        prepare(sequence, ("right", "left"), alone)
+        prepare(sequence, BOTH, alone)
 
 
 def test_one_must_be_left_to_fit(sequence: HandSequence) -> None:
@@ -181,11 +175,11 @@ def test_one_must_be_left_to_fit(sequence: HandSequence) -> None:
 @pytest.mark.slow
 def test_two_hands_reach_a_millimetre_and_a_fifth(tmp_path: Path) -> None:
     settings = SyntheticSettings(n_cameras=8, n_frames=4, size=128)
-    synthesize(tmp_path / "data", "both", settings, 10.0, Config(), console=QUIET)
+    synthesize(tmp_path / "data", BOTH, settings, 10.0, Config())
     torch.set_num_threads(1)
-    run_both(read_interhand26m(tmp_path / "data"), Config(), tmp_path / "run", progress=SilentProgress())
-    metrics = evaluate_run(tmp_path / "run", tmp_path / "data" / "truth.npz", console=QUIET)
+    run_task(Task(data=tmp_path / "data", out=tmp_path / "run", hands=BOTH))
+    metrics = evaluate_against_truth(tmp_path / "run", tmp_path / "data" / "truth.npz")
     hands = metrics["hands"]
     assert isinstance(hands, dict)
-    for side in ("right", "left"):
+    for side in BOTH:
         assert hands[side]["vertex_error_mm"]["after"] <= 1.2

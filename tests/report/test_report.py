@@ -16,9 +16,11 @@ from handrefine.mesh import MeshTopology
 from handrefine.report import write_report
 from handrefine.report.appearance import DIFFUSE_BANDS, SPHERE_PX, atlas_texels, lit_sphere
 from handrefine.report.charts import loss_charts
-from handrefine.report.normals import normal_picture
-from handrefine.report.pictures import contour_path, signed_residual
-from handrefine.runs.view_images import HAND, NOT_HAND, UNKNOWN, ViewPictures, read_view, read_view_index
+from handrefine.report.normals import normal_image
+from handrefine.report.view_panels import contour_path, signed_residual
+from handrefine.runs.reader import open_run
+from handrefine.runs.result import HAND, NOT_HAND, UNKNOWN
+from handrefine.runs.view_files import ViewImages
 from handrefine.sequence import Camera
 from handrefine.spherical import latlong_directions, latlong_solid_angles, sh_basis
 
@@ -34,11 +36,16 @@ SECTIONS = {
     "colour",
     "configuration",
 }
+#: What the page is made of, besides metrics.json; all of these have to be there.
+SHOWN = (
+    *("annotation.npz", "colour.json", "config.yaml", "environment.json", "log.jsonl", "texture.png"),
+    *("texture_seen.png", "texture_stages", "views", "warnings.json"),
+)
 VOID = {"meta", "link", "img", "input", "br"}
 
 
 class Outline(HTMLParser):
-    """Checks that elements nest, and gathers ids, links, pictures and everything that could be loaded."""
+    """Checks that elements nest, and gathers ids, links, images and everything that could be loaded."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -99,7 +106,7 @@ def test_shows_every_section_and_needs_no_other_file(run: Path) -> None:
     assert "url(" not in text
 
 
-def test_says_in_words_what_pictures_show_and_decodes_them_late(run: Path) -> None:
+def test_says_in_words_what_images_show_and_decodes_them_late(run: Path) -> None:
     images = outline(run / "report.html").images
     # A view: the image, and renders, residuals and normals before and after, and labels.
     assert len(images) == 4 * 8 + 1 + 1 + 2 + 1 + 2
@@ -120,8 +127,7 @@ def test_figures_of_the_folder_are_on_the_page(run: Path) -> None:
 def test_every_missing_or_broken_piece_is_a_note(tmp_path: Path) -> None:
     run = tmp_path / "run"
     write_example_run(run, frames=1, cameras=1, size=24, texture=16)
-    pieces = [path for path in sorted(run.iterdir()) if path.name not in ("metrics.json", "report.html")]
-    assert len(pieces) == 10
+    pieces = [run / name for name in SHOWN]
     for piece in pieces:
         copy = tmp_path / f"without {piece.name}"
         shutil.copytree(run, copy)
@@ -186,13 +192,13 @@ def test_a_folder_with_metrics_alone_still_makes_a_page(tmp_path: Path) -> None:
     assert page.images == []
 
 
-def test_a_view_whose_picture_is_lost_is_left_out(run: Path, tmp_path: Path) -> None:
+def test_a_view_whose_image_is_lost_is_left_out(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "run"
     shutil.copytree(run, copy)
     (copy / "views" / "frame100_camcam 00_after.png").unlink()
     text = write_report(copy).read_text()
     assert text.count('<article class="view"') == 3
-    assert "The pictures of frame 100, camera cam 00 cannot be shown" in text
+    assert "The images of frame 100, camera cam 00 cannot be shown" in text
 
 
 def test_a_folder_that_is_no_run_is_refused_and_nothing_written(tmp_path: Path) -> None:
@@ -202,9 +208,10 @@ def test_a_folder_that_is_no_run_is_refused_and_nothing_written(tmp_path: Path) 
 
 
 def test_views_come_back_as_they_were_written(run: Path) -> None:
-    entries = read_view_index(run)
+    hand = open_run(run).only_hand()
+    entries = hand.views
     assert [(e.frame, e.camera) for e in entries] == [(f, c) for f in (100, 103) for c in ("cam 00", "cam 01")]
-    view = read_view(run, entries[0])
+    view = hand.view_images(entries[0])
     assert set(np.unique(view.label)) <= {NOT_HAND, UNKNOWN, HAND}
     assert (view.label[:16] == UNKNOWN).all()
     assert 0.02 < (view.after[..., 3] == 255).mean() < 0.9
@@ -214,7 +221,7 @@ def test_views_come_back_as_they_were_written(run: Path) -> None:
 def test_normals_of_a_sphere_point_away_from_its_middle() -> None:
     verts, faces = icosphere(4)
     camera = Camera("c", 80, 60, 200.0, 200.0, 40.0, 30.0, np.eye(3), np.array([0.0, 0, 10]))
-    picture, covered = normal_picture(verts, verts, faces, camera)
+    picture, covered = normal_image(verts, verts, faces, camera)
     # The silhouette of a unit sphere at distance 10: a disc of radius f / sqrt(99).
     radius_px = 200 / math.sqrt(99)
     assert covered.sum() == pytest.approx(math.pi * radius_px**2, rel=0.01)
@@ -235,10 +242,10 @@ def test_the_nearest_surface_is_seen() -> None:
     normals = np.repeat([[0.0, 0, -1], [1.0, 0, 0]], 4, axis=0)
     camera = Camera("c", 20, 20, 20.0, 20.0, 10.0, 10.0, np.eye(3), np.array([0.0, 0, 4]))
     for order in (faces, faces[::-1]):
-        picture, covered = normal_picture(verts, normals, order, camera)
+        picture, covered = normal_image(verts, normals, order, camera)
         assert covered.sum() == 100
         assert (picture[covered] == [128, 128, 255]).all()
-    behind = normal_picture(verts, normals, faces, Camera("b", 8, 8, 9.0, 9.0, 4.0, 4.0, np.eye(3), np.zeros(3)))
+    behind = normal_image(verts, normals, faces, Camera("b", 8, 8, 9.0, 9.0, 4.0, 4.0, np.eye(3), np.zeros(3)))
     assert behind[1].any()  # the far square alone: the near one holds the camera's own plane
 
 
@@ -247,19 +254,19 @@ def test_the_residual_is_signed_and_follows_the_labels() -> None:
     label = np.array([[HAND, NOT_HAND, UNKNOWN, UNKNOWN]] * 4, np.uint8)
     rendered = np.full((4, 4, 4), 132, np.uint8)
     rendered[..., 3] = [255, 255, 255, 0]
-    residual = signed_residual(ViewPictures(image, label, rendered, rendered), rendered)
-    red_over_blue = residual.picture[..., 0].astype(int) - residual.picture[..., 2]
+    residual = signed_residual(ViewImages(image, label, rendered, rendered), rendered)
+    red_over_blue = residual.image[..., 0].astype(int) - residual.image[..., 2]
     assert (red_over_blue[:, :3] > 0).all()
     # 32 levels brighter are half strength; a render where there should be black is 132; unknown is faint.
-    assert residual.picture[0, :, 3].tolist() == [128, 255, 38, 0]
+    assert residual.image[0, :, 3].tolist() == [128, 255, 38, 0]
     assert residual.mean_levels == pytest.approx((32 + 132) / 2)
     nothing_known = np.full_like(label, UNKNOWN)
-    free = signed_residual(ViewPictures(image, nothing_known, rendered, rendered), rendered)
-    assert free.picture[0, :, 3].tolist() == [128, 128, 128, 0]
+    free = signed_residual(ViewImages(image, nothing_known, rendered, rendered), rendered)
+    assert free.image[0, :, 3].tolist() == [128, 128, 128, 0]
     assert free.mean_levels == pytest.approx(32)
-    dark = signed_residual(ViewPictures(image, label, rendered, rendered), np.zeros_like(rendered))
-    assert dark.picture[0, 0, 2] > dark.picture[0, 0, 0]
-    assert dark.picture[0, :, 3].tolist() == [255, 0, 0, 0]
+    dark = signed_residual(ViewImages(image, label, rendered, rendered), np.zeros_like(rendered))
+    assert dark.image[0, 0, 2] > dark.image[0, 0, 0]
+    assert dark.image[0, :, 3].tolist() == [255, 0, 0, 0]
 
 
 def test_the_contour_runs_where_half_a_pixel_is_covered() -> None:

@@ -11,9 +11,10 @@ import pytest
 from example_run import write_example_run
 from headless import Page, browser_path, open_browser
 
+from handrefine.files import read_json, write_json
 from handrefine.report import write_report
 from handrefine.runs.annotation_file import read_annotation_npz, write_annotation_npz
-from handrefine.runs.view_images import read_view_index, write_view_index
+from handrefine.runs.layout import RunLayout
 
 pytestmark = pytest.mark.skipif(browser_path() is None, reason="no Chromium on this machine")
 #: Limits of a page with 160 views, as of a run with 16 cameras and 10 frames.
@@ -22,7 +23,7 @@ LARGEST_MB, WRITTEN_S, OPENS_S = 15, 20, 2
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = tmp_path_factory.mktemp("run")
+    run = tmp_path_factory.mktemp("browser") / "run"
     write_example_run(run)
     return write_report(run)
 
@@ -46,7 +47,7 @@ def clip(page: Page, selector: str) -> str:
     return page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).clipPath")
 
 
-def test_opens_without_a_complaint_and_loads_every_picture(page: Page) -> None:
+def test_opens_without_a_complaint_and_loads_every_image(page: Page) -> None:
     loaded = page.evaluate(
         """(async () => {
             for (const image of document.images) { image.scrollIntoView(); await image.decode(); }
@@ -155,13 +156,15 @@ def test_a_page_of_160_views_is_small_and_opens_at_once(browser: Page, tmp_path:
 
 def many_views(run: Path, count: int) -> None:
     """Repeat the views of a run under further cameras' names."""
-    entries, annotation = list(read_view_index(run)), read_annotation_npz(run / "annotation.npz")
+    layout = RunLayout(run)
+    entries, annotation = read_json(layout.view_index), read_annotation_npz(layout.annotation)
     cameras = {camera.name: camera for camera in annotation.cameras}
-    copies = [replace(entries[k % len(entries)], camera=f"copy {k}") for k in range(len(entries), count)]
+    copies = [{**entries[k % len(entries)], "camera": f"copy {k}"} for k in range(len(entries), count)]
     for k, copy in enumerate(copies, start=len(entries)):
         original = entries[k % len(entries)]
-        cameras[copy.camera] = replace(cameras[original.camera], name=copy.camera)
-        for name in ("image", "label", "before", "after"):
-            shutil.copy(run / "views" / f"{original.stem}_{name}.png", run / "views" / f"{copy.stem}_{name}.png")
-    write_annotation_npz(run / "annotation.npz", replace(annotation, cameras=tuple(cameras.values())))
-    write_view_index(run, [*entries, *copies])
+        cameras[copy["camera"]] = replace(cameras[original["camera"]], name=copy["camera"])
+        for kind in ("image", "label", "before", "after"):
+            there, here = (layout.view(of["frame"], of["camera"], kind) for of in (original, copy))
+            shutil.copy(there, here)
+    write_annotation_npz(layout.annotation, replace(annotation, cameras=tuple(cameras.values())))
+    write_json(layout.view_index, [*entries, *copies])

@@ -9,14 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology
-from handrefine.runs.annotation_file import (
-    SHAPES,
-    HandState,
-    RunAnnotation,
-    read_annotation_npz,
-    write_annotation_npz,
-)
-from handrefine.sequence import Camera, ManoParameters
+from handrefine.runs.annotation_file import OPTIONAL, SHAPES, read_annotation_npz, write_annotation_npz
+from handrefine.runs.result import HandState, RunAnnotation
+from handrefine.sequence import Camera, FrameId, FrameIndex, ManoParameters
 
 
 def state(rng: np.random.Generator, frames: int, vertices: int) -> HandState:
@@ -52,13 +47,15 @@ def annotation(frames: int = 3) -> RunAnnotation:
     )
     return RunAnnotation(
         side="left",
-        frames=tuple(100 + 7 * k for k in range(frames)),
+        frames=tuple(FrameId(100 + 7 * k) for k in range(frames)),
         before=state(rng, frames, 9),
         after=state(rng, frames, 9),
         topology=topology,
         cameras=cameras,
-        views=((0, "cam ü"), (0, "400012"), (frames - 1, "400012")),
+        views=tuple((FrameIndex(k), name) for k, name in ((0, "cam ü"), (0, "400012"), (frames - 1, "400012"))),
         hand_model="open hand",
+        open_hand=True,
+        other_joints_world=rng.normal(size=(frames, 21, 3)).astype(np.float32),
     )
 
 
@@ -96,9 +93,15 @@ def test_a_run_without_views_is_read_back(tmp_path):
 def test_the_documented_arrays_are_those_in_the_file(tmp_path):
     write_annotation_npz(tmp_path / "annotation.npz", annotation())
     with np.load(tmp_path / "annotation.npz") as archive:
-        assert set(archive.files) == {*SHAPES, "format", "version"}
+        assert set(archive.files) == {*SHAPES, *OPTIONAL, "format", "version"}
     conventions = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text(encoding="utf-8")
-    assert [name for name in SHAPES if f"`{name}`" not in conventions] == []
+    assert [name for name in (*SHAPES, *OPTIONAL) if f"`{name}`" not in conventions] == []
+
+
+def test_a_file_of_an_earlier_version_lacks_what_is_optional(tmp_path):
+    edited(tmp_path / "annotation.npz", open_hand=None, other_joints_world=None)
+    again = read_annotation_npz(tmp_path / "annotation.npz")
+    assert_same(replace(annotation(), other_joints_world=None), again)
 
 
 def edited(path, **changes: object) -> None:
@@ -116,6 +119,7 @@ def edited(path, **changes: object) -> None:
         ({"faces": None}, "lacks arrays"),
         ({"after_pose_aa": np.zeros((3, 45))}, "wrong shape"),
         ({"after_verts_world": np.zeros((3, 8, 3), np.float32)}, "wrong shape"),
+        ({"other_joints_world": np.zeros((2, 21, 3))}, "wrong shape"),
         ({"side": "middle"}, "unknown side"),
         ({"view_camera": np.array([0, 1, 2])}, "not there"),
         ({"faces": np.array([{"code": print}], dtype=object)}, "cannot be read"),

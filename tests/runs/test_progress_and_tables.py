@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from handrefine.cli.progress import LogProgress, RichProgress, describe, progress_for
-from handrefine.cli.tables import MEASURES, before_after_table
+from handrefine.cli.tables import before_after_table
+from handrefine.evaluation.measures import MEASURES
 from handrefine.progress import SilentProgress
 from handrefine.runs.loss_curves import loss_curves
 

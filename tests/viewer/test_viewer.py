@@ -13,11 +13,12 @@ from headless import browser_path, open_browser
 from made_run import FRAMES, make_run
 from rich.console import Console
 
-from handrefine.cli.view_command import view, viewer_content
+from handrefine.cli.common import one_hand
+from handrefine.cli.main import parse
 from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
-from handrefine.synthetic.truth import SyntheticSettings, make_truth
-from handrefine.synthetic.truth_file import save_truth
+from handrefine.synthetic.truth import SyntheticSettings, make_truth, save_truth
+from handrefine.viewer.content import viewer_content
 from handrefine.viewer.scene import corners_world, joint_lines, pyramid_lines
 from handrefine.viewer.server import Viewer
 
@@ -56,7 +57,7 @@ def test_bones_run_from_the_wrist_to_every_tip(made):
 def test_a_missing_viser_is_told(made, monkeypatch):
     monkeypatch.setitem(sys.modules, "viser", None)
     with pytest.raises(InputError, match=r"handrefine\[view\]"):
-        view(made[0], browser=False, console=Console(quiet=True))
+        parse(["view", str(made[0]), "--no-browser"])(Console(quiet=True))
 
 
 def test_a_truth_of_another_video_is_refused(made, tmp_path):
@@ -64,20 +65,21 @@ def test_a_truth_of_another_video_is_refused(made, tmp_path):
     save_truth(
         tmp_path / "truth.npz", make_truth(hand, hand.default_skin()[::32, ::32], SyntheticSettings(size=16))
     )
-    with pytest.raises(InputError, match="another video"):
-        viewer_content(made[0], tmp_path / "truth.npz")
+    with pytest.raises(InputError, match="another video") as refused:
+        parse(["view", str(made[0]), "--no-browser", "--truth", str(tmp_path / "truth.npz")])(Console(quiet=True))
+    assert str(tmp_path / "truth.npz") in str(refused.value)
 
 
 def test_pictures_of_the_run_are_found(tmp_path):
     write_example_run(tmp_path / "run")
-    content = viewer_content(tmp_path / "run", None)
-    assert {key[0] for key in content.pictures} == {0, 1}
-    assert {key[1] for key in content.pictures} == {camera.name for camera in content.cameras}
+    content = viewer_content(one_hand(tmp_path / "run"))
+    assert {key[0] for key in content.images} == {0, 1}
+    assert {key[1] for key in content.images} == {camera.name for camera in content.cameras}
 
 
 def test_the_page_loads_and_the_film_plays(made, free_port):
     pytest.importorskip("viser", reason="the extra [view] is not installed")
-    viewer = Viewer(viewer_content(made[0], None), port=free_port)
+    viewer = Viewer(viewer_content(one_hand(made[0])), port=free_port)
     try:
         with urllib.request.urlopen(viewer.url, timeout=10) as page:
             assert page.status == 200
@@ -97,7 +99,7 @@ def test_the_page_loads_and_the_film_plays(made, free_port):
 def test_a_browser_shows_the_page_and_connects(made, free_port, tmp_path):
     """The page's program runs, talks to the server, and needs nothing from elsewhere."""
     pytest.importorskip("viser", reason="the extra [view] is not installed")
-    viewer = Viewer(viewer_content(made[0], None), port=free_port)
+    viewer = Viewer(viewer_content(one_hand(made[0])), port=free_port)
     try:
         with open_browser(tmp_path / "profile") as page:
             page.open(viewer.url)
@@ -118,7 +120,7 @@ def test_everything_can_be_switched_on(made, tmp_path, free_port):
     from dataclasses import replace
 
     write_example_run(tmp_path / "run")
-    content = viewer_content(tmp_path / "run", None)
+    content = viewer_content(one_hand(tmp_path / "run"))
     viewer = Viewer(replace(content, truth_verts_world=content.states["after"].verts_world), port=free_port)
     try:
         viewer._which.value, viewer._colour.value, viewer._joints.value = "both", "error", True
@@ -129,10 +131,10 @@ def test_everything_can_be_switched_on(made, tmp_path, free_port):
         }
         assert "after: mean vertex error **0.00 mm**" in viewer._text.content
         for camera in viewer._cameras:
-            assert {k: node.visible for k, node in camera.pictures.items()} == {0: False, 1: True}
+            assert {k: node.visible for k, node in camera.images.items()} == {0: False, 1: True}
     finally:
         viewer.stop()
 
 
 def test_frames_are_the_datasets_own(made):
-    assert viewer_content(made[0], None).frames == FRAMES
+    assert viewer_content(one_hand(made[0])).frames == FRAMES

@@ -5,9 +5,10 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tyro
 from pydantic import ValidationError
@@ -15,12 +16,36 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
-from handrefine.cli.arguments import COMMANDS, Command
+import handrefine
+from handrefine.cli.deprecated import renewed
 from handrefine.config_files import load_config
 from handrefine.errors import InputError
 
 HELP = "Refine the 3D annotations of multi-view hand videos by differentiable ray tracing."
 USAGE_ERROR, INTERRUPTED = 2, 130
+#: A parsed command line, ready to run.
+Command = Callable[[Console], None]
+
+
+class _Entry(NamedTuple):
+    """A command: module and class within `handrefine.cli`, which are imported only when they are wanted."""
+
+    place: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": _Entry("demo.Demo", "synthesize, refine, evaluate"),
+    "synthesize": _Entry("synthesize.Synthesize", "a video with exact truth and an imperfect annotation"),
+    "refine": _Entry("refine.Refine", "refine the annotation of one hand, or of both in one scene"),
+    "evaluate": _Entry("evaluate.Evaluate", "a finished run against the truth, or on cameras that it never saw"),
+    "fit": _Entry("fit.Fit", "MANO parameters from 3D joints"),
+    "export": _Entry("export.Export", "a Mitsuba scene, meshes, arrays, or InterHand2.6M's files"),
+    "turntable": _Entry("turntable.Turntable", "the refined hand turning, as images and an animation"),
+    "view": _Entry("view.View", "the hand over time in a browser, in 3D"),
+    "report": _Entry("report.Report", "one HTML page that shows a run"),
+    "doctor": _Entry("doctor.Doctor", "what this machine has and lacks"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,8 +59,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         handlers=[RichHandler(console=errors, show_path=debug, show_time=debug)],
     )
     logging.getLogger("handrefine").setLevel(logging.DEBUG if debug else logging.INFO)
+    if arguments == ["--version"]:
+        print(f"handrefine {handrefine.__version__}")
+        return
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        raise SystemExit(0 if arguments else USAGE_ERROR)
+    arguments, messages = renewed(arguments)
+    for message in messages:
+        errors.print(f"[yellow]deprecated:[/] {escape(message)}", highlight=False, soft_wrap=True)
     try:
-        _parse(arguments)(Console())
+        parse(arguments)(Console())
     except InputError as error:
         if debug:
             traceback.print_exc()
@@ -46,23 +80,29 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(INTERRUPTED) from None
 
 
-def _parse(arguments: list[str]) -> Command:
-    """The command with its options, on top of the configuration file if one is named."""
+def parse(arguments: list[str]) -> Command:
+    """The command with its options, on top of the configuration file if one is named.
+
+    Raises:
+        InputError: there is no such command, or an option has an invalid value.
+    """
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "100")
-    if not arguments or arguments[0] not in COMMANDS:
-        return tyro.extras.subcommand_cli_from_dict(COMMANDS, prog="handrefine", description=HELP, args=arguments)
-    command = COMMANDS[arguments[0]]
+    name, *options = arguments
+    if name not in COMMANDS:
+        raise InputError(f"there is no command {name!r}", expected=f"one of {', '.join(COMMANDS)}")
+    module, cls = COMMANDS[name].place.split(".")
+    command = getattr(import_module(f"handrefine.cli.{module}"), cls)
     try:
-        return tyro.cli(
-            command,
-            prog=f"handrefine {arguments[0]}",
-            default=_defaults(command, arguments),
-            args=arguments[1:],
-        )
+        return tyro.cli(command, prog=f"handrefine {name}", default=_defaults(command, options), args=options)
     except ValidationError as error:
         faults = [f"{e['loc'][-1] if e['loc'] else ''}: {e['msg']}, found {e['input']!r}" for e in error.errors()]
         raise InputError("an option has an invalid value", found="; ".join(faults)) from error
+
+
+def _overview() -> str:
+    commands = "".join(f"  {name:<12}{entry.summary}\n" for name, entry in COMMANDS.items())
+    return f"usage: handrefine [-h] [--version] COMMAND ...\n\n{HELP}\n\n{commands}\n`COMMAND --help` tells more."
 
 
 def _defaults(command: type, arguments: list[str]) -> Any:

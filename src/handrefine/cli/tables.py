@@ -2,45 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 from rich.table import Table
 
+from handrefine.evaluation.measures import HOLDOUT_MEASURES, MEASURES, Measure
+
 Metrics = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """How a key of `metrics.json` is shown. `scale` turns the stored number into the shown one.
-
-    change: `relative` in percent of the value before, `absolute` in the measure's own unit (`points` of percent).
-    """
-
-    name: str
-    unit: str
-    digits: int
-    better: Literal["lower", "higher"]
-    missing: str
-    scale: float = 1.0
-    change: Literal["relative", "absolute"] = "relative"
-
-
-MEASURES: dict[str, Measure] = {
-    "vertex_error_mm": Measure("mean vertex error", "mm", 2, "lower", "no truth"),
-    "joint_error_mm": Measure("mean joint error", "mm", 2, "lower", "no truth"),
-    "reprojection_px": Measure("mean reprojection error", "px", 2, "lower", "no truth"),
-    "mask_precision": Measure("mask precision", "%", 1, "higher", "no mask", 100.0, "absolute"),
-    "mask_recall": Measure("mask recall", "%", 1, "higher", "no mask", 100.0, "absolute"),
-    "texture_psnr_db": Measure("texture PSNR", "dB", 1, "higher", "no truth", 1.0, "absolute"),
-}
-#: What held-out cameras tell.
-HOLDOUT_MEASURES: dict[str, Measure] = {
-    "mask_precision": MEASURES["mask_precision"],
-    "mask_recall": MEASURES["mask_recall"],
-    "contour_distance_px": Measure("contour distance", "px", 2, "lower", "no mask"),
-    "photometric_error": Measure("photometric error", "%", 2, "lower", "too few pixels", 100.0),
-}
 
 
 def before_after_table(metrics: Metrics, title: str | None = None) -> Table:

@@ -2,58 +2,26 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.evaluation.contours import contour_distance_px, judged_contour_region
+from handrefine.evaluation.held_out_scene import HandRender, HeldOutScene, Moment
 from handrefine.evaluation.masks import mask_agreement
+from handrefine.evaluation.measures import HOLDOUT_MEASURES
 from handrefine.evaluation.photometric import photometric_error
-from handrefine.evaluation.run_metrics import covered_in_full, joints_of_other_px
-from handrefine.hand.model import HandGeometry
-from handrefine.observations import Observations
-from handrefine.refinement.refine import FINAL_SEED, Refinement, final_settings, views_around
-from handrefine.runs.overlay import view_sheet
-from handrefine.sequence import HandSequence
+from handrefine.evaluation.run_metrics import covered_in_full, joints_of_other_px, project
+from handrefine.runs.result import HandResult, HeldOutReport, HeldOutView, Metrics, RunResult, ViewRender
+from handrefine.sequence import FrameIndex, HandSequence, Side
 
 log = logging.getLogger(__name__)
-Picture = UInt8[np.ndarray, "_ _ 3"]
-#: What is told of every camera, before and after.
-FIGURES = ("mask_precision", "mask_recall", "contour_distance_px", "photometric_error")
 Figures = Mapping[str, float | None]
-
-
-@dataclass(frozen=True, eq=False)
-class HoldoutReport:
-    """What the held-out cameras say.
-
-    Attributes:
-        together: the contents of `holdout.json`, means over the hands:
-            `{"cameras": [{"camera", "frame": null, figure: {"before", "after"}, ...}, ...], "mean": {...}}`.
-        by_hand: the same of every hand.
-        sheets: of every hand, its views in the held-out cameras by (frame number, camera): contours before and
-            after over the image, the image, and the renders before any camera's colours.
-    """
-
-    together: dict[str, object]
-    by_hand: list[dict[str, object]]
-    sheets: list[dict[tuple[int, str], Picture]]
-
-
-@dataclass(frozen=True, eq=False)
-class _Rendered:
-    """One hand at one end of the refinement, in the views of the held-out cameras around it.
-
-    hand_rgb: of all hands over black, before any camera's colours. covered: by this hand.
-    """
-
-    geometry: HandGeometry
-    hand_rgb: Float[Tensor, "pixel 3"]
-    covered: Float[Tensor, " pixel"]
+MOMENTS: tuple[Moment, ...] = ("before", "after")
+#: By camera and moment.
+HandFigures = dict[str, dict[Moment, Figures]]
 
 
 def split_off(sequence: HandSequence, names: Sequence[str]) -> tuple[HandSequence, HandSequence]:
@@ -71,121 +39,144 @@ def split_off(sequence: HandSequence, names: Sequence[str]) -> tuple[HandSequenc
     return sequence.with_cameras(rest), held_out
 
 
-def measure_holdout(refinements: Sequence[Refinement], held_out: HandSequence) -> HoldoutReport:
+def measure_holdout(result: RunResult, held_out: HandSequence) -> HeldOutReport:
     """What held-out cameras say of every hand that was refined, and of all of them together.
 
     Nothing of a held-out camera reaches the fit; of all that is compared here only that camera's own colour
     transform is fitted to its images, anew for either state. Figures are means over a camera's frames, and null
     where there is nothing to tell: without masks that is all but the photometric error.
+
+    Args:
+        result: of a refinement, or read back from its folder (then its textures have 8 bits).
+        held_out: the same video by other cameras.
+
+    Raises:
+        InputError: a refined frame is not one of the video's, no camera sees a hand, or an image is broken.
     """
-    by_hand, sheets = zip(*(_of_hand(refinement, held_out) for refinement in refinements), strict=True)
-    together = {
-        name: {moment: _mean_figures([of[name][moment] for of in by_hand]) for moment in ("before", "after")}
-        for name in held_out.cameras
+    scene = HeldOutScene(result, held_out)
+    figures: dict[Side, HandFigures] = {}
+    views: dict[Side, tuple[HeldOutView, ...]] = {}
+    for index, side in enumerate(result.sides):
+        figures[side], views[side] = _nothing(list(held_out.cameras)), ()
+        if around := scene.views_around(index):
+            judge = _HandJudge(result.hand(side), index, scene, around, held_out)
+            figures[side], views[side] = judge.figures(), judge.views()
+        else:
+            log.warning("the held-out cameras tell nothing of the %s hand: none of them sees it", side)
+    return _reports(figures, views)
+
+
+def nothing_measured(sides: Sequence[Side], cameras: Sequence[str]) -> HeldOutReport:
+    """The report of cameras that could not be asked."""
+    return _reports({side: _nothing(cameras) for side in sides}, dict.fromkeys(sides, ()))
+
+
+def _nothing(cameras: Sequence[str]) -> HandFigures:
+    return {name: dict.fromkeys(MOMENTS, _mean_figures([])) for name in cameras}
+
+
+def _reports(figures: Mapping[Side, HandFigures], views: Mapping[Side, tuple[HeldOutView, ...]]) -> HeldOutReport:
+    means: HandFigures = {
+        name: {moment: _mean_figures([of[name][moment] for of in figures.values()]) for moment in MOMENTS}
+        for name in next(iter(figures.values()))
     }
-    return HoldoutReport(_report(together), [_report(of) for of in by_hand], list(sheets))
+    return HeldOutReport(_report(means), {side: _report(of) for side, of in figures.items()}, views)
 
 
-@torch.no_grad()
-def _of_hand(
-    refinement: Refinement, held_out: HandSequence
-) -> tuple[dict[str, dict[str, Figures]], dict[tuple[int, str], Picture]]:
-    """Figures of one hand by camera and moment, and its pictures."""
-    job = refinement.job
-    nothing: Figures = dict.fromkeys(FIGURES)
-    try:
-        seen = job.observe(held_out)
-        around = views_around(job, seen, refinement.index)
-    except InputError as error:
-        log.warning("the held-out cameras tell nothing: %s", error)
-        return {name: {"before": nothing, "after": nothing} for name in held_out.cameras}, {}
-    renderer = job.new_renderer(final_settings(job), around.views)
-    rendered = {}
-    for moment, poses in {
-        "before": job.starting_poses(),
-        "after": [hand.pose for hand in job.model.hands],
-    }.items():
-        geometries = job.model.geometries(poses)
-        rendering = job.model.render(renderer, geometries, texture_levels=job.model.n_levels, seed=FINAL_SEED)
-        rendered[moment] = _Rendered(
-            geometries[refinement.index], rendering.rgb, rendering.coverage[:, refinement.index]
+class _HandJudge:
+    """One hand in the held-out views around it."""
+
+    def __init__(
+        self, hand: HandResult, index: int, scene: HeldOutScene, around: Sequence[int], held_out: HandSequence
+    ) -> None:
+        self._hand, self._index, self._scene, self._held_out = hand, index, scene, held_out
+        seen = scene.seen
+        self._keys, self._windows = [seen.keys[k] for k in around], [seen.windows[k] for k in around]
+        self._images, self._weights = (
+            [seen.views.split(of)[k] for k in around] for of in (seen.image, seen.colour_weight)
         )
-    figures = {
-        name: {moment: _camera_figures(refinement, held_out, around, of, name) for moment, of in rendered.items()}
-        for name in held_out.cameras
-    }
-    return figures, _sheets(refinement, around, rendered["before"], rendered["after"])
+        self._renders = scene.render(index, around)
+
+    def figures(self) -> HandFigures:
+        return {
+            name: {moment: self._camera_figures(moment, name) for moment in MOMENTS}
+            for name in self._held_out.cameras
+        }
+
+    def views(self) -> tuple[HeldOutView, ...]:
+        def render(moment: Moment, k: int) -> ViewRender:
+            of = self._renders[moment]
+            return ViewRender(*(part[k].cpu().numpy() for part in (of.hand_rgb, of.coverage, of.own)))
+
+        return tuple(
+            HeldOutView(
+                frame=self._scene.frames[frame],
+                camera=name,
+                image=self._images[k].cpu().numpy(),
+                before=render("before", k),
+                after=render("after", k),
+            )
+            for k, (frame, name) in enumerate(self._keys)
+        )
+
+    def _camera_figures(self, moment: Moment, name: str) -> Figures:
+        render, views = self._renders[moment], [k for k, (_, camera) in enumerate(self._keys) if camera == name]
+        outlines = [self._outline_figures(moment, k) for k in views if self._mask_key(k) in self._held_out.masks]
+        error = _photometric_error(render, self._images, self._weights, views)
+        return _mean_figures(outlines) | {"photometric_error": error}
+
+    def _mask_key(self, k: int) -> tuple[FrameIndex, str]:
+        frame, name = self._keys[k]
+        return FrameIndex(self._held_out.frames.index(self._scene.frames[frame])), name
+
+    def _outline_figures(self, moment: Moment, k: int) -> Figures:
+        """Mask precision, recall and contour distance of one view, in the full image's pixels."""
+        frame, name = self._keys[k]
+        hand, row = self._hand, self._scene.row(self._index, frame)
+        camera, window = self._held_out.cameras[name], self._windows[k]
+        mask = self._held_out.masks[self._mask_key(k)]()
+        covered = covered_in_full(self._renders[moment].own[k].cpu().numpy(), window, camera)
+        other_px = joints_of_other_px(hand, row, camera)
+        state = hand.before if moment == "before" else hand.after
+        agreement = mask_agreement(covered, mask, project(camera, state.joints_world[row]), other_px)
+        # The same region before and after: contours are judged where the annotation puts the hand.
+        annotated_px = project(camera, hand.before.joints_world[row])
+        judged = judged_contour_region(annotated_px, other_px, camera.height, camera.width)
+        in_window = np.zeros_like(judged)
+        window.cut(in_window)[1:-1, 1:-1] = True
+        return {
+            "mask_precision": agreement.precision,
+            "mask_recall": agreement.recall,
+            "contour_distance_px": contour_distance_px(covered, mask, judged & in_window),
+        }
 
 
-def _sheets(
-    refinement: Refinement, around: Observations, before: _Rendered, after: _Rendered
-) -> dict[tuple[int, str], Picture]:
-    def split(values: Tensor) -> list[np.ndarray]:
-        return [part.cpu().numpy() for part in around.views.split(values)]
+def _photometric_error(
+    render: HandRender, images: Sequence[Tensor], weights: Sequence[Tensor], views: Sequence[int]
+) -> float | None:
+    """Of one camera, all of its views together."""
+    if not views:
+        return None
 
-    states = [list(zip(split(of.covered), split(of.hand_rgb), strict=True)) for of in (before, after)]
-    frames = refinement.job.sequence.frames
-    return {
-        (frames[refinement.job.frame_indices[frame]], name): view_sheet(image, *of)
-        for (frame, name), image, *of in zip(around.keys, split(around.image), *states, strict=True)
-    }
+    def pixels(of: Sequence[Tensor]) -> Tensor:
+        return torch.cat([of[k].flatten(0, 1) for k in views])
 
-
-def _camera_figures(
-    refinement: Refinement, held_out: HandSequence, around: Observations, rendered: _Rendered, name: str
-) -> Figures:
-    shapes = [
-        _outline_figures(refinement, held_out, around, rendered, index)
-        for index, (frame, camera) in enumerate(around.keys)
-        if camera == name and (refinement.job.frame_indices[frame], name) in held_out.masks
-    ]
-    pixels = around.camera_of_pixel == around.camera_names.index(name)
-    colour = photometric_error(
-        rendered.hand_rgb[pixels],
-        rendered.covered[pixels],
-        around.image[pixels],
-        around.colour_weight[pixels] > 0,
-    )
-    return _mean_figures(shapes) | {"photometric_error": None if colour is None else colour.mean_abs}
+    found = photometric_error(pixels(render.hand_rgb), pixels(render.own), pixels(images), pixels(weights) > 0)
+    return None if found is None else found.mean_abs
 
 
-def _outline_figures(
-    refinement: Refinement, held_out: HandSequence, around: Observations, rendered: _Rendered, index: int
-) -> Figures:
-    """Mask precision, recall and contour distance of one view, in the full image's pixels."""
-    frame, name = around.keys[index]
-    row = int(refinement.job.model.hands[refinement.index].rows[frame])
-    camera, window = held_out.cameras[name], around.windows[index]
-    mask = held_out.masks[refinement.job.frame_indices[frame], name]()
-    covered = covered_in_full(around.views.split(rendered.covered)[index], window, camera)
-    other_px = joints_of_other_px(refinement, row, camera)
-    agreement = mask_agreement(
-        covered, mask, camera.project(rendered.geometry.joints_world[row]).cpu().numpy(), other_px
-    )
-    # The same region before and after: contours are judged where the annotation puts the hand.
-    annotated_px = camera.project(refinement.before.geometry.joints_world[row]).cpu().numpy()
-    judged = judged_contour_region(annotated_px, other_px, camera.height, camera.width)
-    in_window = np.zeros_like(judged)
-    window.cut(in_window)[1:-1, 1:-1] = True
-    return {
-        "mask_precision": agreement.precision,
-        "mask_recall": agreement.recall,
-        "contour_distance_px": contour_distance_px(covered, mask, judged & in_window),
-    }
-
-
-def _report(figures: Mapping[str, Mapping[str, Figures]]) -> dict[str, object]:
-    def moments(of: Mapping[str, Figures]) -> dict[str, object]:
-        return {name: {moment: of[moment].get(name) for moment in ("before", "after")} for name in FIGURES}
+def _report(figures: HandFigures) -> Metrics:
+    def moments(of: Mapping[Moment, Figures]) -> dict[str, object]:
+        return {name: {moment: of[moment].get(name) for moment in MOMENTS} for name in HOLDOUT_MEASURES}
 
     cameras = [{"camera": name, "frame": None, **moments(of)} for name, of in figures.items()]
-    mean = {moment: _mean_figures([of[moment] for of in figures.values()]) for moment in ("before", "after")}
+    mean: dict[Moment, Figures] = {
+        moment: _mean_figures([of[moment] for of in figures.values()]) for moment in MOMENTS
+    }
     return {"cameras": cameras, "mean": moments(mean)}
 
 
 def _mean_figures(of: Sequence[Figures]) -> dict[str, float | None]:
-    known = {name: [f[name] for f in of if f.get(name) is not None] for name in FIGURES}
-    return {
-        name: float(np.mean([v for v in values if v is not None])) if values else None
-        for name, values in known.items()
-    }
+    """Means of what is known of every figure."""
+    known = {name: [v for f in of if (v := f.get(name)) is not None] for name in HOLDOUT_MEASURES}
+    return {name: float(np.mean(values)) if values else None for name, values in known.items()}

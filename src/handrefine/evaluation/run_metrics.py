@@ -1,112 +1,123 @@
-"""The figures of `metrics.json`: what a run gained, by its masks and, where it is known, by the truth."""
+"""The figures of `metrics.json` that need no truth: what a run gained, by its masks."""
+
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
 
-import handrefine
 from handrefine.evaluation.masks import MaskAgreement, mask_agreement, mean_agreement
-from handrefine.evaluation.metrics import mean_distance_mm, reprojection_px, texture_psnr_db
-from handrefine.hand.model import HandGeometry
+from handrefine.evaluation.measures import MEASURES
 from handrefine.observations import CropWindow
-from handrefine.refinement.refine import Refinement, State
-from handrefine.sequence import Camera
+from handrefine.runs.result import HandResult, HandState, Metrics, RunResult, ViewRender, ViewResult
+from handrefine.sequence import Camera, FrameIndex, HandSequence, Side
 
 #: A pixel belongs to the rendered hand from this coverage on.
 COVERED = 0.5
-Figure = dict[str, float | None]
+#: Figures of a run as a whole, the same for every hand; and figures of a single hand's views and frames.
+_OF_RUN = ("seconds", "iterations", "seed", "version", "variant")
+_OF_PARTS = ("per_view", "per_frame")
 
 
-def metrics_without_truth(refinement: Refinement) -> dict[str, object]:
-    """Everything that `metrics.json` holds, with null for what needs a truth."""
-    agreements = [_agreements(refinement, state) for state in (refinement.before, refinement.after)]
-    before, after = map(mean_agreement, agreements)
-    job = refinement.job
-    unknown: Figure = {"before": None, "after": None}
+def metrics_without_truth(result: RunResult, sequence: HandSequence) -> Metrics:
+    """Everything that `metrics.json` holds, with null for what needs a truth.
+
+    Args:
+        sequence: what was refined; its masks judge.
+    """
+    return together({side: hand_metrics(result, side, sequence) for side in result.sides})
+
+
+def hand_metrics(result: RunResult, side: Side, sequence: HandSequence) -> dict[str, object]:
+    """The same of one hand, with the figures of its views."""
+    hand = result.hand(side)
+    agreements = [
+        [_agreement(hand, view, state, render, sequence) for view, render in renders]
+        for state, renders in (
+            (hand.before, [(view, view.before) for view in hand.views]),
+            (hand.after, [(view, view.after) for view in hand.views]),
+        )
+    ]
+    unknown = {"before": None, "after": None}
     return {
         "vertex_error_mm": unknown,
         "joint_error_mm": unknown,
         "reprojection_px": unknown,
-        "mask_precision": {"before": before.precision, "after": after.precision},
-        "mask_recall": {"before": before.recall, "after": after.recall},
+        **_change(*map(mean_agreement, agreements)),
         "texture_psnr_db": unknown,
-        "joint_fit_residual_mm": refinement.start.joint_residual_mm,
-        "seconds": refinement.seconds,
-        "iterations": len(refinement.records),
-        "seed": job.config.seed,
-        "version": handrefine.__version__,
-        "variant": job.runtime.variant,
+        "joint_fit_residual_mm": hand.joint_residual_mm,
+        "seconds": result.seconds,
+        "iterations": len(result.records),
+        "seed": result.config.seed,
+        "version": result.version,
+        "variant": result.variant,
         "per_view": [
-            {
-                "frame": refinement.frames[frame],
-                "camera": camera,
-                "mask_precision": {"before": of_before.precision, "after": of_after.precision},
-                "mask_recall": {"before": of_before.recall, "after": of_after.recall},
-            }
-            for (frame, camera), of_before, of_after in zip(refinement.observations.keys, *agreements, strict=True)
+            {"frame": view.frame, "camera": view.camera, **_change(*of)}
+            for view, *of in zip(hand.views, *agreements, strict=True)
         ],
     }
 
 
-def geometry_metrics(
-    geometry: HandGeometry,
-    truth: HandGeometry,
-    views: list[tuple[int, Camera]],
-) -> dict[str, float | None]:
-    """Errors of one geometry against the truth at the same frames."""
+def together(by_hand: Mapping[Side, Metrics]) -> Metrics:
+    """Of one hand its own figures; of several their means, and every hand's own under `hands`."""
+    first = next(iter(by_hand.values()))
+    if len(by_hand) == 1:
+        return first
+    means = {name: _mean_change([of.get(name) for of in by_hand.values()]) for name in MEASURES if name in first}
+    own = {
+        side: {name: value for name, value in of.items() if name not in (*_OF_RUN, *_OF_PARTS)}
+        for side, of in by_hand.items()
+    }
+    return {**means, **{name: first.get(name) for name in _OF_RUN}, "hands": own}
+
+
+def _change(before: MaskAgreement, after: MaskAgreement) -> dict[str, dict[str, float | None]]:
     return {
-        "vertex_error_mm": mean_distance_mm(geometry.verts_world, truth.verts_world),
-        "joint_error_mm": mean_distance_mm(geometry.joints_world, truth.joints_world),
-        "reprojection_px": reprojection_px(geometry.joints_world, truth.joints_world, views),
+        "mask_precision": {"before": before.precision, "after": after.precision},
+        "mask_recall": {"before": before.recall, "after": after.recall},
     }
 
 
-def texture_psnr(
-    texture: Float[Tensor, "height width 3"], truth: Float[Tensor, "t_height t_width 3"], seen: Tensor
-) -> float | None:
-    """Eq. 5 on the grid of the seen texels, to which both textures are averaged."""
+def _mean_change(values: list[object]) -> dict[str, float | None]:
+    changes = [value for value in values if isinstance(value, Mapping)]
 
-    def resized(picture: Tensor) -> Tensor:
-        channels_first = picture.permute(2, 0, 1)[None].float()
-        small = torch.nn.functional.interpolate(channels_first, size=tuple(seen.shape), mode="area")
-        return small[0].permute(1, 2, 0)
+    def mean(moment: str) -> float | None:
+        known = [change[moment] for change in changes if change.get(moment) is not None]
+        return sum(known) / len(known) if known else None
 
-    return texture_psnr_db(resized(texture), resized(truth), seen)
+    return {moment: mean(moment) for moment in ("before", "after")}
 
 
-def _agreements(refinement: Refinement, state: State) -> list[MaskAgreement]:
-    """One for every view; None twice where it has no mask."""
-    sequence = refinement.job.sequence
-    coverages = refinement.observations.views.split(state.covered)
-    agreements = []
-    for (frame, name), window, coverage in zip(
-        refinement.observations.keys, refinement.observations.windows, coverages, strict=True
-    ):
-        key = refinement.start.frame_indices[frame], name
-        camera = sequence.cameras[name]
-        if key not in sequence.masks:
-            agreements.append(MaskAgreement(None, None))
-            continue
-        covered = covered_in_full(coverage, window, camera)
-        joints_px = camera.project(state.geometry.joints_world[frame]).cpu().numpy()
-        other_px = joints_of_other_px(refinement, frame, camera)
-        agreements.append(mask_agreement(covered, sequence.masks[key](), joints_px, other_px))
-    return agreements
+def _agreement(
+    hand: HandResult, view: ViewResult, state: HandState, render: ViewRender, sequence: HandSequence
+) -> MaskAgreement:
+    """Of one view; None twice where it has no mask."""
+    key = FrameIndex(sequence.frames.index(view.frame)), view.camera
+    if key not in sequence.masks:
+        return MaskAgreement(None, None)
+    camera, row = sequence.cameras[view.camera], hand.frames.index(view.frame)
+    window = CropWindow(*view.window_px, camera=camera)
+    covered = covered_in_full(render.own_coverage, window, camera)
+    joints_px = project(camera, state.joints_world[row])
+    return mask_agreement(covered, sequence.masks[key](), joints_px, joints_of_other_px(hand, row, camera))
 
 
 def covered_in_full(
-    coverage: Float[Tensor, "height width"], window: CropWindow, camera: Camera
+    coverage: Float[np.ndarray, "height width"], window: CropWindow, camera: Camera
 ) -> Bool[np.ndarray, "full_height full_width"]:
     """The pixels of the full image that belong to a hand rendered in its window."""
     covered = np.zeros((camera.height, camera.width), dtype=bool)
-    window.cut(covered)[:] = window.enlarge(coverage.cpu().numpy()) > COVERED
+    window.cut(covered)[:] = window.enlarge(coverage) > COVERED
     return covered
 
 
-def joints_of_other_px(refinement: Refinement, frame: int, camera: Camera) -> Float[np.ndarray, "21 2"] | None:
+def joints_of_other_px(hand: HandResult, row: int, camera: Camera) -> Float[np.ndarray, "21 2"] | None:
     """Where the annotation puts the hand that is not this one, at one of this hand's frames."""
-    other = refinement.other_joints_world
-    if other is None or not bool(torch.isfinite(other[frame]).all()):
+    other = hand.other_joints_world
+    if other is None or not np.isfinite(other[row]).all():
         return None
-    return camera.project(other[frame]).numpy()
+    return project(camera, other[row])
+
+
+def project(camera: Camera, joints_world: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "21 2"]:
+    return camera.project(torch.as_tensor(joints_world)).numpy()

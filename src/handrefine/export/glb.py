@@ -18,14 +18,14 @@ def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand", *, opa
     """The file's content. The first frame is the mesh itself, which programs without morph targets show.
 
     Args:
-        texture_png: an encoded sRGB picture, PNG or JPEG, row 0 at the top (v = 1).
+        texture_png: an encoded sRGB image, PNG or JPEG, row 0 at the top (v = 1).
     """
     buffer = _Buffer()
     primitive: dict[str, Any] = {
         "attributes": {
             "POSITION": buffer.vertices(mesh.positions_world[0], bounds=True),
             "NORMAL": buffer.vertices(mesh.normals_world[0]),
-            # glTF counts v from the top row of the picture.
+            # glTF counts v from the top row of the image.
             "TEXCOORD_0": buffer.vertices(mesh.uv * [1.0, -1.0] + [0.0, 1.0]),
         },
         "indices": buffer.indices(mesh.faces),
@@ -120,8 +120,8 @@ class _Buffer:
         return len(self._accessors) - 1
 
 
-def _mime_type(picture: bytes) -> str:
-    return "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
+def _mime_type(image: bytes) -> str:
+    return "image/png" if image.startswith(b"\x89PNG") else "image/jpeg"
 
 
 def _file(document: dict[str, Any], binary: bytes) -> bytes:

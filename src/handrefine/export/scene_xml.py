@@ -1,4 +1,4 @@
-"""A Mitsuba scene on disk that the stock `mitsuba` command renders to the picture that handrefine renders.
+"""A Mitsuba scene on disk that the stock `mitsuba` command renders to the image that handrefine renders.
 
 Mitsuba 3.9 has no `mi.xml` any more, so the few elements of the scene are written here.
 """
@@ -9,10 +9,12 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from handrefine.export.meshes import TexturedMesh, write_ply
-from handrefine.sequence import Camera
+from handrefine.runs.reader import HandRun, Which
+from handrefine.sequence import Camera, FrameId, FrameIndex
 
 SCENE_FILE, MESH_FILE, TEXTURE_FILE, LIGHT_FILE = "scene.xml", "hand.ply", "texture.png", "environment.exr"
 #: The scene's values of `mitsuba -D name=value`.
@@ -27,7 +29,7 @@ transform (colour.json of the run folder): image = M @ render + coverage * b.
 {pixels}"""
 RADIANCE, ALBEDO = "Linear radiance", "Bare reflectance (channels albedo.R, albedo.G, albedo.B of the EXR)"
 SQUARE = """
-Mitsuba's cameras have square pixels, this one has not (fx {0.fx:.6g}, fy {0.fy:.6g} px). The picture has square
+Mitsuba's cameras have square pixels, this one has not (fx {0.fx:.6g}, fy {0.fy:.6g} px). The image has square
 pixels of the finer pitch: the dataset's point (u, v) lies at ({su:.8g} u, {sv:.8g} v), both counted from the
 upper left corner of the image.
 """
@@ -50,8 +52,32 @@ class SceneContent:
     camera: Camera
     world_from_camera: Float[np.ndarray, "4 4"]
     depth: int | None
-    frame: int
-    which: str
+    frame: FrameId
+    which: Which
+
+
+def scene_content(run: HandRun, index: FrameIndex, camera: Camera, which: Which) -> SceneContent:
+    """One frame of a run, as one of its cameras sees it; start Mitsuba first.
+
+    Raises:
+        InputError: the run lacks its light, texture or configuration.
+    """
+    from handrefine.render.mitsuba.scene import envmap_from_latlong
+    from handrefine.render.mitsuba.sensor import world_from_mitsuba_camera
+
+    rows = envmap_from_latlong(torch.from_numpy(run.environment))
+    render = run.config.render
+    return SceneContent(
+        mesh=TexturedMesh.of(run.state(which).verts_world, run.annotation.topology),
+        frame_index=index,
+        texture_png=run.texture_file.read_bytes(),
+        environment=rows[:, 1:-1].numpy(),  # Mitsuba repeats the outer columns itself when it reads a file
+        camera=camera,
+        world_from_camera=world_from_mitsuba_camera(camera),
+        depth=None if render.shading == "albedo" else render.depth,
+        frame=run.annotation.frames[index],
+        which=which,
+    )
 
 
 def square_pixels(camera: Camera) -> Camera:
@@ -111,7 +137,7 @@ def _sensor(camera: Camera, world_from_camera: Float[np.ndarray, "4 4"]) -> ET.E
     properties = {
         "fov_axis": "x",
         "fov": float(np.degrees(2 * np.arctan(camera.width / (2 * camera.fx)))),
-        # Shares of the image's size; Mitsuba moves the picture by them, not the principal point.
+        # Shares of the image's size; Mitsuba moves the image by them, not the principal point.
         "principal_point_offset_x": 0.5 - camera.cx / camera.width,
         "principal_point_offset_y": 0.5 - camera.cy / camera.height,
         "near_clip": 1e-3,

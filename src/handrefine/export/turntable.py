@@ -1,6 +1,8 @@
-"""A hand that turns before a camera: pictures of a scene with parameters, and an animation of them."""
+"""A hand that turns before a camera: images of a scene with parameters, and an animation of them."""
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,14 +11,76 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from handrefine.errors import InputError
+from handrefine.export.meshes import TexturedMesh, write_ply
+from handrefine.export.new_output import new_folder
+from handrefine.image_files import write_image
+from handrefine.render.mitsuba.runtime import start_mitsuba
+from handrefine.runs.reader import HandRun, Which
 from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST
 
 SCENES = Path(__file__).parents[1] / "scenes"
 INDEX_KNUCKLE, PINKY_KNUCKLE = JOINT_NAMES.index("index1"), JOINT_NAMES.index("pinky1")
 SECONDS_PER_TURN = 4.0
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Image = UInt8[np.ndarray, "height width 3"]
 Animation = Literal["webp", "gif"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TurntableSettings:
+    """What is rendered.
+
+    Attributes:
+        scene: name of a scene of handrefine's own, or an XML file with the same parameters.
+        frame: the dataset's number of the one frame to show; all when missing.
+        n_images: images of one turn; size: their width and height in pixels.
+    """
+
+    scene: str = "turntable"
+    frame: int | None = None
+    which: Which = "after"
+    n_images: int = 36
+    size: int = 320
+    spp: int = 64
+    animation: Animation = "webp"
+
+    def __post_init__(self) -> None:
+        for name in ("n_images", "size", "spp"):
+            if getattr(self, name) < 1:
+                option = "--" + name.replace("_", "-")
+                raise InputError(f"{option} must be at least 1", found=getattr(self, name))
+
+
+def write_turntable(
+    run: HandRun,
+    out: Path,
+    settings: TurntableSettings,
+    watched: Callable[[Iterator[Image]], Iterable[Image]] = iter,
+) -> None:
+    """Write `out/000.png` ... and `out/turntable.webp`.
+
+    Args:
+        watched: lets a caller see the images pass, e.g. to show progress.
+
+    Raises:
+        InputError: the run, frame or scene does not exist, or `out` does.
+    """
+    scene = scene_file(settings.scene)
+    rows, texture = list(run.frame_indices(settings.frame)), run.texture_file.resolve()
+    state = run.state(settings.which)
+    standing, _ = upright(state.verts_world[rows], state.joints_world[rows])
+    mesh = TexturedMesh.of(standing, run.annotation.topology)
+    with new_folder(out) as unfinished, tempfile.TemporaryDirectory() as meshes:
+        start_mitsuba()
+        hands = [Path(meshes) / f"{k}.ply" for k in range(len(rows))]
+        for k, path in enumerate(hands):
+            write_ply(path, mesh, k)
+        shown = []
+        for k, image in enumerate(watched(turning_images(scene, hands, texture, settings))):
+            write_image(unfinished / f"{k:03d}.png", image)
+            shown.append(image)
+        if len(shown) > 1:
+            write_animation(unfinished / f"turntable.{settings.animation}", shown)
 
 
 def scene_file(scene: str) -> Path:
@@ -51,9 +115,9 @@ def upright(
     return verts - shift, joints - shift
 
 
-def turning_pictures(
-    scene: Path, hands: Sequence[Path], texture: Path, *, pictures: int, size: int, spp: int
-) -> Iterator[Picture]:
+def turning_images(
+    scene: Path, hands: Sequence[Path], texture: Path, settings: TurntableSettings
+) -> Iterator[Image]:
     """The hand turned by 360 degrees in equal steps, 8-bit sRGB; start Mitsuba first.
 
     Args:
@@ -65,10 +129,12 @@ def turning_pictures(
     """
     import mitsuba as mi
 
-    order = there_and_back(len(hands), pictures)
-    for k in range(pictures):
+    n_images = settings.n_images
+    order = there_and_back(len(hands), n_images)
+    for k in range(n_images):
         values: dict[str, Any] = {"hand": str(hands[order[k]]), "texture": str(texture)}
-        values |= {"angle": f"{360 * k / pictures:.6f}", "size": str(size), "spp": str(spp)}
+        values |= {"angle": f"{360 * k / n_images:.6f}"}
+        values |= {"size": str(settings.size), "spp": str(settings.spp)}
         try:
             loaded = mi.load_file(str(scene.resolve()), **values)
         except RuntimeError as error:
@@ -77,19 +143,19 @@ def turning_pictures(
         yield np.array(bitmap)[..., :3]
 
 
-def there_and_back(frames: int, pictures: int) -> list[int]:
-    """Which frame each picture of a closed film shows."""
-    phase = np.arange(pictures) / pictures
+def there_and_back(n_frames: int, n_images: int) -> list[int]:
+    """Which frame each image of a closed film shows."""
+    phase = np.arange(n_images) / n_images
     triangle = 1 - np.abs(2 * phase - 1)
-    return np.rint(triangle * (frames - 1)).astype(int).tolist()
+    return np.rint(triangle * (n_frames - 1)).astype(int).tolist()
 
 
-def write_animation(path: Path, pictures: Sequence[Picture]) -> None:
+def write_animation(path: Path, images: Sequence[Image]) -> None:
     """Write an endless animation, WebP or GIF by the suffix, one turn in `SECONDS_PER_TURN`."""
-    options: dict[str, Any] = {"duration": round(1000 * SECONDS_PER_TURN / len(pictures)), "loop": 0}
+    options: dict[str, Any] = {"duration": round(1000 * SECONDS_PER_TURN / len(images)), "loop": 0}
     if path.suffix == ".webp":
         options |= {"quality": 80, "method": 6}
-    iio.imwrite(path, np.stack(pictures), plugin="pillow", **options)
+    iio.imwrite(path, np.stack(images), plugin="pillow", **options)
 
 
 def _unit(vectors: Float[np.ndarray, "frame 3"]) -> Float[np.ndarray, "frame 3"]:

@@ -1,7 +1,7 @@
 """From the refined tensors to the plain arrays of a `RunResult`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from handrefine.refinement.camera_evidence import CameraTrust
 from handrefine.refinement.camera_mending import MendedCamera
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.seen_texels import seen_texels
+from handrefine.render.base import FINAL_SEED, final
 from handrefine.runs.result import (
     HAND,
     NOT_HAND,
@@ -28,11 +29,6 @@ from handrefine.runs.result import (
 )
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.video_model import Prediction
-
-#: Samples a pixel of the final renders, which people look at.
-FINAL_SPP = 32
-#: Random numbers of the final renders: never those of an iteration.
-FINAL_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +101,8 @@ def _views_around(problem: Problem, index: int) -> Observations:
 
 def _predict(problem: Problem, around: Observations, poses: Sequence[PoseVariables] | None = None) -> Prediction:
     """In the final light and texture; it shows all hands, as they are now or in other poses."""
-    settings = replace(problem.config.render, spp=max(FINAL_SPP, problem.config.render.spp))
     return problem.model.predict(
-        problem.new_renderer(settings, around.views),
+        problem.new_renderer(final(problem.config.render), around.views),
         around,
         texture_levels=problem.model.n_levels,
         seed=FINAL_SEED,

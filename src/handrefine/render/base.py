@@ -1,7 +1,7 @@
 """What every renderer takes and gives: hands, views, one environment map in; pixels of all views out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from annotated_types import Ge
@@ -64,6 +64,17 @@ class RenderConfig:
     """Silhouette samples per pixel of contour (batched only)."""
     memory_gib: PositiveFloat = 4.0
     """Memory that one chunk of views may take (batched only)."""
+
+
+#: Samples a pixel of renders that people look at and that are measured.
+FINAL_SPP = 32
+#: Their random numbers: never those of an iteration.
+FINAL_SEED = 2**31 - 1
+
+
+def final(config: RenderConfig) -> RenderConfig:
+    """For renders that are looked at and measured."""
+    return replace(config, spp=max(FINAL_SPP, config.spp))
 
 
 @runtime_checkable

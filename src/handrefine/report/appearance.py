@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float, UInt8
 from handrefine.image_files import srgb_bytes
 from handrefine.mesh import MeshTopology
 from handrefine.report.contents import RunContents
-from handrefine.report.markup import LOSSLESS, PHOTO_QUALITY, figure, image, table
-from handrefine.report.pictures import shrunk
+from handrefine.report.markup import LOSSLESS, PHOTO_QUALITY, figure, image_element, table
+from handrefine.report.view_panels import shrunk
 from handrefine.sequence import Camera
-from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.spherical import radiance_map, sh_basis
 
 TEXTURE_PX, STAGE_PX, SEEN_PX, MAP_ROWS, SPHERE_PX = 640, 256, 256, 64, 176
 UNSEEN = (232, 62, 140)
@@ -36,19 +36,21 @@ def texture(contents: RunContents) -> str:
     """The texture with its unseen texels marked, and its growth over the stages."""
     if contents.texture is None:
         return ""
-    picture = shrunk(contents.texture, TEXTURE_PX)
-    inside, caption = image(picture, "texture of the hand", quality=PHOTO_QUALITY), "Reflectance."
+    image = shrunk(srgb_bytes(contents.texture), TEXTURE_PX)
+    inside, caption = image_element(image, "texture of the hand", quality=PHOTO_QUALITY), "Reflectance."
     if contents.texture_seen is not None:
-        seen = contents.texture_seen[..., 0] > 127
+        seen = contents.texture_seen
         used = None if contents.annotation is None else atlas_texels(contents.annotation.topology, len(seen))
         unseen = ~seen if used is None else used & ~seen
-        inside += image(_hatched(unseen), "texels that no camera saw", quality=LOSSLESS, kind="unseen")
+        inside += image_element(_hatched(unseen), "texels that no camera saw", quality=LOSSLESS, kind="unseen")
         caption += f" Hatched: seen by no camera ({_share(unseen, used)} of the hand)."
         toggle = '<label class="check"><input type="checkbox" checked data-unseen> mark unseen texels</label>'
         inside = f'<div class="stack texture">{inside}</div>{toggle}'
     stages = "".join(
         figure(
-            image(shrunk(stage, STAGE_PX), f"texture after stage {name}", quality=PHOTO_QUALITY),
+            image_element(
+                shrunk(srgb_bytes(stage), STAGE_PX), f"texture after stage {name}", quality=PHOTO_QUALITY
+            ),
             f"after <b>{escape(name)}</b>",
         )
         for name, stage in contents.stages.items()
@@ -71,24 +73,23 @@ def light(contents: RunContents) -> str:
     if contents.light is None:
         return ""
     coefficients = torch.as_tensor(contents.light, dtype=torch.float32)
-    order = int(np.sqrt(len(coefficients))) - 1
-    baked = (sh_basis(latlong_directions(MAP_ROWS, 2 * MAP_ROWS), order) @ coefficients).clamp(min=0).numpy()
+    baked = radiance_map(coefficients, MAP_ROWS).numpy()
     exposure = 1 / max(1.0, float(baked.max()))
-    map_picture = image(srgb_bytes(baked * exposure), "environment map", quality=95)
+    map_image = image_element(srgb_bytes(baked * exposure), "environment map", quality=95)
     darker = "" if exposure == 1 else f" Shown at {exposure:.2f} times its brightness."
     caption = f"Light from every direction, as it was baked from {coefficients.numel()} coefficients.{darker}"
     if contents.annotation is not None:
         centre = contents.annotation.after.verts_world.mean(axis=(0, 1))
-        map_picture += _camera_marks(contents.annotation.cameras, centre)
+        map_image += _camera_marks(contents.annotation.cameras, centre)
         caption += " Dots: where the cameras stand."
-    parts = [figure(f'<div class="stack">{map_picture}</div>', caption, kind="map")]
+    parts = [figure(f'<div class="stack">{map_image}</div>', caption, kind="map")]
     if contents.annotation is not None and contents.annotation.cameras:
         first = contents.annotation.cameras[0]
         rotations = {f"camera {first.name}": first.R_cam_world, "the opposite side": _opposite(first.R_cam_world)}
     else:
         rotations = {"+z": np.diag([1.0, -1.0, -1.0])}
     for place, rotation in rotations.items():
-        sphere = image(lit_sphere(contents.light, rotation), f"sphere seen from {place}", quality=95)
+        sphere = image_element(lit_sphere(contents.light, rotation), f"sphere seen from {place}", quality=95)
         parts.append(figure(sphere, f"White sphere in this light, from {escape(place)}.", kind="sphere"))
     return f'<div class="row light">{"".join(parts)}</div>'
 

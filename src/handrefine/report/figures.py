@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from handrefine.cli.tables import HOLDOUT_MEASURES, MEASURES, Measure
+from handrefine.evaluation.measures import HOLDOUT_MEASURES, MEASURES, Measure
 from handrefine.report.contents import RunContents
 from handrefine.report.markup import table
 
-#: Measured by the report itself, from the views' pictures, because it needs neither truth nor masks.
+#: Measured by the report itself, from the views' images, because it needs neither truth nor masks.
 RESIDUAL = "residual_levels"
 VIEW_MEASURES: dict[str, Measure] = {
     **MEASURES,
-    RESIDUAL: Measure("mean colour residual", "levels", 1, "lower", "no pictures"),
+    RESIDUAL: Measure("mean colour residual", "levels", 1, "lower", "no images"),
     **HOLDOUT_MEASURES,
 }
 SHORT = {
@@ -94,7 +94,7 @@ def _number_text(value: object) -> str:
 
 
 def view_entries(contents: RunContents) -> list[dict[str, Any]]:
-    """The views of `metrics.json`, and those whose pictures there are."""
+    """The views of `metrics.json`, and those whose images there are."""
     known = {(e.get("frame"), str(e.get("camera"))): dict(e) for e in _entries(contents.metrics, "per_view")}
     for view in contents.views:
         known.setdefault((view.frame, view.camera), {"frame": view.frame, "camera": view.camera})

@@ -1,4 +1,4 @@
-"""Small pieces of HTML, and pictures as text within it."""
+"""Small pieces of HTML, and images as text within it."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -36,19 +36,21 @@ def figure(inside: str, caption: str, *, kind: str = "") -> str:
     return f'<figure class="{kind}">{inside}<figcaption>{caption}</figcaption></figure>'
 
 
-def image(picture: UInt8[np.ndarray, "height width channel"], alt: str, *, quality: int, kind: str = "") -> str:
+def image_element(
+    image: UInt8[np.ndarray, "height width channel"], alt: str, *, quality: int, kind: str = ""
+) -> str:
     """An image element that carries its pixels and is decoded once it comes into sight."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     return (
         f'<img class="{kind}" width="{width}" height="{height}" loading="lazy" decoding="async" '
-        f'alt="{escape(alt, quote=True)}" src="{data_uri(picture, quality)}">'
+        f'alt="{escape(alt, quote=True)}" src="{data_uri(image, quality)}">'
     )
 
 
-def data_uri(picture: UInt8[np.ndarray, "height width channel"], quality: int) -> str:
+def data_uri(image: UInt8[np.ndarray, "height width channel"], quality: int) -> str:
     """RGB or RGBA as a WebP file in base64."""
-    order = cv2.COLOR_RGBA2BGRA if picture.shape[2] == 4 else cv2.COLOR_RGB2BGR
-    written, encoded = cv2.imencode(".webp", cv2.cvtColor(picture, order), [cv2.IMWRITE_WEBP_QUALITY, quality])
+    order = cv2.COLOR_RGBA2BGRA if image.shape[2] == 4 else cv2.COLOR_RGB2BGR
+    written, encoded = cv2.imencode(".webp", cv2.cvtColor(image, order), [cv2.IMWRITE_WEBP_QUALITY, quality])
     if not written:
         raise OSError("this build of OpenCV cannot write WebP")
     return "data:image/webp;base64," + base64.b64encode(encoded.tobytes()).decode("ascii")

@@ -1,4 +1,4 @@
-"""The hand's surface normals as a picture, without a renderer: what Fig. 5 of the paper shows over the images."""
+"""The hand's surface normals as an image, without a renderer: what Fig. 5 of the paper shows over the images."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class _Fragments:
     weights: Float[np.ndarray, "fragment 3"]
 
 
-def normal_picture(
+def normal_image(
     verts_world: Float[np.ndarray, "vertex 3"],
     normals_world: Float[np.ndarray, "vertex 3"],
     faces: Int[np.ndarray, "face 3"],
@@ -41,11 +41,11 @@ def normal_picture(
     nearest_last = np.argsort(-depth, kind="stable")
     normals = (found.weights[..., None] * normals_cam[corners]).sum(axis=1)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    picture, covered = np.zeros((height * width, 3), np.uint8), np.zeros(height * width, bool)
+    image, covered = np.zeros((height * width, 3), np.uint8), np.zeros(height * width, bool)
     colours = np.rint(255 * np.clip((1 + normals * [1, -1, -1]) / 2, 0, 1)).astype(np.uint8)
-    picture[found.pixel[nearest_last]] = colours[nearest_last]
+    image[found.pixel[nearest_last]] = colours[nearest_last]
     covered[found.pixel] = True
-    return picture.reshape(height, width, 3), covered.reshape(height, width)
+    return image.reshape(height, width, 3), covered.reshape(height, width)
 
 
 def _rasterise(corners_px: Float[np.ndarray, "face 3 2"], height: int, width: int) -> _Fragments:

@@ -24,24 +24,24 @@ from handrefine.report.figures import (
 )
 from handrefine.report.markup import section
 from handrefine.report.views import legend, view_cards, view_map, wipe
-
-REPORT_FILE = "report.html"
-
-
-def write_report_of_hand(run: Path, out: Path | None = None) -> Path:
-    """Write the page of one hand's run.
-
-    Raises:
-        InputError: this is no run folder.
-    """
-    return write_page(run / REPORT_FILE if out is None else out, report_page(read_contents(run)))
+from handrefine.runs.layout import RunLayout
+from handrefine.runs.manifest import note_written
+from handrefine.runs.reader import HandRun
 
 
-def write_page(out: Path, page: str) -> Path:
-    """Write a page, whole or not at all."""
-    with whole_file(out) as temporary:
+def write_report_of_hand(run: HandRun, out: Path | None = None) -> Path:
+    """Write the page of one hand's run."""
+    return write_page(run.layout, report_page(read_contents(run)), out)
+
+
+def write_page(layout: RunLayout, page: str, out: Path | None = None) -> Path:
+    """Write a page, whole or not at all: into its run folder, or to another file."""
+    path = layout.report if out is None else out
+    with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return out
+    if out is None:
+        note_written(layout.root, layout.report.name)
+    return path
 
 
 def report_page(contents: RunContents) -> str:
@@ -62,8 +62,7 @@ def report_page(contents: RunContents) -> str:
         "configuration": ("Configuration", _configuration(contents)),
     }
     sections = {"summary": sections.pop("summary"), "warnings": ("Warnings", _warnings(contents)), **sections}
-    title = str(contents.configuration.get("sequence", contents.run.name))
-    return filled_page(title, _facts(contents), sections)
+    return filled_page(contents.title, _facts(contents), sections)
 
 
 def filled_page(title: str, facts: Sequence[str], sections: Mapping[str, tuple[str, str]]) -> str:
@@ -83,10 +82,10 @@ def filled_page(title: str, facts: Sequence[str], sections: Mapping[str, tuple[s
 def _views(cards: str, links: str) -> str:
     if not cards:
         return ""
-    size = '<input type="range" min="90" max="420" value="190" step="10" id="picture-size">'
+    size = '<input type="range" min="90" max="420" value="190" step="10" id="image-size">'
     controls = (
-        f'<div class="controls"><span>all views {wipe("share of all pictures shown before refining", "wipe-all")}'
-        f"</span><label>picture size {size}</label></div>"
+        f'<div class="controls"><span>all views {wipe("share of all images shown before refining", "wipe-all")}'
+        f"</span><label>image size {size}</label></div>"
     )
     return f"{links}{legend()}{controls}{cards}"
 
@@ -100,7 +99,7 @@ def _facts(contents: RunContents) -> list[str]:
         (len(contents.views), "view", "views"),
         (metrics.get("iterations") or 0, "iteration", "iterations"),
     ]
-    facts = [f"{configuration['hand']} hand"] if "hand" in configuration else []
+    facts = [] if contents.annotation is None else [f"{contents.annotation.side} hand"]
     facts += [f"{count} {one if count == 1 else many}" for count, one, many in counted if count]
     if isinstance(seconds := metrics.get("seconds"), int | float):
         facts.append(f"{seconds:.0f} s")

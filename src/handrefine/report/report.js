@@ -1,5 +1,5 @@
 "use strict";
-// One slider a view moves the border between before (left) and after (right) in all its pictures.
+// One slider a view moves the border between before (left) and after (right) in all its images.
 const views = [...document.querySelectorAll(".view")];
 
 function setSplit(view, percent) {
@@ -26,8 +26,8 @@ for (const view of views) {
 document.getElementById("wipe-all")?.addEventListener("input", (event) => {
   for (const view of views) setSplit(view, event.target.value);
 });
-document.getElementById("picture-size")?.addEventListener("input", (event) => {
-  document.documentElement.style.setProperty("--picture", `${event.target.value}px`);
+document.getElementById("image-size")?.addEventListener("input", (event) => {
+  document.documentElement.style.setProperty("--image-size", `${event.target.value}px`);
 });
 document.querySelector("[data-unseen]")?.addEventListener("change", (event) => {
   document.body.classList.toggle("hide-unseen", !event.target.checked);

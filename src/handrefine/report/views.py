@@ -1,10 +1,9 @@
-"""Every view: its pictures before and after under one slider, and a map of all views by frame and camera."""
+"""Every view: its images before and after under one slider, and a map of all views by frame and camera."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,22 +13,23 @@ from handrefine.errors import InputError
 from handrefine.mesh import vertex_normals
 from handrefine.report.contents import RunContents
 from handrefine.report.figures import RESIDUAL, SHORT, VIEW_MEASURES, change_text
-from handrefine.report.markup import LOSSLESS, figure, image
-from handrefine.report.normals import normal_picture
-from handrefine.report.pictures import (
+from handrefine.report.markup import LOSSLESS, figure, image_element
+from handrefine.report.normals import normal_image
+from handrefine.report.view_panels import (
     LABEL_COLOURS,
     contour_path,
-    label_picture,
+    label_image,
     normals_over,
     on_black,
     shrunk,
     signed_residual,
 )
-from handrefine.runs.annotation_file import RunAnnotation
-from handrefine.runs.view_images import ViewEntry, ViewPictures, read_view
+from handrefine.runs.reader import HandRun
+from handrefine.runs.result import RunAnnotation
+from handrefine.runs.view_files import ViewEntry, ViewImages
 from handrefine.sequence import Camera
 
-#: Longest side of a view's pictures; runs with more views get smaller ones, so that the page stays quick.
+#: Longest side of a view's images; runs with more views get smaller ones, so that the page stays quick.
 LARGEST_PX, SMALLEST_PX, ALL_VIEWS_PX = 320, 176, 28_000
 VIEW_QUALITY = 78
 MOMENTS = ("before", "after")
@@ -37,7 +37,7 @@ MOMENTS = ("before", "after")
 
 @dataclass(frozen=True, eq=False)
 class _Shown:
-    """What a view's card needs besides its pictures; `key` is its name within the page."""
+    """What a view's card needs besides its images; `key` is its name within the page."""
 
     entry: ViewEntry
     key: str
@@ -72,7 +72,7 @@ class _Surfaces:
 
 
 def view_cards(contents: RunContents, figures: list[dict[str, Any]]) -> str:
-    """The cards of all views; the mean colour residual that their pictures show is added to `figures`."""
+    """The cards of all views; the mean colour residual that their images show is added to `figures`."""
     by_key = {(entry["frame"], str(entry["camera"])): entry for entry in figures}
     side_px = int(np.clip(ALL_VIEWS_PX // max(1, len(contents.views)), SMALLEST_PX, LARGEST_PX))
     surfaces = _Surfaces.of(contents.annotation)
@@ -80,13 +80,13 @@ def view_cards(contents: RunContents, figures: list[dict[str, Any]]) -> str:
         _Shown(entry, f"view-{k}", by_key[entry.frame, entry.camera], surfaces, side_px)
         for k, entry in enumerate(contents.views)
     ]
-    # Reading, drawing and encoding pictures leaves Python's lock alone for most of the time.
+    # Reading, drawing and encoding images leaves Python's lock alone for most of the time.
     with ThreadPoolExecutor() as pool:
         made = list(pool.map(lambda view: _card_or_fault(contents.run, view), shown))
     cards, frame = [], None
     for view, card in zip(shown, made, strict=True):
         if isinstance(card, InputError):
-            contents.notes.append(f"The pictures of {view.name} cannot be shown: {card.what}.")
+            contents.notes.append(f"The images of {view.name} cannot be shown: {card.what}.")
             continue
         if view.entry.frame != frame:
             frame = view.entry.frame
@@ -121,7 +121,7 @@ def view_map(contents: RunContents, figures: list[dict[str, Any]]) -> str:
 
 
 def legend() -> str:
-    """What the colours of the pictures mean."""
+    """What the colours of the images mean."""
     labels = "".join(
         f'<li><i class="swatch" style="background:rgb{colour}"></i>{name}</li>'
         for name, colour in LABEL_COLOURS.items()
@@ -134,29 +134,29 @@ def legend() -> str:
     )
 
 
-def _card_or_fault(run: Path, shown: _Shown) -> str | InputError:
+def _card_or_fault(run: HandRun, shown: _Shown) -> str | InputError:
     try:
-        return _card(shown, read_view(run, shown.entry))
+        return _card(shown, run.view_images(shown.entry))
     except InputError as error:
         return error
 
 
-def _card(shown: _Shown, view: ViewPictures) -> str:
+def _card(shown: _Shown, view: ViewImages) -> str:
     entry, name = shown.entry, shown.name
     renders: dict[str, np.ndarray] = {"before": view.before, "after": view.after}
     residuals = {moment: signed_residual(view, render) for moment, render in renders.items()}
     shown.figures[RESIDUAL] = {moment: residual.mean_levels for moment, residual in residuals.items()}
-    photo = image(shrunk(view.image, shown.side_px), f"image, {name}", quality=VIEW_QUALITY)
-    labels = image(shrunk(label_picture(view.label), shown.side_px), f"labels, {name}", quality=LOSSLESS)
+    photo = image_element(shrunk(view.image, shown.side_px), f"image, {name}", quality=VIEW_QUALITY)
+    labels = image_element(shrunk(label_image(view.label), shown.side_px), f"labels, {name}", quality=LOSSLESS)
     normals = _normals(shown, view)
     panels = {
         "contour over the image": photo + _contours(renders, entry),
         "render": _pair({moment: on_black(render) for moment, render in renders.items()}, "render", shown),
-        "signed residual": _pair({m: residual.picture for m, residual in residuals.items()}, "residual", shown),
+        "signed residual": _pair({m: residual.image for m, residual in residuals.items()}, "residual", shown),
         **({} if normals is None else {"normals": _pair(normals, "normals", shown)}),
         "labels": labels,
     }
-    pictures = "".join(figure(f'<div class="stack">{inside}</div>', caption) for caption, inside in panels.items())
+    images = "".join(figure(f'<div class="stack">{inside}</div>', caption) for caption, inside in panels.items())
     numbers = [
         f"{SHORT[key]} {text}&nbsp;{VIEW_MEASURES[key].unit}"
         for key in SHORT
@@ -165,7 +165,7 @@ def _card(shown: _Shown, view: ViewPictures) -> str:
     return (
         f'<article class="view" id="{shown.key}" style="--aspect:{entry.size_px[0]}/{entry.size_px[1]}">'
         f'<header><h4>{escape(name)}</h4><p class="small">{" · ".join(numbers)}</p></header>'
-        f'{wipe(f"share shown before refining, {name}")}<div class="panels">{pictures}</div></article>'
+        f'{wipe(f"share shown before refining, {name}")}<div class="panels">{images}</div></article>'
     )
 
 
@@ -179,11 +179,11 @@ def wipe(what: str, key: str = "") -> str:
     )
 
 
-def _pair(pictures: Mapping[str, np.ndarray], what: str, shown: _Shown) -> str:
-    """A picture before and one after, one upon the other."""
+def _pair(images: Mapping[str, np.ndarray], what: str, shown: _Shown) -> str:
+    """An image before and one after, one upon the other."""
     return "".join(
-        image(
-            shrunk(pictures[moment], shown.side_px),
+        image_element(
+            shrunk(images[moment], shown.side_px),
             f"{what} {moment}, {shown.name}",
             quality=VIEW_QUALITY,
             kind=moment,
@@ -202,7 +202,7 @@ def _contours(renders: Mapping[str, np.ndarray], entry: ViewEntry) -> str:
     )
 
 
-def _normals(shown: _Shown, view: ViewPictures) -> dict[str, np.ndarray] | None:
+def _normals(shown: _Shown, view: ViewImages) -> dict[str, np.ndarray] | None:
     """Normals over the image before and after; None where the folder does not say where hand and camera are."""
     surfaces, entry = shown.surfaces, shown.entry
     if surfaces is None or entry.camera not in surfaces.cameras or entry.frame not in surfaces.frames:
@@ -210,13 +210,13 @@ def _normals(shown: _Shown, view: ViewPictures) -> dict[str, np.ndarray] | None:
     camera = _window_camera(surfaces.cameras[entry.camera], entry, shown.side_px)
     k = surfaces.frames.index(entry.frame)
     return {
-        moment: normals_over(view.image, *normal_picture(verts[k], normals[k], surfaces.faces, camera))
+        moment: normals_over(view.image, *normal_image(verts[k], normals[k], surfaces.faces, camera))
         for moment, (verts, normals) in surfaces.states.items()
     }
 
 
 def _window_camera(camera: Camera, entry: ViewEntry, side_px: int) -> Camera:
-    """The camera of the view's window, at the size of the pictures (small windows are drawn larger)."""
+    """The camera of the view's window, at the size of the images (small windows are drawn larger)."""
     x0, y0, x1, y1 = entry.window_px
     scale = side_px / max(entry.size_px)
     width, height = (max(1, round(size * scale)) for size in entry.size_px)

@@ -4,17 +4,16 @@ Evaluation, viewers and exporters read it without the dataset, the images or the
 """
 
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-from jaxtyping import Float
 
 from handrefine.errors import InputError
 from handrefine.files import whole_file
 from handrefine.mesh import MeshTopology
-from handrefine.sequence import Camera, ManoParameters, Side
+from handrefine.runs.result import HandState, RunAnnotation
+from handrefine.sequence import Camera, FrameId, FrameIndex, ManoParameters
 
 FORMAT, VERSION = "handrefine annotation", 1
 FIX = "give a run folder that `handrefine refine` has finished, or run it again"
@@ -45,35 +44,8 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
     "view_frame": ("view",),
     "view_camera": ("view",),
 }
-
-
-@dataclass(frozen=True, eq=False)
-class HandState:
-    """One hand at F frames: its parameters and what the hand model made of them, in metres."""
-
-    mano: ManoParameters
-    verts_world: Float[np.ndarray, "frame vertex 3"]
-    joints_world: Float[np.ndarray, "frame 21 3"]
-
-
-@dataclass(frozen=True, eq=False)
-class RunAnnotation:
-    """The result of a run.
-
-    frames: the dataset's own frame numbers, in the order of the states' first axis.
-    cameras: full, uncropped cameras.
-    views: (index into `frames`, camera name) of every image that the run used.
-    hand_model: which model the parameters belong to, in the words of whoever wrote the file.
-    """
-
-    side: Side
-    frames: tuple[int, ...]
-    before: HandState
-    after: HandState
-    topology: MeshTopology
-    cameras: tuple[Camera, ...]
-    views: tuple[tuple[int, str], ...]
-    hand_model: str = "unknown"
+#: Arrays that earlier files lack, or that are there only where something is known.
+OPTIONAL: dict[str, tuple[str | int, ...]] = {"open_hand": (), "other_joints_world": ("frame", 21, 3)}
 
 
 def write_annotation_npz(path: Path, annotation: RunAnnotation) -> None:
@@ -97,7 +69,10 @@ def write_annotation_npz(path: Path, annotation: RunAnnotation) -> None:
         "camera_grey": np.array([c.grey for c in cameras], dtype=bool),
         "view_frame": np.array([frame for frame, _ in annotation.views], dtype=np.int64),
         "view_camera": np.array([index[name] for _, name in annotation.views], dtype=np.int64),
+        "open_hand": np.bool_(annotation.open_hand),
     }
+    if annotation.other_joints_world is not None:
+        arrays["other_joints_world"] = annotation.other_joints_world
     with whole_file(path) as temporary:
         np.savez_compressed(temporary, format=np.str_(FORMAT), version=np.int64(VERSION), **arrays)
 
@@ -119,13 +94,18 @@ def read_annotation_npz(path: Path) -> RunAnnotation:
         raise InputError("a view names a frame or a camera that is not there", where=path, fix=FIX)
     return RunAnnotation(
         side="right" if side == "right" else "left",
-        frames=tuple(arrays["frames"].tolist()),
+        frames=tuple(map(FrameId, arrays["frames"].tolist())),
         before=_state(arrays, "before"),
         after=_state(arrays, "after"),
         topology=MeshTopology(sizes["vertex"], arrays["faces"], arrays["uv"], arrays["uv_faces"]),
         cameras=cameras,
-        views=tuple((frame, names[camera]) for frame, camera in zip(view_frame, view_camera, strict=True)),
+        views=tuple(
+            (FrameIndex(frame), names[camera]) for frame, camera in zip(view_frame, view_camera, strict=True)
+        ),
         hand_model=str(arrays["hand_model"]),
+        # Files of earlier versions name the open hand and no more.
+        open_hand=bool(arrays.get("open_hand", str(arrays["hand_model"]) == "open hand")),
+        other_joints_world=arrays.get("other_joints_world"),
     )
 
 
@@ -182,7 +162,7 @@ def _check_shapes(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, int]:
     if missing := [name for name in SHAPES if name not in arrays]:
         raise InputError("the annotation file lacks arrays", where=path, found=", ".join(missing), fix=FIX)
     sizes: dict[str, int] = {}
-    for name, shape in SHAPES.items():
+    for name, shape in {**SHAPES, **{name: OPTIONAL[name] for name in OPTIONAL if name in arrays}}.items():
         found = arrays[name].shape
         fits = len(found) == len(shape) and all(
             size == (sizes.setdefault(axis, size) if isinstance(axis, str) else axis)

@@ -11,9 +11,9 @@ from typing import TextIO
 
 from handrefine import files
 from handrefine.errors import InputError
+from handrefine.runs import manifest
+from handrefine.runs.layout import MARKER, RunLayout
 
-#: Every folder made here holds this file, and only a folder that holds it is ever overwritten.
-MARKER = ".handrefine"
 log = logging.getLogger(__name__)
 
 
@@ -41,42 +41,51 @@ class RunFolder:
 
         Args:
             path: must not exist yet, or be an empty folder. Links are followed.
-            overwrite: it may also be a folder of an earlier run, which stays until the new one is complete.
+            overwrite: it may also be a folder of an earlier run, which stays until the new one is complete. What
+                no run has written there stays for good, see `handrefine.runs.manifest`.
 
         Raises:
-            InputError: the path is taken, is a file or a mount point, or cannot be written to.
+            InputError: the path is taken, is a file or a mount point, or cannot be written to; or a folder that
+                handrefine did not make has the name of a temporary one.
         """
         target = path.expanduser().resolve()
         _restore_interrupted_replacement(target)
         _refuse_unusable(target, overwrite=overwrite)
         partial = target.with_name(f".{target.name}.partial")
+        for temporary in (partial, _aside(target)):
+            _refuse_foreign(temporary)
         try:
             if partial.exists():
                 shutil.rmtree(partial)
             partial.mkdir(parents=True)
-            (partial / MARKER).write_text("This folder was written by handrefine.\n", encoding="utf-8")
+            manifest.mark(partial)
         except OSError as error:
             raise InputError(
                 "the output folder cannot be made", where=target, found=error, fix="choose another folder"
             ) from error
         return cls(target, partial, overwrite=overwrite)
 
+    @property
+    def layout(self) -> RunLayout:
+        """Where to write what; after `commit`, where it is."""
+        return RunLayout(self.target if self._committed else self.partial)
+
     def path(self, name: str) -> Path:
         """Where to write the file `name`, which may lie in a subfolder; after `commit`, where it is."""
-        path = (self.target if self._committed else self.partial) / name
+        path = self.layout.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def inside(self, name: str) -> "RunFolder":
         """A subfolder that is laid out like a run folder and is committed with this one. Close it after use."""
         inner = RunFolder(self.target / name, self.partial / name, overwrite=False)
-        inner.path(MARKER).write_text("This folder was written by handrefine.\n", encoding="utf-8")
+        manifest.mark(inner.path(MARKER).parent)
         return inner
 
     def append_log(self, record: Mapping[str, object]) -> None:
         """Add one line to `log.jsonl`; it can be read at once by whoever follows the run."""
         if self._log is None:
-            self._log = self.path("log.jsonl").open("a", encoding="utf-8")
+            self._log = self.layout.log.open("a", encoding="utf-8")
         self._log.write(json.dumps(files.plain(record), allow_nan=False) + "\n")
         self._log.flush()
 
@@ -90,17 +99,23 @@ class RunFolder:
         """Give the complete folder its name. An overwritten one goes only after that. Repeating it does nothing.
 
         Raises:
-            InputError: another program has put something there in the meantime; the temporary folder stays.
+            InputError: another program has put something there in the meantime, or files that no run wrote stand
+                in the way of the run's; the temporary folder stays.
         """
         if self._committed:
             return self.target
         self.close()
+        manifest.write_manifests(self.partial)
         old = _aside(self.target)
+        replaces = self._overwrite and self.target.exists()
         try:
-            if self._overwrite and self.target.exists():
+            if replaces:
+                _refuse_unusable(self.target, overwrite=True)  # it may have changed since the run began
+                if in_the_way := manifest.clashes(self.target, self.partial):
+                    raise FileExistsError("not written by a run: " + ", ".join(in_the_way))
                 os.replace(self.target, old)
             os.replace(self.partial, self.target)
-        except OSError as error:
+        except (OSError, InputError) as error:
             _restore_interrupted_replacement(self.target)
             raise InputError(
                 "the finished run cannot take its name",
@@ -109,7 +124,8 @@ class RunFolder:
                 fix=f"everything is in {self.partial}: move it where you want it",
             ) from error
         self._committed = True
-        shutil.rmtree(old, ignore_errors=True)
+        if replaces:
+            _finish_replacement(old, self.target)
         return self.target
 
     def __enter__(self) -> "RunFolder":
@@ -142,10 +158,52 @@ def _restore_interrupted_replacement(target: Path) -> None:
     old = _aside(target)
     if not (old / MARKER).is_file():
         return
-    if target.exists():
-        shutil.rmtree(old, ignore_errors=True)
-    else:
+    if not target.exists():
         os.replace(old, target)
+    elif (target / MARKER).is_file():
+        _finish_replacement(old, target)
+
+
+def _finish_replacement(old: Path, target: Path) -> None:
+    """Bring what no run wrote back to its place in the new run, and remove the rest of the overwritten one."""
+    try:
+        manifest.hand_over(old, target)
+    except OSError as error:
+        log.warning("files of the overwritten run stay in %s: %s", old, error)
+
+
+def refuse_overlap(data: Path, out: Path) -> None:
+    """Raises:
+    InputError: the dataset lies within the output folder or the other way round, through links or not.
+    """
+    data, out = (path.expanduser().resolve() for path in (data, out))
+    if _lies_in(data, out) or _lies_in(out, data):
+        raise InputError(
+            "the dataset and the output folder lie in one another",
+            where=f"--data {data}",
+            found=f"--out {out}",
+            fix="choose an output folder outside the dataset, and not around it",
+        )
+
+
+def _lies_in(inner: Path, outer: Path) -> bool:
+    """By identity where there is one: file systems may ignore case, or show a folder at two places."""
+    return any(
+        above == outer or (above.exists() and outer.exists() and above.samefile(outer))
+        for above in (inner, *inner.parents)
+    )
+
+
+def _refuse_foreign(temporary: Path) -> None:
+    """A folder in the place of a temporary one may be removed only if it is ours, or empty."""
+    ours = (temporary / MARKER).is_file() and not temporary.is_symlink()
+    empty = temporary.is_dir() and not temporary.is_symlink() and not any(temporary.iterdir())
+    if os.path.lexists(temporary) and not ours and not empty:
+        raise InputError(
+            "something that handrefine did not write has the name of a temporary folder",
+            where=temporary,
+            fix="move it, or choose another output folder",
+        )
 
 
 def _refuse_unusable(target: Path, *, overwrite: bool) -> None:

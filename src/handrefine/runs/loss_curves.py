@@ -1,4 +1,4 @@
-"""The course of an optimisation in one picture."""
+"""The course of an optimisation in one image."""
 
 import math
 from collections.abc import Mapping, Sequence

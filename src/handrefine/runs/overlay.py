@@ -1,4 +1,4 @@
-"""Pictures for the eye: the rendered hand's contour over the image, and renders beside it."""
+"""Images for the eye: the rendered hand's contour over the image, and renders beside it."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from handrefine.image_files import srgb_bytes
+from handrefine.image_files import Rgb8, srgb_bytes
+from handrefine.runs.result import HeldOutView, ViewResult
 
-#: A picture is enlarged until its longest side has this many pixels, so that a line may be thin and still seen.
+#: An image is enlarged until its longest side has this many pixels, so that a line may be thin and still seen.
 MIN_SIDE_PX = 384
-#: Width of the line and of its dark rim in pictures of up to twice that size; larger ones get wider lines.
+#: Width of the line and of its dark rim in images of up to twice that size; larger ones get wider lines.
 LINE_PX, OUTLINE_PX = 2.0, 4.0
 BEFORE, AFTER = (255, 90, 60), (40, 225, 120)
 CAPTION_PX, GAP_PX = 24, 4
@@ -32,13 +33,13 @@ def contour_overlay(
     to `MIN_SIDE_PX` before it is drawn.
     """
     height, width = enlarged_size(*coverage.shape)
-    picture = _enlarge(srgb_bytes(image_linear), height, width).astype(np.float32)
+    image = _enlarge(srgb_bytes(image_linear), height, width).astype(np.float32)
     distance_px = _contour_distance(coverage, height, width)
     scale = max(1.0, max(height, width) / (2 * MIN_SIDE_PX))
     for line_px, ink in ((OUTLINE_PX, (0, 0, 0)), (LINE_PX, colour)):
         alpha = np.clip((scale * line_px + 1) / 2 - distance_px, 0, 1)[..., None]
-        picture += alpha * (np.array(ink, dtype=np.float32) - picture)
-    return np.rint(picture).astype(np.uint8)
+        image += alpha * (np.array(ink, dtype=np.float32) - image)
+    return np.rint(image).astype(np.uint8)
 
 
 def view_sheet(
@@ -49,11 +50,21 @@ def view_sheet(
     panels = (
         contour_overlay(image_linear, before[0], BEFORE),
         contour_overlay(image_linear, after[0], AFTER),
-        *(_enlarge(srgb_bytes(picture), height, width) for picture in (image_linear, before[1], after[1])),
+        *(_enlarge(srgb_bytes(image), height, width) for image in (image_linear, before[1], after[1])),
     )
     gap = np.full((height + CAPTION_PX, GAP_PX, 3), 255, dtype=np.uint8)
     captioned = [_captioned(panel, text) for text, panel in zip(SHEET_PANELS, panels, strict=True)]
     return np.concatenate([column for panel in captioned for column in (panel, gap)][:-1], axis=1)
+
+
+def fitted_sheet(view: ViewResult) -> Rgb8:
+    """The sheet of a view of the fit: what all hands cover."""
+    return view_sheet(view.image, *((of.coverage, of.rgb) for of in (view.before, view.after)))
+
+
+def held_out_sheet(view: HeldOutView) -> Rgb8:
+    """The sheet of a view that the fit never saw: what the judged hand covers."""
+    return view_sheet(view.image, *((of.own_coverage, of.rgb) for of in (view.before, view.after)))
 
 
 def contour_panels(
@@ -65,25 +76,25 @@ def contour_panels(
 
 
 def contact_sheet(
-    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int
+    images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int
 ) -> UInt8[np.ndarray, "out_height out_width 3"]:
-    """Pictures in rows of `columns`, scaled to the width of the narrowest, on white.
+    """Images in rows of `columns`, scaled to the width of the narrowest, on white.
 
     Raises:
-        ValueError: no picture, or no column.
+        ValueError: no image, or no column.
     """
-    if not pictures or columns < 1:
-        raise ValueError("a contact sheet needs at least one picture and one column")
-    columns = min(columns, len(pictures))
-    width = min(picture.shape[1] for picture in pictures)
-    scaled = [_scaled_to_width(picture, width) for picture in pictures]
+    if not images or columns < 1:
+        raise ValueError("a contact sheet needs at least one image and one column")
+    columns = min(columns, len(images))
+    width = min(image.shape[1] for image in images)
+    scaled = [_scaled_to_width(image, width) for image in images]
     rows = []
     for first in range(0, len(scaled), columns):
         row = scaled[first : first + columns]
-        height = max(picture.shape[0] for picture in row)
+        height = max(image.shape[0] for image in row)
         sheet = np.full((height, columns * (width + GAP_PX) - GAP_PX, 3), 255, dtype=np.uint8)
-        for k, picture in enumerate(row):
-            sheet[: picture.shape[0], k * (width + GAP_PX) :][:, :width] = picture
+        for k, image in enumerate(row):
+            sheet[: image.shape[0], k * (width + GAP_PX) :][:, :width] = image
         rows += [sheet, np.full((GAP_PX, sheet.shape[1], 3), 255, dtype=np.uint8)]
     return np.concatenate(rows[:-1])
 
@@ -113,17 +124,17 @@ def _contour_distance(
     return cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _enlarge(picture: UInt8[np.ndarray, "_ _ 3"], height: int, width: int) -> UInt8[np.ndarray, "_ _ 3"]:
-    if picture.shape[:2] == (height, width):
-        return picture
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_CUBIC))
+def _enlarge(image: UInt8[np.ndarray, "_ _ 3"], height: int, width: int) -> UInt8[np.ndarray, "_ _ 3"]:
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC))
 
 
-def _scaled_to_width(picture: UInt8[np.ndarray, "_ _ 3"], width: int) -> UInt8[np.ndarray, "_ _ 3"]:
-    if picture.shape[1] == width:
-        return picture
-    height = max(1, round(picture.shape[0] * width / picture.shape[1]))
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+def _scaled_to_width(image: UInt8[np.ndarray, "_ _ 3"], width: int) -> UInt8[np.ndarray, "_ _ 3"]:
+    if image.shape[1] == width:
+        return image
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def _captioned(panel: UInt8[np.ndarray, "_ _ 3"], text: str) -> UInt8[np.ndarray, "_ _ 3"]:

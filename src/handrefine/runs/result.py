@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -9,10 +10,12 @@ from jaxtyping import Bool, Float, UInt8
 from handrefine.config import Config
 from handrefine.mesh import MeshTopology
 from handrefine.progress import Record
-from handrefine.sequence import Camera, FrameId, ManoParameters, Side
+from handrefine.sequence import Camera, FrameId, FrameIndex, ManoParameters, Side, ViewKey
 
 #: Shades of a label image: what the silhouette term was told of a pixel.
 NOT_HAND, UNKNOWN, HAND = 0, 128, 255
+#: Figures by their names in `metrics.json`.
+Metrics = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +25,29 @@ class HandState:
     mano: ManoParameters
     verts_world: Float[np.ndarray, "frame vertex 3"]
     joints_world: Float[np.ndarray, "frame 21 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class RunAnnotation:
+    """All that a run says of one hand but images and textures: the content of `annotation.npz`.
+
+    frames: the dataset's own frame numbers, in the order of the states' first axis.
+    cameras: full, uncropped cameras.
+    views: (position in `frames`, camera name) of every image that the run used.
+    hand_model: name of the model that the parameters belong to; open_hand: it is the embedded one.
+    other_joints_world: annotated joints of the person's other hand at these frames; NaN where unknown.
+    """
+
+    side: Side
+    frames: tuple[FrameId, ...]
+    before: HandState
+    after: HandState
+    topology: MeshTopology
+    cameras: tuple[Camera, ...]
+    views: tuple[ViewKey, ...]
+    hand_model: str = "unknown"
+    open_hand: bool = False
+    other_joints_world: Float[np.ndarray, "frame 21 3"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +179,10 @@ class RunResult:
     version: str
     warnings: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return tuple(hand.side for hand in self.hands)
+
     def hand(self, side: Side) -> HandResult:
         """The hand of that side.
 
@@ -162,5 +192,65 @@ class RunResult:
         return {hand.side: hand for hand in self.hands}[side]
 
     def alone(self, side: Side) -> "RunResult":
-        """The same run with one of its hands."""
-        return replace(self, hands=(self.hand(side),))
+        """The same run with one of its hands, and that hand's own figures in the records."""
+        records = [_of_hand(record, side) for record in self.records]
+        return replace(self, hands=(self.hand(side),), records=records)
+
+    def annotation(self, side: Side) -> RunAnnotation:
+        """What the run says of one hand, without images and textures."""
+        hand = self.hand(side)
+        return RunAnnotation(
+            side=side,
+            frames=hand.frames,
+            before=hand.before,
+            after=hand.after,
+            topology=hand.topology,
+            cameras=tuple(of.camera for of in self.cameras),
+            views=tuple((FrameIndex(hand.frames.index(view.frame)), view.camera) for view in hand.views),
+            hand_model=hand.hand_model,
+            open_hand=hand.open_hand,
+            other_joints_world=hand.other_joints_world,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutView:
+    """One view of a camera that the fit never saw. image: linear RGB; renders are before any camera's colours."""
+
+    frame: FrameId
+    camera: str
+    image: Float[np.ndarray, "height width 3"]
+    before: ViewRender
+    after: ViewRender
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOutReport:
+    """What cameras say that the fit never saw.
+
+    Attributes:
+        together: the contents of `holdout.json`, means over the hands:
+            `{"cameras": [{"camera", "frame": null, figure: {"before", "after"}, ...}, ...], "mean": {...}}`.
+        by_hand: the same of every hand.
+        views: of every hand, the views around it.
+    """
+
+    together: Metrics
+    by_hand: Mapping[Side, Metrics]
+    views: Mapping[Side, tuple[HeldOutView, ...]]
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Figures of a result, each a `metrics.json`. together: of the whole run; by_hand: of every hand."""
+
+    together: Metrics
+    by_hand: Mapping[Side, Metrics]
+    held_out: HeldOutReport | None = None
+
+
+def _of_hand(record: Record, side: Side) -> Record:
+    """The record with one hand's figures in the place of the hands' means."""
+    hands = record.get("hands")
+    own = hands.get(side, {}) if isinstance(hands, Mapping) else {}
+    return {name: value for name, value in record.items() if name != "hands"} | dict(own)

@@ -1,202 +1,164 @@
-"""Writing a refinement into its run folder."""
+"""Writing a result into its run folder."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import handrefine
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
-from handrefine.evaluation.held_out import HoldoutReport
-from handrefine.evaluation.run_metrics import metrics_without_truth
-from handrefine.image_files import write_picture
-from handrefine.observations import Observations
-from handrefine.refinement.refine import Refinement, State
-from handrefine.report import report_of_finished_run
-from handrefine.runs.annotation_file import HandState, RunAnnotation, write_annotation_npz
-from handrefine.runs.artifacts import write_colour_transforms, write_environment, write_texture
-from handrefine.runs.folder import RunFolder
-from handrefine.runs.loss_curves import loss_curves
-from handrefine.runs.overlay import Rendered, contact_sheet, view_sheet
-from handrefine.runs.view_images import (
-    HAND,
-    NOT_HAND,
-    UNKNOWN,
-    ViewEntry,
-    view_stem,
-    write_view,
-    write_view_index,
+from handrefine.files import write_json, write_yaml
+from handrefine.image_files import write_image
+from handrefine.runs.annotation_file import write_annotation_npz
+from handrefine.runs.appearance_files import (
+    write_camera_weights,
+    write_colour_transforms,
+    write_environment,
+    write_seen_texels,
+    write_texture,
 )
-from handrefine.sequence import HandAnnotation, Hands, HandSequence, Side
+from handrefine.runs.folder import RunFolder
+from handrefine.runs.layout import RunLayout
+from handrefine.runs.loss_curves import loss_curves
+from handrefine.runs.overlay import contact_sheet, fitted_sheet, held_out_sheet
+from handrefine.runs.result import HandResult, HeldOutView, Judgement, Metrics, RunResult
+from handrefine.runs.view_files import write_views
+from handrefine.runs.write_back import write_dataset
+from handrefine.sequence import HandSequence, Side
 
 log = logging.getLogger(__name__)
-#: Rows of the picture that shows some views of the run at a glance.
+#: Rows of the image that shows some views of the run at a glance.
 OVERVIEW_ROWS = 6
 
 
-def save_run(refinement: Refinement, out: Path, *, overwrite: bool = False) -> Path:
-    """Write a run folder, as `handrefine refine` does.
-
-    Raises:
-        InputError: the folder exists and must not be overwritten.
-    """
-    with RunFolder.create(out, overwrite=overwrite) as folder:
-        job = refinement.job
-        folder.write_yaml("config.yaml", resolved_configuration(job.sequence, refinement.hand.side, job.config))
-        for record in refinement.records:
-            folder.append_log(record)
-        save_refinement(refinement, metrics_without_truth(refinement), folder)
-        report_of_finished_run(folder.partial)
-    return folder.target
-
-
-def resolved_configuration(sequence: HandSequence, hands: Hands, config: Config) -> dict[str, object]:
-    """What is needed to repeat a run; its `config` is a valid file for `--config`."""
-    return {
+def write_configuration(folder: RunFolder, sequence: HandSequence, sides: Sequence[Side], config: Config) -> None:
+    """Write what is needed to repeat a run; its `config` is a valid file for `--config`."""
+    document = {
         "version": handrefine.__version__,
         "sequence": sequence.name,
-        "hand": hands,
+        "hands": list(sides),
         "cameras": list(sequence.cameras),
         "frames": list(sequence.frames),
         "config": config_to_mapping(config),
     }
+    write_yaml(folder.layout.config, document)
 
 
-def save_refinement(refinement: Refinement, metrics: Mapping[str, object], folder: RunFolder) -> None:
-    """Write everything but the configuration and the log, which are written as the run goes, and the report."""
-    job = refinement.job
-    folder.write_json("metrics.json", metrics)
-    folder.write_json("warnings.json", refinement.warnings)
-    write_annotation_npz(folder.path("annotation.npz"), run_annotation(refinement))
-    write_dataset(job.sequence, {refinement.hand.side: refinement}, folder.path("dataset"))
-    _write_textures(refinement, folder)
-    for stage, texture in refinement.stage_textures.items():
-        write_texture(folder.path(f"texture_stages/{stage}.png"), texture)
-    write_environment(
-        folder.path("environment.exr").parent,
-        refinement.environment,
-        refinement.light_coefficients,
-        job.config.light.order,
-    )
-    write_colour_transforms(
-        folder.path("colour.json"), refinement.observations.camera_names, refinement.colour_transforms
-    )
-    folder.write_json("cameras.json", _camera_entries(refinement))
-    if refinement.records:
-        loss_curves(refinement.records, folder.path("loss.png"))
-    _write_views(refinement, folder)
+class RunWriter:
+    """Writes one result into one folder: first what cost most, the annotations; what is only looked at comes last.
+
+    A result of several hands gets a complete folder for each hand within. `folder` holds the configuration and the
+    log already, which are written as the run goes.
+
+    Args:
+        sequence: what was refined, for the annotations in the dataset's format.
+    """
+
+    def __init__(self, folder: RunFolder, result: RunResult, sequence: HandSequence) -> None:
+        self._folder, self._result, self._sequence = folder, result, sequence
+        #: Every hand's folder and its share of the result.
+        self._own: dict[Side, tuple[RunFolder, RunResult]] = {}
+        for side in result.sides:
+            alone = len(result.hands) == 1
+            self._own[side] = (folder, result) if alone else (folder.inside(side), result.alone(side))
+
+    def write_annotations(self) -> None:
+        """The refined hands: `annotation.npz`, and the dataset's own files."""
+        for side, (folder, alone) in self._own.items():
+            write_annotation_npz(folder.layout.annotation, alone.annotation(side))
+            write_dataset(alone, self._sequence, folder.layout.dataset)
+        if len(self._own) > 1:
+            write_dataset(self._result, self._sequence, self._folder.layout.dataset)
+
+    def write_findings(self, judgement: Judgement) -> None:
+        """Everything else but the report. An image that cannot be made costs only itself."""
+        several, report = len(self._own) > 1, judgement.held_out
+        for side, (folder, alone) in self._own.items():
+            if several:
+                write_configuration(folder, self._sequence, [side], alone.config)
+                for record in alone.records:
+                    folder.append_log(record)
+                folder.close()
+            _write_figures(folder.layout, alone, judgement.by_hand[side])
+            _write_appearance(folder.layout, alone)
+        if several:
+            _write_figures(self._folder.layout, self._result, judgement.together)
+            if report is not None:
+                write_json(self._folder.layout.held_out, report.together)
+        for side, (folder, alone) in self._own.items():
+            if report is not None:
+                with _costs_only_itself(folder.layout.held_out_overlays):
+                    write_held_out(folder.layout, report.by_hand[side], report.views[side])
+            _write_images(folder.layout, alone)
 
 
-def save_holdout(report: HoldoutReport, index: int, folder: RunFolder, inside: str = "") -> None:
-    """Write `holdout.json` and `holdout/`, one picture a view, of one of the refined hands."""
-    folder.write_json(f"{inside}holdout.json", report.by_hand[index])
-    for (frame, camera), sheet in report.sheets[index].items():
-        write_picture(folder.path(f"{inside}holdout/{view_stem(frame, camera)}.png"), sheet)
+def _write_figures(layout: RunLayout, result: RunResult, metrics: Metrics) -> None:
+    write_json(layout.metrics, metrics)
+    write_json(layout.warnings, result.warnings)
 
 
-def write_dataset(sequence: HandSequence, refinements: Mapping[Side, Refinement], folder: Path) -> None:
-    """The refined annotations in the dataset's own format, where it has a writer."""
-    if sequence.write_back is None:
-        return
-    if sequence.official_mano and any(refinement.hand.open_hand for refinement in refinements.values()):
-        log.warning("no dataset/ is written: its users expect parameters of the official MANO model")
-        return
-    refined: dict[Side, HandAnnotation] = {
-        side: refinement.annotation() for side, refinement in refinements.items()
-    }
-    sequence.write_back(sequence, refined, folder)
+def write_held_out(layout: RunLayout, figures: Metrics, views: Sequence[HeldOutView]) -> list[str]:
+    """Write what held-out cameras say of one hand, and its views; returns what was written, below the root."""
+    write_json(layout.held_out, figures)
+    written = [layout.held_out]
+    layout.held_out_overlays.mkdir(exist_ok=True)
+    for view in views:
+        path = layout.held_out_overlay(view.frame, view.camera)
+        write_image(path, held_out_sheet(view))
+        written.append(path)
+    return [path.relative_to(layout.root).as_posix() for path in written]
 
 
-def _write_textures(refinement: Refinement, folder: RunFolder) -> None:
-    """`texture.png` and what is seen of it; where frames are independent, that of the first, and all of them."""
-    write_texture(folder.path("texture.png"), refinement.textures[0])
-    seen = np.repeat(refinement.textures_seen[0, ..., None], 3, axis=-1)
-    write_picture(folder.path("texture_seen.png"), seen.astype(np.uint8) * 255)
-    if len(refinement.textures) > 1:
-        for frame, texture in zip(refinement.frames, refinement.textures, strict=True):
-            write_texture(folder.path(f"textures/{frame}.png"), texture)
+def _write_appearance(layout: RunLayout, result: RunResult) -> None:
+    """Textures, light, colours and weights of the cameras; result: of one hand."""
+    (hand,) = result.hands
+    _write_textures(layout, hand)
+    write_environment(layout, result.environment, result.light_coefficients)
+    names = [of.camera.name for of in result.cameras]
+    matrices = [of.colour_transform for of in result.cameras]
+    write_colour_transforms(layout.colours, names, np.stack(matrices))
+    write_camera_weights(layout.cameras, result.cameras)
 
 
-def _camera_entries(refinement: Refinement) -> list[dict[str, object]]:
-    """How far each camera was believed, and by how much its calibration was turned where that was refined."""
-    rotations = refinement.job.model.rotations
-    turned = None if rotations is None else 1e3 * rotations.rotations_cam().detach().cpu().numpy()
-    return [
-        {
-            "camera": trust.camera,
-            "weight": trust.weight,
-            "agreement": trust.agreement,
-            "visible_share": trust.visible_share,
-            "reason": trust.reason,
-            **({} if turned is None else {"rotation_cam_mrad": turned[k]}),
-        }
-        for k, trust in enumerate(refinement.camera_trusts)
-    ]
+def _write_textures(layout: RunLayout, hand: HandResult) -> None:
+    """The texture and what is seen of it; where frames are independent, that of the first, and every frame's."""
+    write_texture(layout.texture, hand.textures[0])
+    write_seen_texels(layout.texture_seen, hand.textures_seen[0])
+    if len(hand.textures) > 1:
+        layout.textures.mkdir(exist_ok=True)
+        for frame, texture, seen in zip(hand.frames, hand.textures, hand.textures_seen, strict=True):
+            write_texture(layout.texture_of(frame), texture)
+            write_seen_texels(layout.texture_seen_of(frame), seen)
+    layout.stage_textures.mkdir(exist_ok=True)
+    for stage, texture in hand.stage_textures.items():
+        write_texture(layout.stage_texture(stage), texture)
 
 
-def run_annotation(refinement: Refinement) -> RunAnnotation:
-    """The run's result without its pictures."""
-    job = refinement.job
-
-    def state(of: State) -> HandState:
-        geometry = of.geometry
-        return HandState(of.parameters, geometry.verts_world.cpu().numpy(), geometry.joints_world.cpu().numpy())
-
-    return RunAnnotation(
-        side=refinement.hand.side,
-        frames=refinement.frames,
-        before=state(refinement.before),
-        after=state(refinement.after),
-        topology=refinement.hand.topology,
-        cameras=tuple(job.sequence.cameras.values()),
-        views=refinement.observations.keys,
-        hand_model=refinement.hand.name,
-    )
-
-
-def _write_views(refinement: Refinement, folder: RunFolder) -> None:
-    """Every view's pictures, one sheet of them a view, and a few sheets at a glance."""
-    views = refinement.observations.views
-    run = folder.path(".handrefine").parent
-
-    def rendered(state: State) -> list[Rendered]:
-        prediction = state.prediction
-        pictures = views.split(prediction.coverage), views.split(prediction.hand_rgb)
-        return [(coverage.cpu().numpy(), rgb.cpu().numpy()) for coverage, rgb in zip(*pictures, strict=True)]
-
-    images = [image.cpu().numpy() for image in views.split(refinement.observations.image)]
-    labels = [label.cpu().numpy() for label in views.split(_label_shades(refinement.observations))]
-    sheets, entries = [], _view_entries(refinement)
-    for entry, image, label, before, after in zip(
-        entries, images, labels, rendered(refinement.before), rendered(refinement.after), strict=True
-    ):
-        write_view(run, entry, image, label, before, after)
-        sheet = view_sheet(image, before, after)
-        write_picture(folder.path(f"overlays/{entry.stem}.png"), sheet)
-        sheets.append(sheet)
-    write_view_index(run, entries)
-    step = max(1, len(sheets) // OVERVIEW_ROWS)
-    write_picture(folder.path("overview.png"), contact_sheet(sheets[::step][:OVERVIEW_ROWS], columns=1))
+def _write_images(layout: RunLayout, result: RunResult) -> None:
+    """What people look at: the curves, every view's images, an overlay a view, and a few of them at a glance."""
+    (hand,) = result.hands
+    with _costs_only_itself(layout.loss_curves):
+        if result.records:
+            loss_curves(result.records, layout.loss_curves)
+    with _costs_only_itself(layout.views):
+        write_views(layout, hand.views)
+    with _costs_only_itself(layout.overlays):
+        layout.overlays.mkdir(exist_ok=True)
+        sheets = []
+        for view in hand.views:
+            sheets.append(fitted_sheet(view))
+            write_image(layout.overlay(view.frame, view.camera), sheets[-1])
+        if sheets:
+            step = max(1, len(sheets) // OVERVIEW_ROWS)
+            write_image(layout.overview, contact_sheet(sheets[::step][:OVERVIEW_ROWS], columns=1))
 
 
-def _view_entries(refinement: Refinement) -> list[ViewEntry]:
-    return [
-        ViewEntry(
-            refinement.frames[frame],
-            camera,
-            (window.x0_px, window.y0_px, window.x1_px, window.y1_px),
-            (window.camera.width, window.camera.height),
-        )
-        for (frame, camera), window in zip(
-            refinement.observations.keys, refinement.observations.windows, strict=True
-        )
-    ]
-
-
-def _label_shades(observations: Observations) -> torch.Tensor:
-    """What the silhouette term was told of every pixel, in the shades of a label picture."""
-    known, hand = observations.silhouette_weight > 0, observations.hand_share > 0.5
-    return torch.where(known, torch.where(hand, HAND, NOT_HAND), UNKNOWN).to(torch.uint8)
+@contextmanager
+def _costs_only_itself(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        log.exception("%s could not be written; the run goes on without it", path)

@@ -1,4 +1,4 @@
-"""The things around the hand in the 3D viewer: cameras with their pictures, bones, a colour bar."""
+"""The things around the hand in the 3D viewer: cameras with their images, bones, a colour bar."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ import roma
 import torch
 from jaxtyping import Float, UInt8
 
-from handrefine.sequence import WRIST, Camera
+from handrefine.sequence import WRIST, Camera, ViewKey
 
 FINGERS, BONES = 5, 4
 LINE_M = 0.001
 
 
 @dataclass(frozen=True, eq=False)
-class WindowPicture:
-    """An sRGB picture of a camera's window (x0, y0, x1, y1) in pixels of the full image, at any resolution."""
+class WindowImage:
+    """An sRGB image of a camera's window (x0, y0, x1, y1) in pixels of the full image, at any resolution."""
 
     pixels: UInt8[np.ndarray, "height width 3"]
     window_px: tuple[int, int, int, int]
@@ -25,26 +25,24 @@ class WindowPicture:
 
 @dataclass(frozen=True, eq=False)
 class CameraNodes:
-    """One camera in the viewer: its pyramid and its picture at every frame."""
+    """One camera in the viewer: its pyramid and its image at every frame."""
 
     pyramid: Any
-    pictures: Mapping[int, Any]
+    images: Mapping[int, Any]
 
     def show(self, frame: int, *, lines: bool, image: bool) -> None:
         self.pyramid.visible = lines
-        for k, node in self.pictures.items():
+        for k, node in self.images.items():
             node.visible = image and k == frame
 
 
-def add_camera(
-    scene: Any, camera: Camera, pictures: Mapping[tuple[int, str], WindowPicture], depth_m: float
-) -> CameraNodes:
-    """Add a camera, its picture so far in front of it.
+def add_camera(scene: Any, camera: Camera, images: Mapping[ViewKey, WindowImage], depth_m: float) -> CameraNodes:
+    """Add a camera, its image so far in front of it.
 
     Exact for fx != fy and any principal point, which viser's own frustum is not.
     """
     name = f"/cameras/{camera.name}"
-    own = {frame: picture for (frame, of), picture in pictures.items() if of == camera.name}
+    own = {frame: image for (frame, of), image in images.items() if of == camera.name}
     window = next((p.window_px for p in own.values()), (0, 0, camera.width, camera.height))
     pyramid = scene.add_line_segments(
         f"{name}/pyramid", pyramid_lines(camera, window, depth_m), (90, 90, 100), thickness=LINE_M
@@ -52,11 +50,11 @@ def add_camera(
     # Images in viser have x right and y down, like cameras here.
     wxyz = _quaternion(camera.R_cam_world.T)
     nodes = {}
-    for frame, picture in own.items():
-        corners = corners_world(camera, picture.window_px, depth_m)
+    for frame, image in own.items():
+        corners = corners_world(camera, image.window_px, depth_m)
         nodes[frame] = scene.add_image(
             f"{name}/{frame}",
-            picture.pixels,
+            image.pixels,
             float(np.linalg.norm(corners[1] - corners[0])),
             float(np.linalg.norm(corners[3] - corners[0])),
             wxyz=wxyz,

@@ -1,8 +1,7 @@
 """A run in a browser, in 3D: the hand over time before and after, cameras with their images, joints and errors."""
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -14,10 +13,9 @@ from handrefine.errors import InputError
 from handrefine.export.glb import glb_bytes
 from handrefine.export.meshes import TexturedMesh
 from handrefine.image_files import srgb_bytes
-from handrefine.mesh import MeshTopology
-from handrefine.runs.annotation_file import HandState
 from handrefine.sequence import Camera
-from handrefine.viewer.scene import WindowPicture, add_camera, colour_bar, joint_lines
+from handrefine.viewer.content import ViewerContent
+from handrefine.viewer.scene import add_camera, colour_bar, joint_lines
 
 STATES = ("after", "before")
 SKIN, PLAIN, ERROR, JOINTS = "texture", "plain", "error", "joints"
@@ -26,38 +24,12 @@ GLASS, GLASS_OPACITY = "translucent ", 0.55
 #: Textures go to the browser once a frame, so they are made smaller.
 TEXTURE_SIDE_PX = 512
 PLAYBACK_HZ = 6.0
-#: How far in front of its camera a picture stands, as a share of the camera's distance from the hand.
-PICTURE_DEPTH = 0.35
+#: How far in front of its camera an image stands, as a share of the camera's distance from the hand.
+IMAGE_DEPTH = 0.35
 MISSING = "the viewer needs viser"
 #: before or after, what is shown of it, and the frame.
 Key = tuple[str, str, int]
 JOINT_RGB = {"after": (30, 170, 90), "before": (230, 120, 30)}
-
-
-@dataclass(frozen=True, eq=False)
-class ViewerContent:
-    """What is shown.
-
-    states: by "before" and "after", at the frames of `frames`.
-    texture: linear RGB reflectance, row 0 at the top.
-    pictures: by (frame, camera name), where there are any.
-    truth_verts_world: the true vertices at the same frames, where they are known.
-    """
-
-    title: str
-    frames: tuple[int, ...]
-    states: Mapping[str, HandState]
-    topology: MeshTopology
-    texture: Float[np.ndarray, "height width 3"]
-    cameras: tuple[Camera, ...]
-    pictures: Mapping[tuple[int, str], WindowPicture] = field(default_factory=dict)
-    truth_verts_world: Float[np.ndarray, "frame vertex 3"] | None = None
-
-    def error_mm(self, which: str) -> Float[np.ndarray, "frame vertex"] | None:
-        """Distance of every vertex from the truth."""
-        if self.truth_verts_world is None:
-            return None
-        return 1000 * np.linalg.norm(self.states[which].verts_world - self.truth_verts_world, axis=-1)
 
 
 class Viewer:
@@ -80,7 +52,7 @@ class Viewer:
         self._controls()
         centre = content.states["after"].verts_world.reshape(-1, 3).mean(axis=0).astype(float)
         self._cameras = [
-            add_camera(self._server.scene, camera, content.pictures, PICTURE_DEPTH * _distance(camera, centre))
+            add_camera(self._server.scene, camera, content.images, IMAGE_DEPTH * _distance(camera, centre))
             for camera in content.cameras
         ]
         self._place_visitors(centre)
@@ -123,7 +95,7 @@ class Viewer:
         self._colour = gui.add_dropdown("colour", colours, initial_value=SKIN)
         self._joints = gui.add_checkbox("joints", False)
         self._frusta = gui.add_checkbox("cameras", True)
-        self._images = gui.add_checkbox("images", bool(content.pictures), disabled=not content.pictures)
+        self._images = gui.add_checkbox("images", bool(content.images), disabled=not content.images)
         self._text = gui.add_markdown("")
         for control in (self._frame, self._which, self._colour, self._joints, self._frusta, self._images):
             control.on_update(lambda _: self._show())

@@ -1,4 +1,4 @@
-"""Filling a new folder, whole or not at all."""
+"""Writing a new file or filling a new folder, whole or not at all."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handrefine.errors import InputError
+from handrefine.files import whole_file
 
 
 @contextmanager
@@ -27,6 +28,23 @@ def new_folder(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A temporary name that becomes `path` if the block ends well.
+
+    Raises:
+        InputError: `path` is a folder, or cannot be written.
+    """
+    if path.is_dir():
+        raise InputError("the output is a folder, a file is to be written", where=path, fix="choose another name")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as temporary:
+            yield temporary
+    except OSError as error:
+        raise InputError("the output cannot be written", where=path, found=error, fix="choose another") from error
 
 
 def refuse_existing(path: Path) -> None:

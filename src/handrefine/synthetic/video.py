@@ -1,29 +1,30 @@
-"""`handrefine synthesize`: a multi-view video with exact truth, annotated with a prescribed error."""
+"""A synthetic video as a dataset on disk: images, an annotation with a prescribed error, and the exact truth."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from rich.console import Console
 
 from handrefine.config import Config
 from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
 from handrefine.errors import InputError
 from handrefine.hand.model import HandModel, load_hand_model
 from handrefine.render.mitsuba.runtime import start_mitsuba
-from handrefine.sequence import HandAnnotation, Hands, Side, sides_of
+from handrefine.sequence import HandAnnotation, Side
 from handrefine.synthetic.perturbation import perturb_annotation
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truths
 from handrefine.synthetic.truth_file import save_truth
 from handrefine.synthetic.video_images import render_images
 
+#: The truth's file in the dataset's folder.
 TRUTH_FILE = "truth.npz"
 
 
 def synthesize(
-    out: Path, hands: Hands, settings: SyntheticSettings, error_mm: float, config: Config, *, console: Console
+    out: Path, sides: Sequence[Side], settings: SyntheticSettings, error_mm: float, config: Config
 ) -> tuple[SyntheticTruth, ...]:
-    """Write a video of one hand or of both in InterHand2.6M's layout, and its truth beside it; returns the truth.
+    """Write a video of some hands in InterHand2.6M's layout, and its truth beside it; returns the truth.
 
     The dataset's annotation is the truth perturbed to exactly `error_mm` mean vertex error, hand by hand;
     `truth.npz` holds the truth and is read by `evaluate` only.
@@ -36,18 +37,17 @@ def synthesize(
     runtime = start_mitsuba(config.render.variant)
     models = [
         load_hand_model(side, config.hand.model_file, fix_left_shape=bool(config.hand.fix_left_shape))
-        for side in sides_of(hands)
+        for side in sides
     ]
     truths = make_truths(models, [model.default_skin() for model in models], settings)
-    seen = render_images(models, truths, settings, config, runtime.device)
+    taken = render_images(models, truths, settings, config, runtime.device)
     annotations: dict[Side, HandAnnotation] = {
         model.side: imperfect_annotation(model, truth, error_mm, settings.seed + k)
         for k, (model, truth) in enumerate(zip(models, truths, strict=True))
     }
     cameras, frames = truths[0].cameras, truths[0].frames
-    write_interhand26m_sequence(out, cameras, frames, seen.images, annotations, masks=seen.masks)
+    write_interhand26m_sequence(out, cameras, frames, taken.images, annotations, masks=taken.masks)
     save_truth(out / TRUTH_FILE, *truths)
-    console.print(f"{len(seen.images)} images and an annotation {error_mm:.2f} mm off")
     return truths
 
 

@@ -1,4 +1,4 @@
-"""The derived pictures of one view: contours, signed residual, normals over the image, labels."""
+"""The derived images of one view: contours, signed residual, normals over the image, labels."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from handrefine.runs.view_images import HAND, UNKNOWN, ViewPictures
+from handrefine.runs.result import HAND, UNKNOWN
+from handrefine.runs.view_files import ViewImages
 
 #: Difference of 8-bit levels that is drawn at full strength.
 FULL_RESIDUAL = 64.0
@@ -14,7 +15,7 @@ FULL_RESIDUAL = 64.0
 FAINT = 0.3
 BRIGHTER, DARKER = (222, 62, 48), (38, 112, 226)
 LABEL_COLOURS = {"hand": (70, 190, 130), "not hand": (45, 52, 66), "unknown": (226, 184, 74)}
-#: The hand's contour is found on a grid this many times finer than the picture.
+#: The hand's contour is found on a grid this many times finer than the image.
 CONTOUR_GRID = 4
 
 Rgb = UInt8[np.ndarray, "height width 3"]
@@ -23,9 +24,9 @@ Rgba = UInt8[np.ndarray, "height width 4"]
 
 @dataclass(frozen=True, eq=False)
 class Residual:
-    """Render minus image: as a picture, and its mean size over the pixels that were compared, in 8-bit levels."""
+    """Render minus image: as an image, and its mean size over the pixels that were compared, in 8-bit levels."""
 
-    picture: Rgba
+    image: Rgba
     mean_levels: float | None
 
 
@@ -34,7 +35,7 @@ def on_black(rgba: Rgba) -> Rgb:
     return np.rint(rgba[..., :3] * alpha).astype(np.uint8)
 
 
-def signed_residual(view: ViewPictures, rendered: Rgba) -> Residual:
+def signed_residual(view: ViewImages, rendered: Rgba) -> Residual:
     """Render minus image, of the brightness: red where the render is brighter, blue where the image is.
 
     It follows the fit's own comparison: where labels say hand the image is wanted, where they say not hand black
@@ -65,7 +66,7 @@ def normals_over(
     return np.where(covered[..., None], normals, faint)
 
 
-def label_picture(label: UInt8[np.ndarray, "height width"]) -> Rgb:
+def label_image(label: UInt8[np.ndarray, "height width"]) -> Rgb:
     """Labels in their colours."""
     hand, other, unknown = (np.array(colour, np.uint8) for colour in LABEL_COLOURS.values())
     known = np.where((label == HAND)[..., None], hand, other)
@@ -73,7 +74,7 @@ def label_picture(label: UInt8[np.ndarray, "height width"]) -> Rgb:
 
 
 def contour_path(alpha: UInt8[np.ndarray, "height width"]) -> str:
-    """The line where the coverage crosses a half, as the `d` of an SVG path in the picture's pixels."""
+    """The line where the coverage crosses a half, as the `d` of an SVG path in the image's pixels."""
     height, width = alpha.shape
     smooth = cv2.GaussianBlur(alpha.astype(np.float32), (0, 0), 0.5)
     fine = cv2.resize(smooth, (width * CONTOUR_GRID, height * CONTOUR_GRID), interpolation=cv2.INTER_LINEAR)
@@ -91,11 +92,11 @@ def _rounded(points: np.ndarray) -> Float[np.ndarray, "point 2"]:
     return np.round((points + 0.5) / CONTOUR_GRID, 1)
 
 
-def shrunk(picture: UInt8[np.ndarray, "_ _ channel"], side_px: int) -> UInt8[np.ndarray, "_ _ channel"]:
-    """The picture made smaller until its longest side has at most `side_px`; never larger."""
-    height, width = picture.shape[:2]
+def shrunk(image: UInt8[np.ndarray, "_ _ channel"], side_px: int) -> UInt8[np.ndarray, "_ _ channel"]:
+    """The image made smaller until its longest side has at most `side_px`; never larger."""
+    height, width = image.shape[:2]
     scale = side_px / max(height, width)
     if scale >= 1:
-        return picture
+        return image
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))

@@ -10,6 +10,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from handrefine.cli.common import Configured
 from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
@@ -20,6 +21,21 @@ from handrefine.render.redner.client import WorkerClient
 from handrefine.render.redner.environment import create_environment, environment_folder
 
 PACKAGES = ("handrefine", "mitsuba", "drjit", "torch", "smplx", "numpy")
+FAILURE = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor(Configured):
+    """Say which Mitsuba variant, LLVM, CUDA device and hand model are found, and what to do about the rest."""
+
+    redner: bool = False
+    """Set up Redner's environment, too (a download of 2 GB, once), and start its worker."""
+    redner_python: Path | None = None
+    """Python 3.8 for Redner; found by itself where there is one with pyenv, with conda or on the PATH."""
+
+    def __call__(self, console: Console) -> None:
+        if not doctor(self.settings, redner=self.redner, redner_python=self.redner_python, console=console):
+            raise SystemExit(FAILURE)
 
 
 @dataclass(frozen=True)

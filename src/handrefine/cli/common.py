@@ -1,0 +1,58 @@
+"""Options that several commands share."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from handrefine.config import Config
+from handrefine.sequence import Hands
+
+if TYPE_CHECKING:
+    from handrefine.runs.reader import HandRun
+
+Which = Literal["before", "after"]
+#: A run folder as the one argument that has no option's name.
+RunArgument = Annotated[Path, Positional]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    debug: bool = False
+    """Show the traceback of an error, and every message of the log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configured(Common):
+    config: Path | None = None
+    """YAML file of differences from the defaults; options on the command line override it."""
+    settings: Annotated[Config, arg(name="")] = field(default_factory=Config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset(Configured):
+    data: Path
+    """The dataset's folder, in the layout of InterHand2.6M, DexYCB, HanCo or HO-3D."""
+    format: str = "auto"
+    """Layout of the dataset: interhand26m, dexycb, hanco, ho3d, or an installed reader's; auto finds out."""
+    sequence: str | None = None
+    """Name of the sequence, or the end of it, e.g. 20200709_141754; needed where the folder holds several."""
+    hand: Hands = "right"
+    """Which hand, or both."""
+
+
+def names(option: str | None) -> tuple[str, ...]:
+    """The names in a comma-separated list."""
+    return () if option is None else tuple(name.strip() for name in option.split(","))
+
+
+def one_hand(run: Path) -> "HandRun":
+    """The run of one hand that a command was given.
+
+    Raises:
+        InputError: there is no finished run, or it is one of several hands.
+    """
+    from handrefine.runs.reader import open_run
+
+    return open_run(run).only_hand()

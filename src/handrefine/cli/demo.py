@@ -1,0 +1,49 @@
+"""`handrefine demo`: synthesize, refine and evaluate in one go."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from handrefine.cli.synthetic_video import SyntheticVideo, tell_of_video
+from handrefine.sequence import Side, sides_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo(SyntheticVideo):
+    """Make a synthetic video, perturb its annotation, refine it, and show what was gained."""
+
+    out: Path = Path("runs/demo")
+    """Folder to create."""
+    overwrite: bool = False
+    """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
+
+    def __call__(self, console: Console) -> None:
+        """Make `out/data`, refine it into `out/run`, and print what was gained."""
+        from handrefine.cli.evaluate import show_against_truth
+        from handrefine.cli.refine import run_progress
+        from handrefine.evaluate_run import evaluate_against_truth
+        from handrefine.evaluation.monitors import error_monitor
+from handrefine.refinement.watchers import Monitor
+        from handrefine.pipeline import Task, run_task
+        from handrefine.runs.folder import RunFolder
+        from handrefine.runs.layout import RunLayout
+        from handrefine.synthetic.video import TRUTH_FILE, synthesize
+
+        sides = sides_of(self.hand)
+        with RunFolder.create(self.out, overwrite=self.overwrite) as folder:
+            data, run = folder.path("data"), folder.path("run")
+            console.print("[bold]1[/] a synthetic video of the open hand, its annotation perturbed")
+            truths = synthesize(data, sides, self.synthetic(), self.error_mm, self.settings)
+            tell_of_video(truths, self.error_mm, console)
+            console.print(
+                "[bold]2[/] refining it (the error shown is against the truth, which refining never sees)"
+            )
+            task = Task(data=data, out=run, hands=sides, config=self.settings)
+            monitors: dict[Side, Monitor] = {truth.side: error_monitor(truth) for truth in truths}
+            run_task(task, progress=run_progress(task.config, console), monitors=monitors)
+            console.print("[bold]3[/] evaluation against the truth")
+            evaluate_against_truth(run, data / TRUTH_FILE)
+            show_against_truth(run, data / TRUTH_FILE, console)
+        layout = RunLayout(self.out / "run")
+        console.print(f"run folder: {layout.root}   (open {layout.report} in a browser)")

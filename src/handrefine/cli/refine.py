@@ -1,0 +1,74 @@
+"""`handrefine refine`: from a dataset folder to a run folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from handrefine.cli.common import Dataset, names
+from handrefine.config import Config
+from handrefine.progress import Progress
+from handrefine.refinement.schedule import running
+from handrefine.sequence import sides_of
+
+if TYPE_CHECKING:
+    from handrefine.pipeline import Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refine(Dataset):
+    """Refine the annotation of one hand or of both in a dataset's folder."""
+
+    out: Path
+    """Run folder to create."""
+    cameras: str | None = None
+    """Comma-separated names of cameras, or auto:N for the N that see most of the hand; all when missing."""
+    holdout: str | None = None
+    """Comma-separated names of cameras that are kept from the fit, and on which its result is judged."""
+    overwrite: bool = False
+    """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
+
+    def task(self) -> "Task":
+        """The job that is asked for."""
+        from handrefine.pipeline import Task
+
+        return Task(
+            data=self.data,
+            out=self.out,
+            format=self.format,
+            sequence=self.sequence,
+            hands=sides_of(self.hand),
+            cameras=names(self.cameras),
+            held_out=names(self.holdout),
+            overwrite=self.overwrite,
+            config=self.settings,
+        )
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.pipeline import run_task
+
+        task = self.task()
+        run_task(task, progress=run_progress(task.config, console))
+        show_run(task.out, console)
+
+
+def show_run(path: Path, console: Console) -> None:
+    """The tables of a finished run, and where it is."""
+    from handrefine.cli.tables import before_after_table, holdout_table
+    from handrefine.runs.reader import open_run
+
+    run = open_run(path)
+    for hand in run.hands:
+        title = f"{run.configuration['sequence']}, {hand.side} hand"
+        console.print(before_after_table(hand.metrics, title=title))
+    if run.layout.held_out.exists():
+        console.print(holdout_table(run.held_out))
+    console.print(f"run folder: {path}   (open {run.layout.report} in a browser)")
+
+
+def run_progress(config: Config, console: Console) -> Progress:
+    """A reporter for the whole schedule of a configuration."""
+    from handrefine.cli.progress import progress_for
+
+    return progress_for(console, sum(stage.iterations for stage in running(config.stages).values()))

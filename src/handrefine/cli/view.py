@@ -1,0 +1,42 @@
+"""`handrefine view`: a finished run in a browser, in 3D."""
+
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from handrefine.cli.common import Common, RunArgument, one_hand
+
+
+@dataclass(frozen=True, kw_only=True)
+class View(Common):
+    """Show a run in a browser, in 3D: the hand over time before and after, cameras, images, joints, errors."""
+
+    run: RunArgument
+    """Run folder."""
+    truth: Path | None = None
+    """The dataset's truth.npz, for colours that show every vertex's error."""
+    host: str = "127.0.0.1"
+    """Address to listen at; 0.0.0.0 lets other machines look, too."""
+    port: int = 8080
+    """Port to listen at; the next free one if it is taken."""
+    browser: bool = True
+    """Open a browser window."""
+
+    def __call__(self, console: Console) -> None:
+        """Serve until interrupted."""
+        from handrefine.evaluation.against_truth import geometry_of_truth
+        from handrefine.synthetic.truth_file import load_truth
+        from handrefine.viewer.content import viewer_content
+        from handrefine.viewer.server import Viewer
+
+        run, true = one_hand(self.run), None
+        if self.truth is not None:
+            truth = load_truth(self.truth, run.side)
+            true = geometry_of_truth(truth, run.annotation, self.truth).verts_world.numpy()
+        viewer = Viewer(viewer_content(run, true), host=self.host, port=self.port)
+        console.print(f"{viewer.url}   (Ctrl+C ends it)", markup=False, highlight=False)
+        if self.browser:
+            webbrowser.open(viewer.url)
+        viewer.serve()

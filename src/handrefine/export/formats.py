@@ -1,0 +1,156 @@
+"""The formats that a run can be exported to: one function each."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
+from handrefine.errors import InputError
+from handrefine.export import Format
+from handrefine.export.glb import glb_bytes
+from handrefine.export.meshes import TexturedMesh, write_material, write_obj, write_ply
+from handrefine.export.new_output import new_file, new_folder, refuse_existing
+from handrefine.export.scene_xml import scene_content, write_scene
+from handrefine.render.mitsuba.runtime import start_mitsuba
+from handrefine.runs.reader import HandRun, Which
+from handrefine.runs.result import HandState
+from handrefine.sequence import FrameIndex, HandAnnotation
+
+TEXTURE_FILE, MATERIAL_FILE = "texture.png", "hand.mtl"
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """What of a run is exported.
+
+    frames: positions of the frames. camera: its name, for formats that show what one camera sees.
+    """
+
+    run: HandRun
+    frames: tuple[FrameIndex, ...]
+    which: Which
+    camera: str | None
+
+    @property
+    def state(self) -> HandState:
+        """The hand before or after, at all frames of the run."""
+        return self.run.state(self.which)
+
+    @property
+    def rows(self) -> list[FrameIndex]:
+        return list(self.frames)
+
+    def mesh(self) -> TexturedMesh:
+        """At the selected frames."""
+        return TexturedMesh.of(self.state.verts_world[self.rows], self.run.annotation.topology)
+
+
+def export(
+    run: HandRun,
+    format: Format,
+    out: Path,
+    *,
+    frame: int | None = None,
+    camera: str | None = None,
+    which: Which = "after",
+) -> None:
+    """Write `out`: a file for glb and npz, a folder for the rest.
+
+    Args:
+        frame: the dataset's number of the one frame to export; all when missing (xml: the first).
+        camera: name of the camera (xml only); the first when missing.
+
+    Raises:
+        InputError: the run lacks something, the frame or camera does not exist, or `out` does.
+    """
+    selection = Selection(run, run.frame_indices(frame), which, camera)
+    refuse_existing(out)
+    if camera is not None and format != "xml":
+        raise InputError(
+            f"{format} holds no single camera's image", found=f"--camera {camera}", fix="leave it out"
+        )
+    FORMATS[format](selection, out)
+
+
+def export_scene(selection: Selection, out: Path) -> None:
+    """A folder that the stock `mitsuba` command renders."""
+    run = selection.run
+    camera = run.camera(selection.camera)
+    start_mitsuba(run.config.render.variant)
+    content = scene_content(run, selection.frames[0], camera, selection.which)
+    with new_folder(out) as folder:
+        write_scene(folder, content)
+
+
+def export_glb(selection: Selection, out: Path) -> None:
+    """One textured mesh; the gesture is an animation of morph targets."""
+    run = selection.run
+    with new_file(out) as path:
+        path.write_bytes(glb_bytes(selection.mesh(), run.texture_file.read_bytes(), f"{run.side} hand"))
+
+
+def export_obj(selection: Selection, out: Path) -> None:
+    """A mesh a frame in the hand model's own vertex order, with texture and material."""
+    topology = selection.run.annotation.topology
+    with new_folder(out) as folder:
+        shutil.copyfile(selection.run.texture_file, folder / TEXTURE_FILE)
+        write_material(folder / MATERIAL_FILE)
+        for k in selection.frames:
+            path = folder / f"frame{selection.run.annotation.frames[k]}.obj"
+            write_obj(path, selection.state.verts_world[k], topology, MATERIAL_FILE)
+
+
+def export_ply(selection: Selection, out: Path) -> None:
+    """A mesh a frame, cut along the texture's seams, with normals."""
+    mesh = selection.mesh()
+    with new_folder(out) as folder:
+        shutil.copyfile(selection.run.texture_file, folder / TEXTURE_FILE)
+        for row, k in enumerate(selection.frames):
+            write_ply(folder / f"frame{selection.run.annotation.frames[k]}.ply", mesh, row)
+
+
+def export_npz(selection: Selection, out: Path) -> None:
+    """One state alone, under plain names; `annotation.npz` of the run folder holds both and the cameras."""
+    annotation, state, rows = selection.run.annotation, selection.state, selection.rows
+    with new_file(out) as path, path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            side=np.str_(annotation.side),
+            hand_model=np.str_(annotation.hand_model),
+            frames=np.array(annotation.frames)[rows],
+            pose_aa=state.mano.pose_aa[rows],
+            shape=state.mano.shape[rows],
+            trans_m=state.mano.trans_m[rows],
+            flat_hand_mean=np.bool_(state.mano.flat_hand_mean),
+            verts_world=state.verts_world[rows],
+            joints_world=state.joints_world[rows],
+            faces=annotation.topology.faces,
+            uv=annotation.topology.uv,
+            uv_faces=annotation.topology.uv_faces,
+        )
+
+
+def export_interhand26m(selection: Selection, out: Path) -> None:
+    """The annotation and the cameras in InterHand2.6M's files, without images."""
+    run, state, rows = selection.run.annotation, selection.state, selection.rows
+    annotation = HandAnnotation(
+        run.side,
+        mano=state.mano.at(rows),
+        mano_valid=np.ones(len(rows), dtype=bool),
+        joints_world=state.joints_world[rows].astype(np.float64),
+    )
+    cameras = {camera.name: camera for camera in run.cameras}
+    write_interhand26m_sequence(out, cameras, [run.frames[k] for k in rows], {}, {run.side: annotation})
+
+
+FORMATS: Mapping[Format, Callable[[Selection, Path], None]] = {
+    "xml": export_scene,
+    "glb": export_glb,
+    "obj": export_obj,
+    "ply": export_ply,
+    "npz": export_npz,
+    "interhand26m": export_interhand26m,
+}

@@ -1,0 +1,185 @@
+"""From a dataset's folder to a run folder: read, refine, evaluate, write, report. Nothing here prints."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args
+
+from handrefine.config import Config
+from handrefine.config_files import config_from_mapping, config_to_mapping
+from handrefine.datasets.registry import AUTO, read_dataset
+from handrefine.errors import InputError
+from handrefine.evaluation.held_out import measure_holdout, nothing_measured, split_off
+from handrefine.evaluation.run_metrics import hand_metrics, together
+from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most
+from handrefine.progress import Progress
+from handrefine.refinement.refine import refine
+from handrefine.refinement.watchers import Monitor
+from handrefine.render.mitsuba.runtime import start_mitsuba
+from handrefine.report import report_of_finished_run
+from handrefine.runs.folder import RunFolder, refuse_overlap
+from handrefine.runs.result import Judgement, Metrics, RunResult
+from handrefine.runs.writer import RunWriter, write_configuration
+from handrefine.sequence import HandSequence, Side
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One job, whole: what `handrefine refine` is asked for. It can be stored and sent as JSON.
+
+    Attributes:
+        data: the dataset's folder.
+        out: the run folder to create.
+        format, sequence: layout of the dataset and name of the sequence, see `read_dataset`.
+        hands: which hands are refined, in one optimisation.
+        cameras: names, or `auto:N` alone for the N that see most of the hands; all where there are none.
+        held_out: names of cameras that are kept from the fit and judge it.
+        overwrite: replace what an earlier run wrote to `out`.
+        config: all settings.
+    """
+
+    data: Path
+    out: Path
+    format: str = AUTO
+    sequence: str | None = None
+    hands: tuple[Side, ...] = ("right",)
+    cameras: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
+    overwrite: bool = False
+    config: Config = field(default_factory=Config)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The task in mappings, lists, strings, numbers and None only."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        values |= {name: str(values[name]) for name in ("data", "out")}
+        values |= {name: list(values[name]) for name in ("hands", "cameras", "held_out")}
+        return {**values, "config": config_to_mapping(self.config)}
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any], where: object = None) -> "Task":
+        """Inverse of `to_mapping`; what is missing is as by default, and so is what `config` does not name.
+
+        Raises:
+            InputError: a name is unknown, missing, or has a value of the wrong kind.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown, missing = set(values) - known, {"data", "out"} - set(values)
+        if unknown or missing:
+            raise InputError(
+                "a task has unknown names" if unknown else "a task lacks names",
+                where=where,
+                expected=", ".join(sorted(known)),
+                found=", ".join(sorted(unknown)) or "no " + ", ".join(sorted(missing)),
+            )
+        given: dict[str, Any] = dict(values)
+        for name in ("hands", "cameras", "held_out"):
+            if name in given:
+                given[name] = _names(name, given[name], where)
+        if not given.get("hands", ("right",)) or set(given.get("hands", ())) - set(get_args(Side)):
+            raise InputError("no such hands", where=where, expected="a list of right, left", found=given["hands"])
+        given |= {name: Path(given[name]) for name in ("data", "out")}
+        return cls(**{**given, "config": config_from_mapping(given.get("config", {}), where=where)})
+
+
+def _names(name: str, value: object, where: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(of, str) for of in value):
+        raise InputError(f"{name} of a task is no list of names", where=where, found=value)
+    return tuple(value)
+
+
+def run_task(
+    task: Task, *, progress: Progress | None = None, monitors: Mapping[Side, Monitor] | None = None
+) -> tuple[RunResult, Metrics]:
+    """Do the task; returns its result and what its `metrics.json` holds.
+
+    The annotations are written before anything is evaluated, and the report last: what is only measured or
+    looked at costs no result.
+
+    Args:
+        monitors: further figures of a hand's geometry for the log.
+
+    Raises:
+        InputError: `data` and `out` lie in one another, `out` is taken, or as `read_dataset` and `refine`.
+    """
+    refuse_overlap(task.data, task.out)
+    sequence, held_out = read_task(task)
+    with RunFolder.create(task.out, overwrite=task.overwrite) as folder:
+        write_configuration(folder, sequence, task.hands, task.config)
+        try:
+            result = refine(
+                sequence,
+                task.hands,
+                task.config,
+                progress=progress,
+                record=folder.append_log,
+                monitors=monitors,
+            )
+        finally:
+            if progress is not None:
+                progress.close()
+        judgement = _write(folder, result, sequence, held_out)
+    return result, judgement.together
+
+
+def save_run(result: RunResult, sequence: HandSequence, out: Path, *, overwrite: bool = False) -> Path:
+    """Write a run folder, as `handrefine refine` does.
+
+    Args:
+        sequence: what was refined.
+
+    Raises:
+        InputError: the folder exists and must not be overwritten.
+    """
+    start_mitsuba(result.config.render.variant)  # writes the light
+    with RunFolder.create(out, overwrite=overwrite) as folder:
+        write_configuration(folder, sequence, result.sides, result.config)
+        for record in result.records:
+            folder.append_log(record)
+        _write(folder, result, sequence, None)
+    return folder.target
+
+
+def read_task(task: Task) -> tuple[HandSequence, HandSequence | None]:
+    """The video of the cameras to fit, and that of the held-out ones if there are any.
+
+    Raises:
+        InputError: as `read_dataset`, `split_off` and `cameras_that_see_most`.
+    """
+    count = automatic_count(task.cameras[0]) if len(task.cameras) == 1 else None
+    named = None if count is not None or not task.cameras else [*dict.fromkeys(task.cameras + task.held_out)]
+    sequence = read_dataset(task.data, format=task.format, sequence=task.sequence, cameras=named)
+    held_out = None
+    if task.held_out:
+        sequence, held_out = split_off(sequence, task.held_out)
+    if count is not None:
+        hands = task.hands[0] if len(task.hands) == 1 else "both"
+        sequence = sequence.with_cameras(cameras_that_see_most(sequence, hands, count, task.config))
+    return sequence, held_out
+
+
+def _write(
+    folder: RunFolder, result: RunResult, sequence: HandSequence, held_out: HandSequence | None
+) -> Judgement:
+    writer = RunWriter(folder, result, sequence)
+    writer.write_annotations()
+    judgement = judge(result, sequence, held_out)
+    writer.write_findings(judgement)
+    report_of_finished_run(folder.layout.root)
+    return judgement
+
+
+def judge(result: RunResult, sequence: HandSequence, held_out: HandSequence | None) -> Judgement:
+    """All figures of a result that need no truth."""
+    by_hand: dict[Side, Metrics] = {side: hand_metrics(result, side, sequence) for side in result.sides}
+    if held_out is None:
+        return Judgement(together(by_hand), by_hand)
+    try:
+        report = measure_holdout(result, held_out)
+    except InputError as error:
+        log.warning("the held-out cameras tell nothing: %s", error)
+        report = nothing_measured(result.sides, list(held_out.cameras))
+    by_hand = {side: {**of, "holdout": report.by_hand[side]["mean"]} for side, of in by_hand.items()}
+    return Judgement({**together(by_hand), "holdout": report.together["mean"]}, by_hand, report)
