@@ -19,6 +19,8 @@ DOCUMENTS = [
 SOURCE = REPOSITORY / "src" / "handrefine"
 SECTIONS = {field.name for field in dataclasses.fields(Config)}
 OLD_SECTIONS = {name.split(".")[0] for name in RENAMED}
+#: What begins with "handrefine." and is no module: groups of entry points, and a file.
+ELSEWHERE = ("readers", "renderers", "json")
 #: A name may also be a file's.
 FILES = (".png", ".npz", ".json", ".yaml", ".exr", ".glb", ".xml", ".py", ".md")
 OLD_NAMES = "## Old names"
@@ -66,7 +68,7 @@ def is_in_module(name: str) -> bool:
     """Whether the last part is a name in the module before it."""
     home = (SOURCE / name.replace(".", "/")).parent
     file = home / "__init__.py" if home.is_dir() else home.with_suffix(".py")
-    return file.is_file() and f" {name.split('.')[-1]}" in file.read_text(encoding="utf-8")
+    return file.is_file() and f" {Path(name).suffix[1:] or name}" in file.read_text(encoding="utf-8")
 
 
 def is_setting(name: str) -> bool:
@@ -111,4 +113,5 @@ def test_files_and_modules_exist(document: Path) -> None:
     for name in re.findall(r"`([a-z_0-9]+/[a-z_0-9/]+\.(?:py|yaml|css|js))`", text):
         assert any((root / name).exists() for root in (SOURCE, REPOSITORY)), f"{document.name}: there is no {name}"
     for name in re.findall(r"\bhandrefine\.([a-z_0-9]+(?:\.[a-z_0-9]+)*)", text):
-        assert is_module(name) or is_in_module(name) or name == "json", f"{document.name}: there is no handrefine.{name}"
+        known = is_module(name) or is_in_module(name) or name in ELSEWHERE
+        assert known, f"{document.name}: there is no handrefine.{name}"

@@ -13,7 +13,12 @@ from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.video import synthesize
 
 README = Path(__file__).parents[1] / "README.md"
-SHORT = {"texture": {"size": 16}, "render": {"spp": 1}, "stages": schedule(texture=1, joint=1)}
+SHORT = {
+    "losses": {"terms": ["data", "silhouette"]},
+    "texture": {"size": 16},
+    "render": {"spp": 1, "shading": "albedo"},
+    "stages": schedule(texture=1, joint=1),
+}
 
 
 def example() -> str:
