@@ -24,8 +24,8 @@ class Demo(SyntheticVideo):
         from handrefine.cli.refine import run_progress
         from handrefine.evaluate_run import evaluate_against_truth
         from handrefine.evaluation.monitors import error_monitor
-from handrefine.refinement.watchers import Monitor
         from handrefine.pipeline import Task, run_task
+        from handrefine.refinement.watchers import Monitor
         from handrefine.runs.folder import RunFolder
         from handrefine.runs.layout import RunLayout
         from handrefine.synthetic.video import TRUTH_FILE, synthesize
