@@ -16,6 +16,7 @@ from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.data.interhand26m_video_writer import write_interhand26m_sequence
 from handrefine.errors import InputError
+from handrefine.hand.model import OPEN_HAND_NAME
 from handrefine.output.export.finished_run import FinishedRun, Which
 from handrefine.output.export.glb import glb_bytes
 from handrefine.output.export.meshes import TexturedMesh, write_material, write_obj, write_ply
@@ -168,7 +169,13 @@ def _export_interhand26m(run: FinishedRun, instants: tuple[int, ...], which: Whi
     """The annotation and the cameras in InterHand2.6M's files, without pictures."""
     state, rows, side = run.state(which), list(instants), run.annotation.side
     mano = state.mano
-    chosen = replace(mano, pose_aa=mano.pose_aa[rows], shape=mano.shape[rows], trans_m=mano.trans_m[rows])
+    chosen = replace(
+        mano,
+        pose_aa=mano.pose_aa[rows],
+        shape=mano.shape[rows],
+        trans_m=mano.trans_m[rows],
+        open_hand=run.annotation.hand_model == OPEN_HAND_NAME,
+    )
     annotation = HandAnnotation(
         side,
         mano=chosen,

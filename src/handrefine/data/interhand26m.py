@@ -1,6 +1,7 @@
 """Reader of InterHand2.6M, and of captures stored in its layout."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from handrefine.data.interhand26m_format import (
     annotation_path,
     is_grey,
 )
+from handrefine.data.interhand26m_mark import says_open_hand
 from handrefine.data.interhand26m_writer import write_interhand26m_annotation
 from handrefine.errors import InputError
 from handrefine.sequence import Camera, HandAnnotation, HandSequence, ManoParameters, Side
@@ -62,6 +64,8 @@ def read_interhand26m(
     camera_path = annotation_path(root, split, "camera")
     camera_json = require(read_json_object(camera_path), capture, str(camera_path))
     documents = _annotation_documents(folders, split)
+    mano_file = documents["MANO_NeuralAnnot"][0] if "MANO_NeuralAnnot" in documents else None
+    open_hand = mano_file is not None and says_open_hand(mano_file)
     images, masks = {}, {}
     for (frame, name), entry in views.items():
         key, size = (all_frames.index(frame), name), sizes[name]
@@ -77,13 +81,14 @@ def read_interhand26m(
         },
         frames=all_frames,
         images=images,
-        annotations=_annotations(documents, capture, all_frames),
+        annotations=_annotations(documents, capture, all_frames, open_hand=open_hand),
         masks=masks,
         source=InterHandSource(
-            root, split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}
+            root, split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}, open_hand
         ),
         write_back=write_interhand26m_annotation,
         fix_left_shape=True,
+        official_mano=mano_file is not None and not open_hand,
     )
 
 
@@ -240,7 +245,11 @@ def _annotation_documents(folders: list[Path], split: str) -> dict[str, tuple[Pa
 
 
 def _annotations(
-    documents: Mapping[str, tuple[Path, dict[str, Any]]], capture: str, frames: tuple[int, ...]
+    documents: Mapping[str, tuple[Path, dict[str, Any]]],
+    capture: str,
+    frames: tuple[int, ...],
+    *,
+    open_hand: bool,
 ) -> dict[Side, HandAnnotation]:
     """Both hands, as far as the dataset says anything of them at these instants."""
     wheres = {kind: f"{path}, capture {capture}" for kind, (path, _) in documents.items()}
@@ -256,7 +265,7 @@ def _annotations(
         if has_joints or has_mano:
             annotations[side] = HandAnnotation(
                 side,
-                mano=parameters if has_mano else None,
+                mano=replace(parameters, open_hand=open_hand) if has_mano else None,
                 mano_valid=mano_valid if has_mano else None,
                 joints_world=joints_world if has_joints else None,
                 joint_valid=joint_valid if has_joints else None,

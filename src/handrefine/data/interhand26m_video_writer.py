@@ -21,6 +21,7 @@ from handrefine.data.interhand26m_format import (
     image_name,
     is_grey,
 )
+from handrefine.data.interhand26m_mark import all_of_open_hand, mark_of
 from handrefine.data.interhand26m_writer import (
     check_fit,
     hand_type,
@@ -54,7 +55,8 @@ def write_interhand26m_sequence(
         lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
 
     Raises:
-        InputError: root holds something already, or the annotation does not fit the frames or is not finite.
+        InputError: root holds something already, or the annotation does not fit the frames, is not finite, or is
+            of two hand models.
     """
     root = Path(root)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
@@ -85,7 +87,9 @@ def write_interhand26m_sequence(
             "MANO_NeuralAnnot": refined_mano(source, frames, annotations),
             "data": _data_json(source, names, cameras, frames, annotations),
         }
-        write_json_files({annotation_path(unfinished, split, kind): d for kind, d in documents.items()})
+        mano_file = annotation_path(unfinished, split, "MANO_NeuralAnnot")
+        mark = mark_of(mano_file, open_hand=all_of_open_hand(annotations))
+        write_json_files({annotation_path(unfinished, split, kind): d for kind, d in documents.items()} | mark)
         unfinished.replace(root)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)

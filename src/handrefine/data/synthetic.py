@@ -38,6 +38,7 @@ class HandLayer(Protocol):
     side: Side
     topology: MeshTopology
     hands_mean: torch.Tensor
+    open_hand: bool
 
     def __call__(self, *parameters: torch.Tensor, flat_hand_mean: bool) -> Any: ...
 
@@ -182,7 +183,8 @@ def _moving_hand(
     pose_aa = np.concatenate([rotation, fingers - hand.hands_mean.detach().cpu().numpy()], axis=1)
     shape = np.tile(betas, (len(time), 1))
     verts_world, joints_world = _posed(hand, pose_aa, shape, trans_m, flat_hand_mean=False)
-    return _MovingHand(ManoParameters(pose_aa, shape, trans_m, flat_hand_mean=False), verts_world, joints_world)
+    mano = ManoParameters(pose_aa, shape, trans_m, flat_hand_mean=False, open_hand=hand.open_hand)
+    return _MovingHand(mano, verts_world, joints_world)
 
 
 def save_truth(path: Path, truth: SyntheticTruth, second: SyntheticTruth | None = None) -> None:
@@ -233,7 +235,11 @@ def load_truth(path: Path, side: Side | None = None) -> SyntheticTruth:
         },
         frames=tuple(int(frame) for frame in arrays["frames"]),
         mano=ManoParameters(
-            arrays["pose_aa"], arrays["shape"], arrays["trans_m"], flat_hand_mean=bool(arrays["flat_hand_mean"])
+            arrays["pose_aa"],
+            arrays["shape"],
+            arrays["trans_m"],
+            flat_hand_mean=bool(arrays["flat_hand_mean"]),
+            open_hand=bool(arrays.get("open_hand", False)),  # earlier versions did not say
         ),
         verts_world=arrays["verts_world"],
         joints_world=arrays["joints_world"],
@@ -270,6 +276,7 @@ def _hand_arrays(truth: SyntheticTruth) -> dict[str, np.ndarray]:
         "shape": truth.mano.shape,
         "trans_m": truth.mano.trans_m,
         "flat_hand_mean": np.array(truth.mano.flat_hand_mean),
+        "open_hand": np.array(truth.mano.open_hand),
         "verts_world": truth.verts_world,
         "joints_world": truth.joints_world,
         "texture": truth.texture,

@@ -265,5 +265,7 @@ def _result(
     log.info(
         "fitted %d of %d instants, median joint residual %.2f mm", fitted.sum(), frames, np.nanmedian(residual)
     )
-    parameters = ManoParameters(full[:, :48], np.tile(shape.numpy(), (frames, 1)), full[:, 48:])
+    parameters = ManoParameters(
+        full[:, :48], np.tile(shape.numpy(), (frames, 1)), full[:, 48:], open_hand=problem.model.open_hand
+    )
     return JointFit(parameters, fitted, residual, weight, noise)

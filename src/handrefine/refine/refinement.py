@@ -15,6 +15,7 @@ from handrefine.evaluate.camera_trust import CameraTrust
 from handrefine.hand.model import HandGeometry, HandModel
 from handrefine.output.run_warnings import collected_warnings
 from handrefine.progress import Progress, Record, SilentProgress
+from handrefine.refine.annotation import of_another_model
 from handrefine.refine.batches import with_views
 from handrefine.refine.job import Job, prepare
 from handrefine.refine.loop import Monitor, optimise
@@ -113,7 +114,7 @@ class Refinement:
             full[indices] = values
             return full
 
-        kept = old.mano
+        kept = None if of_another_model(self.hand, sequence) else old.mano
         valid = np.zeros(count, bool) if kept is None or old.mano_valid is None else old.mano_valid.copy()
         valid[indices] = True
         joints = self.after.geometry.joints_world.cpu().numpy().astype(np.float64)
@@ -124,6 +125,7 @@ class Refinement:
                 filled(refined.shape, kept.shape if kept else None),
                 filled(refined.trans_m, kept.trans_m if kept else None),
                 flat_hand_mean=refined.flat_hand_mean,
+                open_hand=self.hand.open_hand,
             ),
             mano_valid=valid,
             joints_world=filled(joints, old.joints_world),

@@ -26,6 +26,7 @@ from handrefine.output.view_pictures import (
     write_view,
     write_view_index,
 )
+from handrefine.refine.annotation import of_another_model
 from handrefine.refine.holdout import HoldoutReport
 from handrefine.refine.measure import metrics_without_truth
 from handrefine.refine.observations import Observations
@@ -101,7 +102,8 @@ def write_dataset(sequence: HandSequence, refinements: Mapping[Side, Refinement]
     """The refined annotations in the dataset's own format, where it has a writer."""
     if sequence.write_back is None:
         return
-    if sequence.official_mano and any(refinement.hand.open_hand for refinement in refinements.values()):
+    hands = [refinement.hand for refinement in refinements.values()]
+    if any(hand.open_hand and of_another_model(hand, sequence) for hand in hands):
         log.warning("no dataset/ is written: its users expect parameters of the official MANO model")
         return
     refined: dict[Side, HandAnnotation] = {

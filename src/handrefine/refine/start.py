@@ -12,7 +12,7 @@ from handrefine.config import HandConfig
 from handrefine.errors import InputError
 from handrefine.hand.fit import fit_to_joints
 from handrefine.hand.model import HandModel
-from handrefine.refine.annotation import in_terms_of, load_hand
+from handrefine.refine.annotation import in_terms_of, load_hand, of_another_model, posed_joints
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, Side
 
 log = logging.getLogger(__name__)
@@ -58,8 +58,16 @@ def other_joints(
         joints = np.where(valid[..., None], annotation.joints_world, np.nan)
     elif annotation.mano is not None:
         hand = load_hand(other, sequence, replace(config, model_file=_model_folder(config)))
-        start = _from_mano(hand, in_terms_of(hand, sequence), sequence)
-        joints[start.frame_indices] = _pose(start.hand, start.parameters)
+        if hand.open_hand and of_another_model(hand, sequence):
+            log.warning("the %s hand is left out: it has parameters of the official MANO model only", other)
+            return None
+        told = in_terms_of(hand, sequence)
+        if told.mano is None:
+            targets, valid = joint_targets(told, sequence)
+            joints = np.where(valid[..., None], targets, np.nan)
+        else:
+            start = _from_mano(hand, told, sequence)
+            joints[start.frame_indices] = posed_joints(start.hand, start.parameters)
     return torch.tensor(joints[frame_indices], dtype=torch.float32)
 
 
@@ -117,11 +125,3 @@ def _model_folder(config: HandConfig):
     """The other hand's model lies beside the one that was named; the open hand where none was."""
     file = config.model_file
     return file if file is None or file.is_dir() else file.parent
-
-
-@torch.no_grad()
-def _pose(hand: HandModel, parameters: ManoParameters) -> np.ndarray:
-    tensors = [
-        torch.tensor(a, dtype=torch.float32) for a in (parameters.pose_aa, parameters.shape, parameters.trans_m)
-    ]
-    return hand(*tensors, flat_hand_mean=parameters.flat_hand_mean).joints_world.numpy()
