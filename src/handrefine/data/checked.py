@@ -124,7 +124,7 @@ def as_numbers(value: object, shape: tuple[int, ...], where: str) -> Float[np.nd
     """Float64 array of exactly `shape`; only where a vector is expected may the numbers be nested otherwise."""
     try:
         numbers = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError("numbers were expected here", where=where, expected=_times(shape)) from None
     if numbers.size != np.prod(shape) or (len(shape) > 1 and numbers.shape != shape):
         raise InputError(
