@@ -10,18 +10,16 @@ from handrefine.config import Config
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
 from handrefine.errors import InputError
-from handrefine.hand.model import load_hand_model
+from handrefine.hand.model import HandModel
 from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most, select_cameras
 from handrefine.sequence import Camera
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truth
 
 
 @pytest.fixture(scope="module")
-def truth() -> SyntheticTruth:
-    hand = load_hand_model("right")
-    return make_truth(
-        hand, hand.default_skin(), SyntheticSettings(n_cameras=3, n_frames=2, size=32, texture_size=8)
-    )
+def truth(right_hand: HandModel) -> SyntheticTruth:
+    settings = SyntheticSettings(n_cameras=3, n_frames=2, size=32, texture_size=8)
+    return make_truth(right_hand, right_hand.default_skin(), settings)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ class SyntheticSettings:
         size: width and height of every image in pixels.
         texture_size: width and height of the true texture in texels.
         seed: same seed and settings, same truth.
-        kind: matched, or mismatched: uneven light, a larger variety of gaps, an abrupt move; photographs differ
+        kind: matched, or mismatched: uneven light, a larger variety of gaps, an abrupt move; images differ
             from the model as `mismatch` says.
     """
 
@@ -56,7 +56,7 @@ class SyntheticTruth:
     texture: linear RGB reflectance, row 0 at the top (v = 1).
     light: coefficients in the basis of `handrefine.spherical.sh_basis`: radiance(d) = basis(d) @ light, from
         infinitely far away; a mismatched video has a lamp besides.
-    verts_world: in the model's own vertices also where the photographed surface has a relief.
+    verts_world: in the model's own vertices also where the rendered surface has a relief.
     """
 
     side: Side
