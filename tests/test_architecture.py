@@ -1,4 +1,4 @@
-"""The layers know nothing of each other; only `refine`, `commands` and the top level compose them."""
+"""The house of docs/architecture.md: which room may import which, no cycles, short files, few parameters."""
 
 import ast
 from pathlib import Path
@@ -6,38 +6,155 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "handrefine"
-LAYERS = ("datasets", "hand", "render")
+#: What every room may import: nouns and small tools that know no room. Among themselves they form no cycle.
+NOUNS = {
+    "errors", "colour", "colour_fit", "spherical", "mesh", "sequence", "views", "observations", "regions", "progress",
+    "files", "image_files", "safe_pickle", "pickled_arrays", "pickled_matrices",
+}  # fmt: skip
+SETTINGS = {"config", "config_files", "deprecated_keys"}
+BELOW_CONFIG = {"hand", "render", "scene", "losses", "optimizers"}
+#: Of every room, the other rooms that it may import beside the nouns; a dotted name is one module of a room.
+MAY_IMPORT: dict[str, set[str]] = {
+    "datasets": set(),
+    "hand": set(),
+    "render": set(),
+    "scene": {"hand", "render.base"},
+    "losses": {"scene", "hand"},
+    "optimizers": {"scene"},
+    "config": {*BELOW_CONFIG, "preprocess", "refinement"},
+    "config_files": {"config", "deprecated_keys", "refinement.schedule"},
+    "deprecated_keys": set(),
+    "preprocess": {"hand", "render", "config"},
+    "synthetic": {"hand", "render", "config", "datasets"},
+    "refinement": {*BELOW_CONFIG, "preprocess", "config", "runs.result"},
+    "runs": {"config", "config_files"},
+    "evaluation": {"preprocess", "render", "hand", "runs.result", "scene.missing_hands"},
+    "report": {"runs", "evaluation.measures"},
+    "viewer": {"runs", "evaluation.measures", "export.meshes", "export.glb"},
+    "export": {"runs", "evaluation.measures", "render", "datasets", "hand"},
+    "pipeline": {
+        *BELOW_CONFIG, *SETTINGS, "datasets", "preprocess", "refinement", "evaluation", "runs", "report",
+    },
+    "evaluate_run": {"datasets", "evaluation", "runs", "report", "synthetic"},
+}  # fmt: skip
+#: Functions may take so many parameters, methods beside self; files may have so many lines.
+MOST_PARAMETERS, MOST_LINES = 7, 300
 
 
-def imported_modules(file: Path) -> set[str]:
+def files() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def module_of(file: Path) -> str:
+    parts = file.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(file: Path, *, at_import_only: bool = False) -> set[str]:
+    """Modules of handrefine that a file imports, without the package's name."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    nodes = tree.body if at_import_only else list(ast.walk(tree))
     names: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module == "handrefine":
+            names.update(f"handrefine.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.update({node.module, *(f"{node.module}.{alias.name}" for alias in node.names)})
-    return {name for name in names if name.startswith("handrefine")}
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            names.update({node.module} | {name for name in submodules if is_module(name)})
+    return {name.removeprefix("handrefine.") for name in names if name.startswith("handrefine.")}
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_a_layer_imports_no_other_layer(layer: str) -> None:
-    forbidden = {f"handrefine.{other}" for other in (*LAYERS, "refinement", "cli") if other != layer}
-    files = list((SOURCE / layer).rglob("*.py"))
-    assert files
-    for file in files:
-        for module in imported_modules(file):
-            assert ".".join(module.split(".")[:2]) not in forbidden, f"{file} imports {module}"
+def is_module(name: str) -> bool:
+    path = SOURCE.joinpath(*name.split(".")[1:])
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_what_it_may(room: str) -> None:
+    own = [file for file in files() if module_of(file).split(".")[0] == room]
+    assert own
+    for file in own:
+        for module in imported(file):
+            top = module.split(".")[0]
+            allowed = (
+                top == room
+                or top in NOUNS
+                or any(module == name or module.startswith(f"{name}.") for name in MAY_IMPORT[room])
+            )
+            assert allowed, f"{file} imports {module}"
+
+
+def test_every_room_has_its_rule() -> None:
+    rooms = {module_of(file).split(".")[0] for file in files()} - {""}
+    assert rooms - set(MAY_IMPORT) - NOUNS == {"cli", "__main__"}
+
+
+def test_nouns_import_nouns_only() -> None:
+    for noun in NOUNS:
+        tops = {module.split(".")[0] for module in imported(SOURCE / f"{noun}.py")}
+        assert tops <= NOUNS, f"{noun} imports {tops - NOUNS}"
+
+
+def test_modules_import_each_other_in_no_circle() -> None:
+    needs = {module_of(file): imported(file, at_import_only=True) for file in files()}
+    needs = {name: {n for n in of if n in needs and n != name} for name, of in needs.items()}
+    while free := [name for name, of in needs.items() if not of]:
+        needs = {name: of - set(free) for name, of in needs.items() if name not in free}
+    assert needs == {}
+
+
+def test_files_are_short() -> None:
+    long = {
+        str(file.relative_to(SOURCE)): n
+        for file in files()
+        if (n := len(file.read_text().splitlines())) > MOST_LINES
+    }
+    assert long == {}
+
+
+def test_functions_take_few_parameters() -> None:
+    found = []
+    for file in files():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+                count = len([a for a in arguments if a.arg not in ("self", "cls", "ctx")])
+                if count > MOST_PARAMETERS:
+                    found.append(f"{file.relative_to(SOURCE)}: {node.name} takes {count}")
+    assert found == []
 
 
 def test_the_variant_is_set_at_one_place_only() -> None:
-    calls = [file for file in SOURCE.rglob("*.py") for _ in range(file.read_text().count("mi.set_variant("))]
+    calls = [file for file in files() for _ in range(file.read_text().count("mi.set_variant("))]
     assert [file.name for file in calls] == ["runtime.py"]
+
+
+def test_benchmarks_import_no_command() -> None:
+    for file in (SOURCE.parents[1] / "benchmarks").rglob("*.py"):
+        assert not [module for module in imported(file) if module.split(".")[0] == "cli"], file
 
 
 def test_importing_the_package_chooses_no_renderer() -> None:
     import subprocess
     import sys
 
-    code = "import handrefine, handrefine.cli.main, sys; print('mitsuba' in sys.modules, 'torch' in sys.modules)"
+    code = "import handrefine, handrefine.cli.main, sys; print('mitsuba' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.split()[0] == "False"
+
+
+def test_the_public_interface_is_what_it_says() -> None:
+    import inspect
+
+    import handrefine as hr
+
+    assert list(inspect.signature(hr.refine).parameters)[:3] == ["sequence", "hands", "config"]
+    import handrefine.refinement.refine  # a module of that name does not take the function's place
+
+    assert callable(hr.refine)
+    for name in hr._HOME:
+        assert getattr(hr, name) is not None
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = hr.nonsense
