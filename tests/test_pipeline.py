@@ -15,7 +15,8 @@ from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
 from handrefine.evaluate_run import evaluate_on_cameras
-from handrefine.pipeline import Task, refine, run_task
+from handrefine.pipeline import Task, run_task
+from handrefine.refinement.refine import refine
 from handrefine.runs import writer
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.reader import open_run

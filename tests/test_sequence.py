@@ -10,7 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrefine.errors import InputError
-from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST, Camera, HandAnnotation, HandSequence
+from handrefine.sequence import (
+    JOINT_NAMES,
+    MIDDLE_KNUCKLE,
+    WRIST,
+    Camera,
+    FrameId,
+    FrameIndex,
+    HandAnnotation,
+    HandSequence,
+    ManoParameters,
+    PcaParameters,
+    frame_positions,
+)
 
 POINTS = torch.from_numpy(np.random.default_rng(0).uniform([-0.3, -0.3, 0.6], [0.3, 0.3, 2.0], (50, 3)))
 finite = st.floats(-1, 1, allow_nan=False)
@@ -121,6 +133,59 @@ def test_a_sequence_by_some_of_its_cameras():
         sequence.with_cameras(["z"])
     with pytest.raises(InputError, match="no left hand"):
         sequence.annotation("left")
+
+
+def _annotated(side: str, frames: int) -> HandAnnotation:
+    """Every value is told apart from every other, frame by frame."""
+    numbers = np.arange(1.0, frames + 1)
+
+    def values(*shape: int) -> np.ndarray:
+        return numbers.reshape(-1, *(1 for _ in shape)) + np.arange(np.prod(shape)).reshape(shape) / 1000
+
+    return HandAnnotation(
+        side,
+        mano=ManoParameters(values(48), values(10), values(3), flat_hand_mean=True),
+        mano_valid=numbers % 2 == 0,
+        joints_world=values(21, 3),
+        joint_valid=np.repeat((numbers > 2)[:, None], 21, axis=1),
+        mano_pca=PcaParameters(-values(48), -values(10), -values(3)),
+    )
+
+
+def test_a_sequence_at_some_of_its_frames():
+    """Images, masks and everything that is annotated follow; positions count anew, numbers stay."""
+    views = {(f, name): (lambda f=f, name=name: (f, name)) for f in range(4) for name in "ab"}
+    del views[2, "b"]
+    masks = {key: read for key, read in views.items() if key[1] == "a"}
+    told = {side: _annotated(side, 4) for side in ("right", "left")}
+    told["left"] = HandAnnotation("left", joints_world=told["left"].joints_world)
+    cameras = {n: _plain(name=n) for n in "ab"}
+    sequence = HandSequence("s", cameras, (3, 7, 8, 20), views, told, masks, source="kept", fix_left_shape=True)
+    part = sequence.with_frames([FrameIndex(1), FrameIndex(2)])
+    assert part.frames == (7, 8)
+    assert part.positions == (0, 1)
+    assert {key: read() for key, read in part.images.items()} == {
+        (0, "a"): (1, "a"),
+        (0, "b"): (1, "b"),
+        (1, "a"): (2, "a"),
+    }
+    assert {key: read() for key, read in part.masks.items()} == {(0, "a"): (1, "a"), (1, "a"): (2, "a")}
+    right, whole, rows = part.annotation("right"), sequence.annotation("right"), [1, 2]
+    for name in ("mano_valid", "joints_world", "joint_valid"):
+        np.testing.assert_array_equal(getattr(right, name), getattr(whole, name)[rows])
+    for name in ("pose_aa", "shape", "trans_m"):
+        np.testing.assert_array_equal(getattr(right.mano, name), getattr(whole.mano, name)[rows])
+    for name in ("pose_pca", "shape", "trans_m"):
+        np.testing.assert_array_equal(getattr(right.mano_pca, name), getattr(whole.mano_pca, name)[rows])
+    assert right.mano.flat_hand_mean
+    left = part.annotation("left")
+    np.testing.assert_array_equal(left.joints_world, sequence.annotation("left").joints_world[rows])
+    assert (left.mano, left.mano_valid, left.joint_valid, left.mano_pca) == (None,) * 4
+    assert (part.name, list(part.cameras), part.source, part.fix_left_shape) == ("s", ["a", "b"], "kept", True)
+
+
+def test_positions_follow_the_frame_numbers():
+    assert frame_positions(FrameId(n) for n in (12, 3, 7, 3, 12)) == {3: 0, 7: 1, 12: 2}
 
 
 def test_joint_names_go_from_the_wrist_to_the_tips():

@@ -1,4 +1,4 @@
-"""Pictures, gradients, time, noise and whole refinements: Redner beside ours, interleaved in one run."""
+"""Images, gradients, time, noise and whole refinements: Redner beside ours, interleaved in one run."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from benchmarks.backends.tables import tables
 from benchmarks.harness import Outcome, finish, options
 from benchmarks.readme import update_section
 from benchmarks.renderer.workload import workload
-from handrefine.render.base import RenderSettings
+from handrefine.render.base import RenderConfig
 from handrefine.render.mitsuba.runtime import start_mitsuba
 
 
@@ -32,7 +32,7 @@ def main() -> int:
 
     def variance() -> dict:
         work = workload(*((4, 1) if quick else (16, 10)), 128, device=device)
-        return gradient_variance(work, RenderSettings(shading="radiance", depth=3, spp=4), 3 if quick else 5)
+        return gradient_variance(work, RenderConfig(shading="radiance", depth=3, spp=4), 3 if quick else 5)
 
     plan = {
         "time": lambda: list(_times(device, quick=quick)),
@@ -64,7 +64,7 @@ def _times(device, *, quick: bool) -> Iterator[dict]:
         judged = (shading, depth, spp, size) == DMVR and not quick
         work = workload(*((16, 10) if judged else (16, 1)), size, device=device)
         repeats = 2 if quick else 7 if judged else 5
-        sample = time_per_view(work, RenderSettings(shading=shading, depth=depth, spp=spp), repeats)
+        sample = time_per_view(work, RenderConfig(shading=shading, depth=depth, spp=spp), repeats)
         line = ", ".join(f"{label} {1000 * median_s(sample, label):.0f} ms" for label in CONTENDERS)
         print(f"{shading} depth {depth}, {spp} spp, {size} px, a view: {line}", flush=True)
         yield sample

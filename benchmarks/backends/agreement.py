@@ -1,4 +1,4 @@
-"""Do the renderers draw the same picture, and are their gradients the slopes of their own pictures?"""
+"""Do the renderers draw the same image, and are their gradients the slopes of their own images?"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.backends.contenders import close, contender
 from benchmarks.renderer.workload import TEXTURE_SIZE, Workload
-from handrefine.render.base import HandSurface, Renderer, RenderSettings, Shading
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Shading
 from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.truth import SyntheticSettings, make_truth
 
@@ -18,8 +18,8 @@ FINGER = slice(3 + 9, 3 + 12)  # the middle finger's root, axis-angle
 
 
 def images(work: Workload, spp: int) -> list[dict]:
-    """Mean relative difference of `fixed` from the wavefront, over pixels that the hand covers: with a constant
-    skin and with the video's. Each picture is the mean of two seeds'; their difference tells what noise leaves."""
+    """Mean relative difference of `fixed` from our batched renderer over the pixels that the hand covers, with a
+    constant skin and with the video's. Each image is the mean of two seeds'; their difference tells the noise."""
     cases = (("constant", 3), ("video", 3))
     skins = {"constant": torch.full_like(work.texture, 0.5), "video": work.texture}
     return [_images_differ(work, spp, skin, skins[skin], depth) for skin, depth in cases]
@@ -29,14 +29,14 @@ def _images_differ(work: Workload, spp: int, skin: str, texture: Tensor, depth: 
     hand = [HandSurface(work.verts_world, texture)]
 
     def pair(label: str, samples: int) -> tuple[Tensor, Tensor, Tensor]:
-        """The mean of two pictures, of their coverage, and the pictures' difference."""
-        renderer = contender(label, work, RenderSettings(spp=samples, depth=depth))
+        """The mean of two images, of their coverage, and the images' difference."""
+        renderer = contender(label, work, RenderConfig(spp=samples, depth=depth))
         with torch.no_grad():
             first, second = (renderer.render(hand, work.environment, seed=seed) for seed in (0, 1))
         close([renderer])
         return (first.rgb + second.rgb) / 2, (first.coverage + second.coverage) / 2, first.rgb - second.rgb
 
-    ours, coverage, our_noise = pair("wavefront", spp)
+    ours, coverage, our_noise = pair("batched", spp)
     theirs, their_coverage, their_noise = pair("redner fixed", spp)
     stock, _, _ = pair("redner stock", max(1, spp // 8))
     inside = coverage[:, 0] > 0.999
@@ -72,35 +72,33 @@ def _worst_view(work: Workload, ours: Tensor, theirs: Tensor, inside: Tensor) ->
 
 
 def gradients(work: Workload, *, spp: int, seeds: int, stock: bool) -> list[dict]:
-    """Gradients along directions against central differences of the same renderer's own pictures.
+    """Gradients along directions against central differences of the same renderer's own images.
 
     With the video's skin; and, of the vertices, with a constant one, which leaves out how texture slides over
     pixels. `stock` differs from `fixed` in radiance only.
     """
     shadings: tuple[Shading, ...] = ("albedo", "radiance")
-    cases: list[tuple[str, Shading]] = [
-        (c, shading) for shading in shadings for c in ("wavefront", "redner fixed")
-    ]
+    cases: list[tuple[str, Shading]] = [(c, shading) for shading in shadings for c in ("batched", "redner fixed")]
     constant = replace(work, texture=torch.full_like(work.texture, 0.5))
     samples = []
     if stock:
         cases.append(("redner stock", "radiance"))
     for label, shading in cases:
         for skin, skinned in (("video", work), ("constant", constant)):
-            few = RenderSettings(shading=shading, spp=spp, depth=2)
+            few = RenderConfig(shading=shading, spp=spp, depth=2)
             found = list(_gradients(skinned, label, few, seeds, vertices_only=skin == "constant"))
             samples += [{"renderer": label, "shading": shading, "skin": skin, **sample} for sample in found]
     return samples
 
 
 def _gradients(
-    work: Workload, label: str, settings: RenderSettings, seeds: int, *, vertices_only: bool
+    work: Workload, label: str, config: RenderConfig, seeds: int, *, vertices_only: bool
 ) -> Iterator[dict]:
-    weights, renderer = _smooth_weights(work), contender(label, work, settings)
+    weights, renderer = _smooth_weights(work), contender(label, work, config)
     directions = {
         name: direction
         for name, direction in _directions(work).items()
-        if not (name == "light" and settings.shading == "albedo") and not (vertices_only and direction[0] != 0)
+        if not (name == "light" and config.shading == "albedo") and not (vertices_only and direction[0] != 0)
     }
     slopes = [_slopes(renderer, work, weights, directions, seed) for seed in range(seeds)]
     for name, (which, direction, step) in directions.items():
@@ -115,7 +113,7 @@ def _gradients(
     close([renderer])
 
 
-def _picture(renderer: Renderer, values: list[Tensor], weights: Tensor, seed: int) -> Tensor:
+def _image(renderer: Renderer, values: list[Tensor], weights: Tensor, seed: int) -> Tensor:
     verts, texture, environment = values
     return (renderer.render([HandSurface(verts, texture)], environment, seed=seed).rgb * weights).sum()
 
@@ -123,7 +121,7 @@ def _picture(renderer: Renderer, values: list[Tensor], weights: Tensor, seed: in
 def _slopes(renderer: Renderer, work: Workload, weights: Tensor, directions: Directions, seed: int) -> dict:
     """All directions from one gradient."""
     leaves = list(work.leaves())
-    _picture(renderer, leaves, weights, seed).backward()
+    _image(renderer, leaves, weights, seed).backward()
     return {
         name: 0.0 if (grad := leaves[which].grad) is None else float((grad * direction).sum())
         for name, (which, direction, _) in directions.items()
@@ -136,7 +134,7 @@ def _difference(renderer, work: Workload, weights, which: int, direction, step: 
         values = [x.detach() for x in work.leaves()]
         values[which] = values[which] + side * step * direction
         with torch.no_grad():
-            ends.append(float(_picture(renderer, values, weights, seed)))
+            ends.append(float(_image(renderer, values, weights, seed)))
     return (ends[0] - ends[1]) / (2 * step)
 
 

@@ -1,4 +1,4 @@
-"""The renderers that are compared, each behind the same function: one picture and its gradient, with its costs."""
+"""The renderers that are compared, each behind the same function: one image and its gradient, with its costs."""
 
 import resource
 import time
@@ -9,22 +9,23 @@ import torch
 from torch import Tensor
 
 from benchmarks.renderer.workload import Workload
-from handrefine.render.backends import Backend, create_renderer
-from handrefine.render.base import HandSurface, Renderer, RenderSettings, ViewSet
-from handrefine.render.redner.renderer import RednerRenderer
+from handrefine.render.base import HandSurface, RenderConfig, Renderer
+from handrefine.render.redner.adapter import RednerRenderer
+from handrefine.render.registry import create_renderer
+from handrefine.views import ViewSet
 
-#: label -> (backend, configuration of Redner)
-CONTENDERS: dict[str, tuple[Backend, str]] = {
-    "wavefront": ("wavefront", "fixed"),
-    "reference": ("reference", "fixed"),
-    "redner stock": ("redner", "stock"),
-    "redner fixed": ("redner", "fixed"),
+#: label -> what the configuration changes
+CONTENDERS: dict[str, dict[str, str]] = {
+    "batched": {"backend": "batched"},
+    "reference": {"backend": "reference"},
+    "redner stock": {"backend": "redner", "redner": "stock"},
+    "redner fixed": {"backend": "redner", "redner": "fixed"},
 }
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one picture and its gradient, all views together; CPU time is of both processes."""
+    """Of one image and its gradient, all views together; CPU time is of both processes."""
 
     forward_s: float
     backward_s: float
@@ -35,22 +36,21 @@ class Cost:
         return self.forward_s + self.backward_s
 
 
-def contender(label: str, work: Workload, settings: RenderSettings, views: ViewSet | None = None) -> Renderer:
-    backend, redner = CONTENDERS[label]
-    changed = replace(settings, redner=redner)
-    return create_renderer(backend, [work.hand.topology], work.views if views is None else views, changed)
+def contender(label: str, work: Workload, config: RenderConfig, views: ViewSet | None = None) -> Renderer:
+    changed = replace(config, **CONTENDERS[label])  # pyright: ignore[reportArgumentType]
+    return create_renderer([work.hand.topology], work.views if views is None else views, changed)
 
 
 def iteration(
     renderer: Renderer, work: Workload, seed: int, weights: Tensor
 ) -> tuple[Cost, tuple[Tensor, Tensor, Tensor]]:
-    """One picture, and the gradient of its mean weighted by `weights`, in vertices, texture and light."""
+    """One image, and the gradient of its mean weighted by `weights`, in vertices, texture and light."""
     verts, texture, environment = work.leaves()
     started, cpu = time.perf_counter(), _cpu_s(renderer)
-    picture = renderer.render([HandSurface(verts, texture)], environment, seed=seed)
+    image = renderer.render([HandSurface(verts, texture)], environment, seed=seed)
     _wait()
     middle = time.perf_counter()
-    ((picture.rgb * weights).sum() / len(weights)).backward()
+    ((image.rgb * weights).sum() / len(weights)).backward()
     _wait()
     ended = time.perf_counter()
     cost = Cost(middle - started, ended - middle, _cpu_s(renderer) - cpu)

@@ -1,21 +1,22 @@
-"""Time, CPU time, memory and noise of one picture and its gradient, the contenders taking turns."""
+"""Time, CPU time, memory and noise of one image and its gradient, the contenders taking turns."""
 
 import statistics
 from dataclasses import asdict
 
 from benchmarks.backends.contenders import CONTENDERS, close, contender, iteration, peak_mib
 from benchmarks.renderer.workload import Workload
-from handrefine.render.base import RenderSettings, ViewSet
+from handrefine.render.base import RenderConfig
+from handrefine.views import ViewSet
 
 #: Views of the renderers that draw one after the other, whose time is proportional to their number.
 ONE_BY_ONE = 2
 
 
-def time_per_view(work: Workload, settings: RenderSettings, repeats: int) -> dict:
-    """Costs a view; the wavefront draws all views of the work at once, the others `ONE_BY_ONE` of them."""
+def time_per_view(work: Workload, config: RenderConfig, repeats: int) -> dict:
+    """Costs a view; the batched renderer draws all views of the work at once, the others `ONE_BY_ONE` of them."""
     few = ViewSet(work.views.views[:: max(1, len(work.views) // ONE_BY_ONE)][:ONE_BY_ONE])
-    views = {label: work.views if label == "wavefront" else few for label in CONTENDERS}
-    renderers = {label: contender(label, work, settings, views[label]) for label in CONTENDERS}
+    views = {label: work.views if label == "batched" else few for label in CONTENDERS}
+    renderers = {label: contender(label, work, config, views[label]) for label in CONTENDERS}
     weights = {label: _weights(work, views[label]) for label in CONTENDERS}
     costs: dict[str, list[dict]] = {label: [] for label in CONTENDERS}
     for repeat in range(repeats + 1):
@@ -25,9 +26,9 @@ def time_per_view(work: Workload, settings: RenderSettings, repeats: int) -> dic
                 n = len(views[label])
                 costs[label].append({key: value / n for key, value in asdict(cost).items()})
     result = {
-        "shading": settings.shading,
-        "depth": settings.depth,
-        "spp": settings.spp,
+        "shading": config.shading,
+        "depth": config.depth,
+        "spp": config.spp,
         "size": work.views.views[0].camera.width,
         "views": {label: len(v) for label, v in views.items()},
         "costs": costs,
@@ -37,13 +38,13 @@ def time_per_view(work: Workload, settings: RenderSettings, repeats: int) -> dic
     return result
 
 
-def gradient_variance(work: Workload, settings: RenderSettings, pairs: int) -> dict[str, list[float]]:
+def gradient_variance(work: Workload, config: RenderConfig, pairs: int) -> dict[str, list[float]]:
     """Variance of the vertices' gradient over the same few views, from pairs of independent estimates."""
     few = ViewSet(work.views.views[:: max(1, len(work.views) // ONE_BY_ONE)][:ONE_BY_ONE])
     weights = _weights(work, few)
     found = {}
     for label in CONTENDERS:
-        renderer = contender(label, work, settings, few)
+        renderer = contender(label, work, config, few)
         estimates = [iteration(renderer, work, 500 + k, weights)[1][0] for k in range(2 * pairs)]
         found[label] = [
             float((a - b).square().sum() / 2) for a, b in zip(estimates[::2], estimates[1::2], strict=True)

@@ -59,12 +59,12 @@ def _comparisons(samples: dict) -> Iterator[Metric]:
     for label, (faster, at_equal_variance) in TARGETS.items():
         name = label.replace(" ", "_")
         # Contenders take turns, so each round is a comparison of its own.
-        rounds = [b / a for a, b in zip(totals_s(dmvr, "wavefront"), totals_s(dmvr, label), strict=True)]
+        rounds = [b / a for a, b in zip(totals_s(dmvr, "batched"), totals_s(dmvr, label), strict=True)]
         speedup = statistics.median(rounds)
-        ratio = variance[label] / variance["wavefront"]
+        ratio = variance[label] / variance["batched"]
         low, high = spread(rounds)
         yield Metric(f"speedup.{name}", speedup, f"x, quartiles {low:.3g} to {high:.3g}", faster, "higher")
-        yield Metric(f"speedup_in_cpu_time.{name}", cpu_s(dmvr, label) / cpu_s(dmvr, "wavefront"), "x")
+        yield Metric(f"speedup_in_cpu_time.{name}", cpu_s(dmvr, label) / cpu_s(dmvr, "batched"), "x")
         yield Metric(f"gradient_variance.{name}", ratio, "x ours")
         yield Metric(f"speedup_at_equal_variance.{name}", speedup * ratio, "x", at_equal_variance, "higher")
     for label, mib in dmvr["peak_mib"].items():
@@ -76,7 +76,7 @@ def _refinements(samples: list[dict]) -> Iterator[Metric]:
     theirs = {method: error_mm for method, renderer, error_mm, _ in means if renderer == "redner fixed"}
     for method, renderer, error_mm, seconds in means:
         key = f"refinement.{method}.{renderer.replace(' ', '_')}"
-        target = theirs[method] if renderer == "wavefront" else None
+        target = theirs[method] if renderer == "batched" else None
         yield Metric(f"{key}.error", error_mm, "mm", target)
         yield Metric(f"{key}.time", seconds, "s")
 

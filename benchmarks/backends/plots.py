@@ -1,4 +1,4 @@
-"""One picture of all parts."""
+"""One figure of all parts."""
 
 import statistics
 from pathlib import Path
@@ -49,7 +49,7 @@ def _difference(axes: Any, sample: dict, figure: Figure) -> None:
 
 
 def _worst(axes: Any, samples: list[dict]) -> None:
-    """The picture itself, for orientation."""
+    """The image itself, for orientation."""
     axes.imshow(np.array(samples[-1]["worst_view"]["ours"]), cmap="gray")
     axes.set_title("ours, the last of these views", fontsize=8)
     axes.axis("off")

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
+from benchmarks.backends.contenders import CONTENDERS
 from benchmarks.paper.laboratory import Laboratory
 from benchmarks.paper.runs import Run, configuration
 from handrefine.config import RenderConfig
 from handrefine.progress import SilentProgress
 
-#: label -> (backend, configuration of Redner)
-BACKENDS = {"wavefront": ("wavefront", "fixed"), "redner fixed": ("redner", "fixed")}
+BACKENDS = ("batched", "redner fixed")
 METHODS = ("dmvr", "smvr")
 
 
@@ -31,8 +31,8 @@ def refinements(*, size: int, iterations: int, videos: int) -> list[dict]:
             video_cameras=4,
             error_mm=10.0,
         )
-        for label, (backend, redner) in BACKENDS.items():
-            config = configuration(run, _changes(backend, redner, iterations, size))
+        for label in BACKENDS:
+            config = configuration(run, _changes(label, iterations, size))
             sample = laboratory.measure(run, config, SilentProgress())
             after = sample["after"]["vertex_error_mm"]
             print(f"video {video}, {method}, {label}: {after:.2f} mm in {sample['seconds']:.0f} s", flush=True)
@@ -40,11 +40,11 @@ def refinements(*, size: int, iterations: int, videos: int) -> list[dict]:
     return samples
 
 
-def _changes(backend: str, redner: str, iterations: int, size: int) -> Mapping[str, Any]:
+def _changes(label: str, iterations: int, size: int) -> Mapping[str, Any]:
     """The texture is as fine as the images show it: a finer one would soak up what should move the hand, except in
     Redner, whose mipmaps blur it."""
     return {
-        "render": {"backend": backend, "redner": redner},
+        "render": CONTENDERS[label],
         "texture": {"size": size},
-        "schedule": {"joint": {"iterations": iterations}},
+        "stages": {"joint": {"iterations": iterations}},
     }

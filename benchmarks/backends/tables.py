@@ -39,9 +39,7 @@ def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _times(samples: list[dict]) -> str:
     def row(s: dict) -> list[str]:
-        work = (
-            f"{s['shading']}, depth {s['depth']}, {s['spp']} spp, {s['size']} px, {s['views']['wavefront']} views"
-        )
+        work = f"{s['shading']}, depth {s['depth']}, {s['spp']} spp, {s['size']} px, {s['views']['batched']} views"
         return [work, *(f"{1000 * median_s(s, label):.0f} ({1000 * cpu_s(s, label):.0f})" for label in CONTENDERS)]
 
     return _rows(["work", *CONTENDERS], map(row, samples))

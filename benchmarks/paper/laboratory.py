@@ -12,18 +12,19 @@ from benchmarks.paper.store import Sample
 from handrefine.config import Config, LightConfig, RenderConfig
 from handrefine.evaluation.against_truth import geometry_of_truth, texture_psnr
 from handrefine.evaluation.metrics import aligned, mean_distance_mm, reprojection_px
-from handrefine.evaluation.monitors import Monitor, error_monitor
+from handrefine.evaluation.monitors import error_monitor
 from handrefine.hand.model import HandGeometry, HandModel, load_hand_model
-from handrefine.pipeline import refine
 from handrefine.preprocess.camera_selection import cameras_that_see_most
 from handrefine.progress import Progress
+from handrefine.refinement.refine import refine
+from handrefine.refinement.watchers import Monitor
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.result import HandState, RunResult
 from handrefine.sequence import HandAnnotation, HandSequence, Side
 from handrefine.synthetic.mismatch import MismatchSettings
-from handrefine.synthetic.rendering import Photographs, photographs, sequence_in_memory
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truth
 from handrefine.synthetic.video import imperfect_annotation
+from handrefine.synthetic.video_images import SyntheticImages, render_images, sequence_in_memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,11 +33,11 @@ class Video:
 
     settings: SyntheticSettings
     truth: SyntheticTruth
-    pictures: Photographs
+    images: SyntheticImages
     annotation: HandAnnotation
 
     def sequence(self, *, masks: bool) -> HandSequence:
-        return sequence_in_memory(self.truth, self.pictures, self.annotation, masks=masks)
+        return sequence_in_memory(self.truth, self.images, self.annotation, masks=masks)
 
 
 class Laboratory:
@@ -85,9 +86,9 @@ class Laboratory:
         truth = make_truth(self._hand, self._hand.default_skin(), settings)
         # The truth's light and depth are the video's own, whatever a method assumes of them.
         config = Config(seed=settings.seed, light=LightConfig(), render=self._render)
-        pictures = photographs([self._hand], [truth], settings, config, runtime.device)
+        images = render_images([self._hand], [truth], settings, config, runtime.device)
         annotation = imperfect_annotation(self._hand, truth, error_mm, settings.seed)
-        return Video(settings, truth, pictures, annotation)
+        return Video(settings, truth, images, annotation)
 
 
 def curve(records: Sequence[Mapping[str, Any]], every: int = 5) -> list[list[float]]:

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import yaml
 
-from handrefine.config import Config, StageConfig, stages_of
-from handrefine.config_files import config_from_mapping, config_to_mapping, load_config, merged
+from handrefine.config import Config
+from handrefine.config_files import changed, load_config, merged
 from handrefine.errors import InputError
+from handrefine.refinement.schedule import StageConfig
 from handrefine.synthetic.mismatch import MismatchSettings
 from handrefine.synthetic.truth import TruthKind
 
@@ -19,18 +20,17 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 #: Seeds of the videos that are reported, and of those on which settings are tuned, start here.
 REPORTED, TUNING = 0, 1000
 
-NO_PRIOR, NO_EDGES = {"lambda_prior": 0}, {"lambda_edge": 0}
 #: The four rows of the paper's Table 1, and what of the method it does not judge.
 ABLATIONS: dict[str, Callable[[Config], Mapping[str, Any]]] = {
     "all": lambda _: {},
-    "no temporal prior": lambda _: {"objective": NO_PRIOR},
-    "no edges": lambda _: {"objective": NO_EDGES},
-    "neither": lambda _: {"objective": NO_PRIOR | NO_EDGES},
+    "no temporal prior": lambda config: _without(config, "temporal"),
+    "no edges": lambda config: _without(config, "edge"),
+    "neither": lambda config: _without(config, "temporal", "edge"),
     "no colour transforms": lambda config: _every_stage(
         config, lambda stage: {"variables": [name for name in stage.variables if name != "colour"]}
     ),
     "all levels from the start": lambda config: _every_stage(
-        config, lambda _: {"texture_levels": config.schedule.joint.texture_levels}
+        config, lambda _: {"texture_levels": config.stages["joint"].texture_levels}
     ),
 }
 
@@ -157,14 +157,17 @@ def configuration(run: Run, changes: Mapping[str, Any]) -> Config:
         differences.append({"labels": {"background": "black"}})
     if run.ablation is not None:
         differences.append(ABLATIONS[run.ablation](config))
-    mapping = config_to_mapping(config)
     for difference in [*differences, changes]:
-        mapping = merged(mapping, difference)
-    return config_from_mapping(mapping, where=path)
+        config = changed(config, difference, where=path)
+    return config
 
 
 def _every_stage(config: Config, change: Callable[[StageConfig], Mapping[str, Any]]) -> Mapping[str, Any]:
-    return {"schedule": {name: change(stage) for name, stage in stages_of(config.schedule)}}
+    return {"stages": {name: change(stage) for name, stage in config.stages.items()}}
+
+
+def _without(config: Config, *terms: str) -> Mapping[str, Any]:
+    return {"losses": {"terms": [name for name in config.losses.terms if name not in terms]}}
 
 
 def with_changes(scale: Scale, settings: Sequence[str]) -> Scale:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 from rich.console import Console
 from tyro.conf import Positional
 
@@ -14,6 +13,7 @@ from benchmarks.harness import Outcome, finish
 from benchmarks.provenance import provenance
 from benchmarks.readme import update_section
 from benchmarks.real.figures import Sample, claims, table
+from benchmarks.real.line_drawings import Drawing, view_drawings
 from handrefine.config import Config
 from handrefine.config_files import load_config
 from handrefine.datasets.registry import AUTO, read_dataset
@@ -21,10 +21,13 @@ from handrefine.evaluation.held_out import measure_holdout, split_off
 from handrefine.evaluation.masks import MaskAgreement, mean_agreement
 from handrefine.evaluation.run_metrics import hand_metrics
 from handrefine.image_files import write_image
-from handrefine.pipeline import refine
-from handrefine.runs.overlay import contact_sheet, contour_panels, held_out_sheet
+from handrefine.refinement.refine import refine
+from handrefine.runs.overlay import contact_sheet
 from handrefine.runs.result import RunResult
 from handrefine.sequence import Hands, HandSequence, Side, sides_of
+
+#: Views beside one another in the sheet of drawings.
+COLUMNS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class Options:
     gate: bool = False
     """Exit with status 1 where a target is missed."""
     results: Path = Path(__file__).parents[1] / "results"
-    """Folder of the JSON file and the images."""
+    """Folder of the JSON file and the drawings."""
 
 
 def perform(options: Options, console: Console) -> int:
@@ -58,16 +61,17 @@ def perform(options: Options, console: Console) -> int:
     made = provenance()  # what is edited while this runs is not what is measured
     names = list(options.only or whole.cameras)[: 2 if options.quick else None]
     samples: list[Sample] = []
-    images: list[np.ndarray] = []
+    drawings: list[Drawing] = []
     for name in names:
         started = time.perf_counter()
-        found, sheets = _without(whole, name, options.hand, config)
+        found, drawn = _without(whole, name, options.hand, config)
         samples += found
-        images += sheets
+        drawings += drawn[:1]
         console.print(f"camera {name} held out: {time.perf_counter() - started:.0f} s")
     options.results.mkdir(parents=True, exist_ok=True)
     stem = "real" + ("-quick" if options.quick else "")
-    write_image(options.results / f"{stem}.jpg", contact_sheet(images, columns=len(sides_of(options.hand))))
+    if drawings:
+        write_image(options.results / f"{stem}.png", contact_sheet(drawings, columns=COLUMNS))
     chosen = Namespace(quick=options.quick, gate=options.gate, results=options.results)
     status = finish("real", Outcome(claims(samples), samples, [config.seed]), chosen)
     if not options.quick:
@@ -76,25 +80,23 @@ def perform(options: Options, console: Console) -> int:
     return status
 
 
-def _without(whole: HandSequence, name: str, hand: Hands, config: Config) -> tuple[list[Sample], list[np.ndarray]]:
-    """Every hand's figures in the camera that was held out and in those that were fitted, and its contours."""
+def _without(whole: HandSequence, name: str, hand: Hands, config: Config) -> tuple[list[Sample], list[Drawing]]:
+    """Every hand's figures in the held-out camera and in those that were fitted, and the views as lines."""
     fitted, held_out = split_off(whole, [name])
     result = refine(fitted, sides_of(hand), config)
     report = measure_holdout(result, held_out)
-    samples, images = [], []
-    for side in result.sides:
-        samples.append(
-            {
-                "held_out": name,
-                "hand": side,
-                "seconds": result.seconds,
-                "mean": report.by_hand[side]["mean"],
-                "fitted": _fitted(result, side, fitted),
-                "weights": {of.camera.name: of.weight for of in result.cameras},
-            }
-        )
-        images += [contour_panels(held_out_sheet(view)) for view in report.views[side][:1]]
-    return samples, images
+    samples: list[Sample] = [
+        {
+            "held_out": name,
+            "hand": side,
+            "seconds": result.seconds,
+            "mean": report.by_hand[side]["mean"],
+            "fitted": _fitted(result, side, fitted),
+            "weights": {of.camera.name: of.weight for of in result.cameras},
+        }
+        for side in sides_of(hand)
+    ]
+    return samples, view_drawings(result.hands, held_out)
 
 
 def _fitted(

@@ -1,1 +1,1 @@
-"""`python -m benchmarks.renderer`: the wavefront renderer against a stock loop over views and bare ray casting."""
+"""`python -m benchmarks.renderer`: the batched renderer against a stock loop over views and bare ray casting."""

@@ -1,4 +1,4 @@
-"""Time, variance and memory of the wavefront renderer, side by side with its contenders in one run."""
+"""Time, variance and memory of the batched renderer, side by side with its contenders in one run."""
 
 import statistics
 import sys
@@ -9,18 +9,18 @@ import numpy as np
 import torch
 
 from benchmarks.harness import Metric, Outcome, finish, options
-from benchmarks.renderer.workload import Iteration, seconds, wavefront_iteration, workload
+from benchmarks.renderer.workload import Iteration, batched_iteration, seconds, workload
 from handrefine.render.mitsuba.runtime import start_mitsuba
 
 #: (cameras, frames) of every number of views.
 VIEWS = {1: (1, 1), 4: (4, 1), 16: (16, 1), 64: (16, 4), 160: (16, 10)}
 VARIANCE_PAIRS = 12
-#: Pictures of this size have next to no pixels: what an iteration costs then is its fixed cost.
+#: Images of this size have next to no pixels: what an iteration costs then is its fixed cost.
 TINY = 8
 
 
 def main() -> int:
-    chosen = options("The wavefront renderer against a stock loop over views and bare ray casting.")
+    chosen = options("The batched renderer against a stock loop over views and bare ray casting.")
     device = start_mitsuba().device
     samples: list[dict[str, object]] = []
     counts = [1, 4, 16] if chosen.quick else list(VIEWS)
@@ -44,26 +44,26 @@ def _versus_stock(count: int, device: torch.device, *, quick: bool) -> dict[str,
     from benchmarks.renderer.stock import stock_iteration
 
     work = workload(*VIEWS[count], 128, device=device)
-    wavefront, stock, rays = wavefront_iteration(work), stock_iteration(work), bare_ray_casting(work)
-    for warm_up in (wavefront, stock):
+    batched, stock, rays = batched_iteration(work), stock_iteration(work), bare_ray_casting(work)
+    for warm_up in (batched, stock):
         warm_up(0)
     rays()
-    times: dict[str, list[float]] = {"wavefront": [], "stock": [], "rays": []}
+    times: dict[str, list[float]] = {"batched": [], "stock": [], "rays": []}
     for repeat in range(2 if quick or count > 64 else 4):
         times["stock"].append(seconds(partial(stock, repeat)))
         for k in range(3):
-            times["wavefront"].append(seconds(partial(wavefront, 10 * repeat + k)))
+            times["batched"].append(seconds(partial(batched, 10 * repeat + k)))
             times["rays"].append(rays())
     result: dict[str, object] = {"kind": "versus", "views": count, "size": 128, "spp": 4, "seconds": times}
     if count <= 16:
-        result["variance"] = {"wavefront": _variance(wavefront), "stock": _variance(stock)}
-    result["peak_mib"] = {"wavefront": _peak_mib(wavefront), "stock": _peak_mib(stock)}
+        result["variance"] = {"batched": _variance(batched), "stock": _variance(stock)}
+    result["peak_mib"] = {"batched": _peak_mib(batched), "stock": _peak_mib(stock)}
     return result
 
 
 def _alone(count: int, size: int, spp: int, device: torch.device) -> dict[str, object]:
     work = workload(*VIEWS[count], size, spp=spp, device=device)
-    iteration = wavefront_iteration(work)
+    iteration = batched_iteration(work)
     iteration(0)
     times = [seconds(partial(iteration, k)) for k in range(3)]
     return {
@@ -72,7 +72,7 @@ def _alone(count: int, size: int, spp: int, device: torch.device) -> dict[str, o
         "size": size,
         "spp": spp,
         "samples": work.samples,
-        "seconds": {"wavefront": times},
+        "seconds": {"batched": times},
     }
 
 
@@ -105,23 +105,23 @@ def _median(sample: dict, who: str) -> float:
 def _metrics(samples: list[dict], full: int) -> list[Metric]:
     versus = {s["views"]: s for s in samples if s["kind"] == "versus"}
     largest, varied = versus[full], [s for s in versus.values() if "variance" in s][-1]
-    speedup = _median(largest, "stock") / _median(largest, "wavefront")
+    speedup = _median(largest, "stock") / _median(largest, "batched")
     variance = {who: statistics.median(v) for who, v in varied["variance"].items()}
-    ratio = variance["wavefront"] / variance["stock"]
+    ratio = variance["batched"] / variance["stock"]
     alone = [s for s in samples if s["kind"] == "alone"]
-    fixed = next(_median(s, "wavefront") for s in alone if s["size"] == TINY)
+    fixed = next(_median(s, "batched") for s in alone if s["size"] == TINY)
     slope, deviation = _linear([s for s in alone if s["size"] != TINY])
     return [
-        Metric(f"wavefront.{full}_views", 1000 * _median(largest, "wavefront"), "ms"),
+        Metric(f"batched.{full}_views", 1000 * _median(largest, "batched"), "ms"),
         Metric(f"stock.{full}_views", 1000 * _median(largest, "stock"), "ms"),
         Metric("speedup", speedup, "x", 15, "higher"),
-        Metric("variance_ratio", ratio, "wavefront / stock", 1.0),
+        Metric("variance_ratio", ratio, "batched / stock", 1.0),
         Metric("speedup_at_equal_variance", speedup / ratio, "x", 25, "higher"),
-        Metric("over_bare_ray_casting", _median(largest, "wavefront") / _median(largest, "rays"), "x", 4),
+        Metric("over_bare_ray_casting", _median(largest, "batched") / _median(largest, "rays"), "x", 4),
         Metric("fixed_cost", 1000 * fixed, "ms", 60),
         Metric("time_per_million_samples", 1e9 * slope, "ms"),
         Metric("deviation_from_linear", deviation, "share", 0.15),
-        Metric("peak_memory", largest["peak_mib"]["wavefront"], "MiB"),
+        Metric("peak_memory", largest["peak_mib"]["batched"], "MiB"),
         Metric("stock_peak_memory", largest["peak_mib"]["stock"], "MiB"),
     ]
 
@@ -129,12 +129,12 @@ def _metrics(samples: list[dict], full: int) -> list[Metric]:
 def _linear(samples: list[dict]) -> tuple[float, float]:
     """Seconds a sample, and the worst share off a line beyond a million samples.
 
-    The line is in samples and in contour length (which grows with a picture's side, not with its area), fitted
+    The line is in samples and in contour length (which grows with an image's side, not with its area), fitted
     with relative errors.
     """
     n = np.array([s["samples"] for s in samples], dtype=float)
     contour = np.array([s["views"] * s["size"] for s in samples], dtype=float)
-    t = np.array([_median(s, "wavefront") for s in samples])
+    t = np.array([_median(s, "batched") for s in samples])
     design = np.stack([np.ones_like(n), n, contour], axis=1)
     fit, *_ = np.linalg.lstsq(design / t[:, None], np.ones_like(t), rcond=None)
     large = n > 1e6
@@ -156,14 +156,14 @@ def _plot(samples: object, path: Path) -> None:
     versus = [s for s in samples if s["kind"] == "versus"]
     for who, label in (
         ("stock", "stock loop over views"),
-        ("wavefront", "wavefront"),
+        ("batched", "batched"),
         ("rays", "bare ray casting"),
     ):
         left.loglog([s["views"] for s in versus], [_median(s, who) for s in versus], "o-", label=label)
     left.set(xlabel="views (128 x 128 px, 4 spp)", ylabel="seconds an iteration")
     left.legend()
     alone = sorted((s for s in samples if s["kind"] == "alone"), key=lambda s: s["samples"])
-    right.loglog([s["samples"] for s in alone], [_median(s, "wavefront") for s in alone], "o")
+    right.loglog([s["samples"] for s in alone], [_median(s, "batched") for s in alone], "o")
     right.set(xlabel="pixels x samples", ylabel="seconds an iteration")
     figure.savefig(path, dpi=110)
 

@@ -7,30 +7,28 @@ import mitsuba as mi
 
 from benchmarks.renderer.workload import Workload, seconds
 from handrefine.mesh import vertex_normals
-from handrefine.render.mitsuba.wavefront.instants import arrange
-from handrefine.render.mitsuba.wavefront.light import low_order
-from handrefine.render.mitsuba.wavefront.sensor import sphere_chord
-from handrefine.render.mitsuba.wavefront.wavefront import Inputs, Wavefront
+from handrefine.render.mitsuba.batched.cells import arrange
+from handrefine.render.mitsuba.batched.environment_light import low_order
+from handrefine.render.mitsuba.batched.multiview_sensor import sphere_chord
+from handrefine.render.mitsuba.batched.tracer import Inputs, Tracer
 
 
 def bare_ray_casting(work: Workload) -> Callable[[], float]:
     """A function that casts as many rays as an iteration's estimator and returns its seconds.
 
-    The picture casts `spp` camera rays a pixel and, for every hit, one ray a bounce; the gradient casts them anew,
+    The image casts `spp` camera rays a pixel and, for every hit, one ray a bounce; the gradient casts them anew,
     and two camera rays with their bounces a silhouette sample.
     """
-    wavefront = Wavefront([work.hand.topology], work.views, work.settings)
+    tracer = Tracer([work.hand.topology], work.views, work.config)
     verts, normals = work.verts_world, vertex_normals(work.verts_world, work.hand.topology)
     cells = arrange(verts)
     inputs = Inputs(
         cells.to_scene(verts), normals, work.texture.reshape(-1), work.environment, low_order(work.environment)
     )
     size = work.texture.shape[1]
-    arrays = wavefront.load(object(), inputs, cells, ((1, size, size),), [False] * 5)
-    scene, sensor, spp = wavefront.geometry.scene, wavefront.sensor, work.settings.spp
-    silhouettes = wavefront.silhouettes.sample(
-        arrays.vertices.values, work.settings.edge_samples_per_px, mi.UInt32(1)
-    )
+    arrays = tracer.load(object(), inputs, cells, ((1, size, size),), [False] * 5)
+    scene, sensor, spp = tracer.geometry.scene, tracer.sensor, work.config.spp
+    silhouettes = tracer.silhouettes.sample(arrays.vertices.values, work.config.edge_samples_per_px, mi.UInt32(1))
     lanes = dr.arange(mi.UInt32, work.samples)
     rng = mi.PCG32(size=work.samples)
     view, corner = sensor.pixel(lanes // spp)
@@ -39,13 +37,13 @@ def bare_ray_casting(work: Workload) -> Callable[[], float]:
     beside = sensor.ray(silhouettes.view, silhouettes.uv_px) if silhouettes is not None else None
     dr.eval(camera, beside)
     hits = scene.ray_intersect_preliminary(camera, coherent=True)
-    bounced = _scattered(camera, hits, wavefront, rng)
+    bounced = _scattered(camera, hits, tracer, rng)
     edge_rays = 0 if beside is None else 2 * dr.width(beside.o)
-    bounces = work.settings.depth - 1
+    bounces = work.config.depth - 1
 
     def cast() -> float:
         spent = 0.0
-        for _ in range(2):  # the picture, then its gradient
+        for _ in range(2):  # the image, then its gradient
             spent += seconds(lambda: _query(scene, camera, coherent=True))
             for k in range(bounces):
                 spent += seconds(lambda last=k == bounces - 1: _query(scene, bounced, coherent=False, test=last))
@@ -58,14 +56,14 @@ def bare_ray_casting(work: Workload) -> Callable[[], float]:
     return cast
 
 
-def _scattered(ray: "mi.Ray3f", hits: "mi.PreliminaryIntersection3f", wavefront: Wavefront, rng) -> "mi.Ray3f":
+def _scattered(ray: "mi.Ray3f", hits: "mi.PreliminaryIntersection3f", tracer: Tracer, rng) -> "mi.Ray3f":
     """Rays from the hits into random directions, packed without gaps."""
     index = dr.compress(hits.is_valid())
     d = mi.warp.square_to_uniform_sphere(mi.Point2f(rng.next_float32(), rng.next_float32()))
     o = dr.gather(mi.Point3f, mi.Point3f(ray.o + ray.d * hits.t), index)
     packed = mi.Ray3f(o, dr.gather(mi.Vector3f, d, index))
     packed.o += packed.d * 1e-4
-    _, leave = sphere_chord(mi.Vector3f(0), packed.d, wavefront.sensor.radius)
+    _, leave = sphere_chord(mi.Vector3f(0), packed.d, tracer.sensor.radius)
     packed.maxt = leave
     dr.eval(packed)
     return packed

@@ -18,11 +18,11 @@ def stock_iteration(work: Workload) -> Iteration:
     scene = mi.load_dict(_scene(work.hand.topology, work.environment))
     params = mi.traverse(scene)
     sensors = [mi.load_dict(_sensor(view.camera)) for view in work.views.views]
-    spp = work.settings.spp
+    spp = work.config.spp
     integrator = mi.load_dict(
         {
             "type": "prb_projective",
-            "max_depth": work.settings.depth,
+            "max_depth": work.config.depth,
             "hide_emitters": True,
             "sppi": 0,
             "sppp": spp,
@@ -47,10 +47,10 @@ def stock_iteration(work: Workload) -> Iteration:
         verts, texture, environment = work.leaves()
         for k, (view, sensor) in enumerate(zip(work.views.views, sensors, strict=True)):
             positions = verts[view.frame][corners].reshape(-1)
-            picture = render(
+            image = render(
                 positions, texture[0], envmap_from_latlong(environment), sensor, 2 * (seed * len(sensors) + k)
             )
-            ((picture * weights[k]).sum() / work.views.n_pixels).backward()
+            ((image * weights[k]).sum() / work.views.n_pixels).backward()
         found = [torch.zeros_like(x) if x.grad is None else x.grad for x in (verts, texture, environment)]
         return found[0], found[1], found[2]
 

@@ -1,4 +1,4 @@
-"""The work that every contender does: one iteration's picture and gradient of a synthetic video."""
+"""The work that every contender does: one iteration's image and gradient of a synthetic video."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from handrefine.hand.model import HandModel, load_hand_model
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.truth import SyntheticSettings, make_truth
 
@@ -25,11 +25,11 @@ class Workload:
     texture: Tensor
     environment: Tensor
     weights: Tensor
-    settings: RenderSettings
+    config: RenderConfig
 
     @property
     def samples(self) -> int:
-        return self.views.n_pixels * self.settings.spp
+        return self.views.n_pixels * self.config.spp
 
     def leaves(self) -> tuple[Tensor, Tensor, Tensor]:
         """Fresh copies of vertices, texture and environment that collect gradients."""
@@ -51,19 +51,19 @@ def workload(
     basis = sh_basis(latlong_directions(MAP_HEIGHT, 2 * MAP_HEIGHT), 1)
     environment = (basis @ torch.as_tensor(truth.light).float()).clamp(min=0)
     true_verts, texture = (torch.as_tensor(a).float().to(device) for a in (truth.verts_world, truth.texture))
-    settings = RenderSettings(spp=spp, depth=depth)
+    config = RenderConfig(spp=spp, depth=depth)
     verts = true_verts + torch.tensor([0.004, -0.003, 0.002], device=device)
     work = Workload(
-        hand, views, verts, texture[None], environment.to(device), torch.ones(views.n_pixels, 3), settings
+        hand, views, verts, texture[None], environment.to(device), torch.ones(views.n_pixels, 3), config
     )
     return replace(work, weights=_l1_weights(work, true_verts))
 
 
 def _l1_weights(work: Workload, true_verts: Tensor) -> Tensor:
-    """The gradient of an L1 loss against pictures of the hand 5 mm away: what a refinement sends back."""
-    from handrefine.render.mitsuba.wavefront import WavefrontRenderer
+    """The gradient of an L1 loss against images of the hand 5 mm away: what a refinement sends back."""
+    from handrefine.render.mitsuba.batched import BatchedRenderer
 
-    renderer = WavefrontRenderer([work.hand.topology], work.views, work.settings)
+    renderer = BatchedRenderer([work.hand.topology], work.views, work.config)
     with torch.no_grad():
         here, there = (
             renderer.render([HandSurface(verts, work.texture)], work.environment, seed=k).rgb
@@ -75,16 +75,16 @@ def _l1_weights(work: Workload, true_verts: Tensor) -> Tensor:
 Iteration = Callable[[int], tuple[Tensor, Tensor, Tensor]]
 
 
-def wavefront_iteration(work: Workload) -> Iteration:
+def batched_iteration(work: Workload) -> Iteration:
     """One forward and backward pass of all views together; returns the three gradients."""
-    from handrefine.render.mitsuba.wavefront import WavefrontRenderer
+    from handrefine.render.mitsuba.batched import BatchedRenderer
 
-    renderer = WavefrontRenderer([work.hand.topology], work.views, work.settings)
+    renderer = BatchedRenderer([work.hand.topology], work.views, work.config)
 
     def iterate(seed: int) -> tuple[Tensor, Tensor, Tensor]:
         verts, texture, environment = work.leaves()
-        picture = renderer.render([HandSurface(verts, texture)], environment, seed=seed)
-        ((picture.rgb * work.weights).sum() / work.views.n_pixels).backward()
+        image = renderer.render([HandSurface(verts, texture)], environment, seed=seed)
+        ((image.rgb * work.weights).sum() / work.views.n_pixels).backward()
         return _gradients(verts, texture, environment)
 
     return iterate

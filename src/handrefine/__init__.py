@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from handrefine.evaluation.run_metrics import metrics_without_truth as metrics_without_truth
     from handrefine.hand.fit import fit_to_joints as fit_to_joints
     from handrefine.hand.model import load_hand_model as load_hand_model
+    from handrefine.pipeline import Task as Task
+    from handrefine.pipeline import run_task as run_task
     from handrefine.pipeline import save_run as save_run
     from handrefine.preprocess.camera_selection import cameras_that_see_most as cameras_that_see_most
+    from handrefine.refinement.problem import Extensions as Extensions
     from handrefine.refinement.refine import refine as refine
-    from handrefine.refinement.refine import refine_hands as refine_hands
     from handrefine.runs.reader import open_run as open_run
+    from handrefine.runs.result import RunResult as RunResult
     from handrefine.runs.write_back import refined_annotation as refined_annotation
 
 __version__ = version("handrefine")
@@ -44,7 +47,10 @@ _HOME = {
     "read_interhand26m": "datasets.interhand26m",
     "measure_holdout": "evaluation.held_out",
     "refine": "refinement.refine",
-    "refine_hands": "refinement.refine",
+    "Extensions": "refinement.problem",
+    "RunResult": "runs.result",
+    "Task": "pipeline",
+    "run_task": "pipeline",
     "open_run": "runs.reader",
     "refined_annotation": "runs.write_back",
     "save_run": "pipeline",

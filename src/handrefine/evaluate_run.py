@@ -16,7 +16,7 @@ from handrefine.runs.reader import HandRun, Run, open_run
 from handrefine.runs.result import HeldOutReport, Metrics
 from handrefine.runs.writer import write_held_out
 from handrefine.sequence import HandSequence, Side
-from handrefine.synthetic.truth import load_truth
+from handrefine.synthetic.truth_file import load_truth
 
 log = logging.getLogger(__name__)
 

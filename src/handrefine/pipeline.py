@@ -1,7 +1,7 @@
 """From a dataset's folder to a run folder: read, refine, evaluate, write, report. Nothing here prints."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -11,12 +11,11 @@ from handrefine.config_files import config_from_mapping, config_to_mapping
 from handrefine.datasets.registry import AUTO, read_dataset
 from handrefine.errors import InputError
 from handrefine.evaluation.held_out import measure_holdout, nothing_measured, split_off
-from handrefine.evaluation.monitors import Monitor
 from handrefine.evaluation.run_metrics import hand_metrics, together
 from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most
-from handrefine.progress import Progress, Record
-from handrefine.refinement.refine import refine_hands
-from handrefine.refinement.result import run_result
+from handrefine.progress import Progress
+from handrefine.refinement.refine import refine
+from handrefine.refinement.watchers import Monitor
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.report import report_of_finished_run
 from handrefine.runs.folder import RunFolder, refuse_overlap
@@ -89,21 +88,6 @@ def _names(name: str, value: object, where: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(of, str) for of in value):
         raise InputError(f"{name} of a task is no list of names", where=where, found=value)
     return tuple(value)
-
-
-def refine(
-    sequence: HandSequence,
-    hands: Side | Sequence[Side] = "right",
-    config: Config | None = None,
-    *,
-    progress: Progress | None = None,
-    record: Callable[[Record], None] | None = None,
-    monitors: Mapping[Side, Monitor] | None = None,
-) -> RunResult:
-    """Refine hands in one optimisation, see `refine_hands`."""
-    sides: Sequence[Side] = [side for side in get_args(Side) if side == hands] or hands  # pyright: ignore
-    refined = refine_hands(sequence, sides, config, progress=progress, record=record, monitors=monitors)
-    return run_result(list(refined.values()))
 
 
 def run_task(

@@ -67,7 +67,9 @@ def distance_px(region: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "
     """Distance of every pixel's centre from the region's nearest pixel; a million where there is no region."""
     if not region.any():
         return np.full(region.shape, _FAR_PX, np.float32)
-    return cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    nearly = cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # OpenCV's root is off by a bit that depends on where the array lies in memory; squares are whole numbers.
+    return np.sqrt(np.rint(np.square(nearly, dtype=np.float64))).astype(np.float32)
 
 
 def dilated(region: Bool[np.ndarray, "height width"], radius_px: int | float) -> Bool[np.ndarray, "height width"]:

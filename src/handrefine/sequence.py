@@ -4,7 +4,7 @@ Metres and radians throughout. Cameras follow OpenCV: x right, y down, z forward
 `x_cam = R_cam_world @ x_world + t_cam_world`; the centre of pixel (0, 0) lies at (0.5, 0.5).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NewType
@@ -36,6 +36,11 @@ WRIST, MIDDLE_KNUCKLE = JOINT_NAMES.index("wrist"), JOINT_NAMES.index("middle1")
 BONES: tuple[tuple[int, int], ...] = tuple(
     (WRIST if k == 0 else first + k - 1, first + k) for first in range(1, 21, 4) for k in range(4)
 )
+
+
+def frame_positions(frames: Iterable[FrameId]) -> dict[FrameId, FrameIndex]:
+    """The position of every frame number in `HandSequence.frames`, which has each once, ascending."""
+    return {frame: FrameIndex(k) for k, frame in enumerate(sorted(set(frames)))}
 
 
 def sides_of(hands: Hands) -> tuple[Side, ...]:
@@ -126,7 +131,7 @@ class ManoParameters:
     trans_m: Float[np.ndarray, "frame 3"]
     flat_hand_mean: bool = False
 
-    def at(self, indices: Sequence[int]) -> "ManoParameters":
+    def at(self, indices: Sequence[FrameIndex]) -> "ManoParameters":
         """The parameters at some of the frames."""
         rows = list(indices)
         return replace(self, pose_aa=self.pose_aa[rows], shape=self.shape[rows], trans_m=self.trans_m[rows])
@@ -144,7 +149,7 @@ class PcaParameters:
     shape: Float[np.ndarray, "frame 10"]
     trans_m: Float[np.ndarray, "frame 3"]
 
-    def at(self, indices: Sequence[int]) -> "PcaParameters":
+    def at(self, indices: Sequence[FrameIndex]) -> "PcaParameters":
         """The parameters at some of the frames."""
         rows = list(indices)
         return replace(self, pose_pca=self.pose_pca[rows], shape=self.shape[rows], trans_m=self.trans_m[rows])
@@ -183,7 +188,7 @@ class HandSequence:
     """A multi-view video: cameras, frames, lazily read images, and the annotation of one or two hands.
 
     frames: the dataset's own frame numbers, ascending, in general with gaps; every other per-frame array
-        follows their order. A (frame index, camera name) without an entry in `images` is a missing view.
+        follows their order. A `ViewKey` without an entry in `images` is a missing view.
     masks: True where a pixel shows skin; by what the mask's maker saw, so other hand and forearm may be included.
     source: what the writer needs to give back the dataset's own format (a reader's private matter).
     write_back: writes a refined annotation of this sequence in the dataset's own format below a folder, and
@@ -202,6 +207,11 @@ class HandSequence:
     write_back: WriteBack | None = None
     fix_left_shape: bool = False
     official_mano: bool = False
+
+    @property
+    def positions(self) -> tuple[FrameIndex, ...]:
+        """The position of every frame, 0, 1, 2 ..."""
+        return tuple(FrameIndex(k) for k in range(len(self.frames)))
 
     def annotation(self, side: Side) -> HandAnnotation:
         if side not in self.annotations:
@@ -232,7 +242,7 @@ class HandSequence:
         )
 
     def with_frames(self, indices: Sequence[FrameIndex]) -> "HandSequence":
-        """The same video at some of its frames; positions count anew."""
+        """The same video at some of its frames, in ascending order; positions count anew."""
         place = {index: FrameIndex(k) for k, index in enumerate(indices)}
 
         def of(values: np.ndarray | None) -> np.ndarray | None:

@@ -45,10 +45,10 @@ def test_refinements_are_averaged_over_videos_and_ours_is_held_against_theirs():
             "seconds": 10.0 * (video + 1)
         }
 
-    samples = [refined("wavefront", 0, 1.0), refined("wavefront", 1, 2.0)]
+    samples = [refined("batched", 0, 1.0), refined("batched", 1, 2.0)]
     samples += [refined("redner fixed", 0, 1.2), refined("redner fixed", 1, 1.4)]
-    assert mean_refinements(samples)[0] == ("smvr", "wavefront", 1.5, 15.0)
-    claim = next(m for m in _refinements(samples) if m.key == "refinement.smvr.wavefront.error")
+    assert mean_refinements(samples)[0] == ("smvr", "batched", 1.5, 15.0)
+    claim = next(m for m in _refinements(samples) if m.key == "refinement.smvr.batched.error")
     assert claim.target == pytest.approx(1.3)
     assert claim.reached is False
-    assert "| smvr | wavefront | 1.50 ± 0.71 mm (1.00, 2.00) | 15 s |" in refinement_table(samples)
+    assert "| smvr | batched | 1.50 ± 0.71 mm (1.00, 2.00) | 15 s |" in refinement_table(samples)

@@ -18,7 +18,7 @@ from benchmarks.paper.tables import table
 from benchmarks.readme import update_section
 from rich.console import Console
 
-from handrefine.config import Config, stages_of
+from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.progress import SilentProgress
 from handrefine.sequence import HandSequence
@@ -32,9 +32,9 @@ def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     iterations = {"environment": 1, "texture": 1, "coarse": 0, "again": 0, "joint": 2, "finish": 0}
     stages = ", ".join(f"{name}: {{iterations: {count}}}" for name, count in iterations.items())
-    common = f"texture: {{size: 16}}\nrender: {{spp: 1, depth: 2}}\nschedule: {{{stages}}}\n"
-    (folder / "dmvr.yaml").write_text(common + "objective: {lambda_edge: 0.5}\n")
-    (folder / "smvr.yaml").write_text(common + "objective: {lambda_prior: 0}\n")
+    common = f"texture: {{size: 16}}\nrender: {{spp: 1, depth: 2}}\nstages: {{{stages}}}\n"
+    (folder / "dmvr.yaml").write_text(common + "losses: {edge: {weight: 0.5}}\n")
+    (folder / "smvr.yaml").write_text(common + "losses: {temporal: {weight: 0}}\n")
     monkeypatch.setattr(runs, "CONFIGS", folder)
     return folder
 
@@ -75,22 +75,25 @@ def test_selecting_runs():
 def test_an_ablation_takes_its_part_away_and_nothing_else(configs: Path):
     by_row = {run.ablation: configuration(run, {}) for run in runs_of("table1", QUICK)}
     whole = by_row.pop("all")
-    assert (whole.objective.lambda_prior, whole.objective.lambda_edge) == (Config().objective.lambda_prior, 0.5)
-    for row, off in {"no temporal prior": ["prior"], "no edges": ["edge"], "neither": ["prior", "edge"]}.items():
-        weights = {f"lambda_{name}": 0.0 for name in off}
-        assert by_row.pop(row) == replace(whole, objective=replace(whole.objective, **weights)), row
+    assert whole.losses.edge.weight == 0.5
+    every = whole.losses.terms
+    assert every == Config().losses.terms
+    rows = {"no temporal prior": {"temporal"}, "no edges": {"edge"}, "neither": {"temporal", "edge"}}
+    for row, off in rows.items():
+        left = tuple(name for name in every if name not in off)
+        assert by_row.pop(row) == replace(whole, losses=replace(whole.losses, terms=left)), row
 
-    stages = dict(stages_of(whole.schedule))
-    unmixed = dict(stages_of(by_row.pop("no colour transforms").schedule))
+    stages = whole.stages
+    unmixed = by_row.pop("no colour transforms").stages
     for name, stage in stages.items():
         assert set(stage.variables) - set(unmixed[name].variables) == {"colour"}
         assert replace(unmixed[name], variables=stage.variables) == stage
-    fine = dict(stages_of(by_row.pop("all levels from the start").schedule))
+    fine = by_row.pop("all levels from the start").stages
     assert fine == {name: replace(stage, texture_levels=8) for name, stage in stages.items()}
     assert by_row == {}
 
     smvr = next(run for run in runs_of("fig4", QUICK) if run.method == "smvr")
-    assert configuration(smvr, {}).objective.lambda_prior == 0
+    assert not configuration(smvr, {}).losses.counts("temporal")
 
 
 def test_the_first_row_of_table_1_is_measured_once(configs: Path, tmp_path: Path):
@@ -106,9 +109,9 @@ def test_the_first_row_of_table_1_is_measured_once(configs: Path, tmp_path: Path
 
 
 def test_changes_reach_the_configuration(configs: Path):
-    scale = with_changes(QUICK, ["render.spp=2", "schedule.joint.iterations=7"])
+    scale = with_changes(QUICK, ["render.spp=2", "stages.joint.iterations=7"])
     config = configuration(runs_of("fig4", scale)[0], scale.changes)
-    assert (config.render.spp, config.schedule.joint.iterations, config.texture.size) == (2, 7, 256)
+    assert (config.render.spp, config.stages["joint"].iterations, config.texture.size) == (2, 7, 256)
     misspelt = with_changes(QUICK, ["render.sppp=2"])
     with pytest.raises(InputError, match="sppp"):
         configuration(runs_of("fig4", misspelt)[0], misspelt.changes)

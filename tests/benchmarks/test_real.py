@@ -1,4 +1,4 @@
-"""Leave-one-camera-out: how its figures count, and a run of it from a dataset to pictures and tables."""
+"""Leave-one-camera-out: how its figures count, and a run of it from a dataset to drawings and tables."""
 
 import json
 import sys
@@ -47,14 +47,14 @@ def test_without_masks_there_is_nothing_to_claim():
     assert agreement_change(unknown) is None
 
 
-def test_a_run_leaves_figures_pictures_and_a_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_run_leaves_figures_drawings_and_a_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data, results = tmp_path / "data", tmp_path / "benchmarks" / "results"
     size = ["--n-cameras", "3", "--n-frames", "1", "--size", "32", "--truth-kind", "mismatched"]
     main(["synthesize", "--out", str(data), *size])
     config = tmp_path / "quick.yaml"
     stages = ("environment", "texture", "coarse", "again", "joint", "finish")
     others = ", ".join(f"{name}: {{iterations: 1}}" for name in stages)
-    config.write_text(f"texture: {{size: 64}}\nrender: {{spp: 1}}\nschedule: {{{others}}}\n")
+    config.write_text(f"texture: {{size: 64}}\nrender: {{spp: 1}}\nstages: {{{others}}}\n")
     monkeypatch.setattr(sys, "argv", ["real"])
     names = experiment.read_dataset(data).cameras
     options = Options(capture=data, hand="right", config=config, only=(list(names)[1],), results=results)
@@ -64,7 +64,7 @@ def test_a_run_leaves_figures_pictures_and_a_section(tmp_path: Path, monkeypatch
     assert only["held_out"] == list(names)[1]
     assert set(only["fitted"]) == set(names) - {only["held_out"]}
     assert only["mean"]["mask_recall"]["after"] is not None
-    assert (results / "real.jpg").stat().st_size > 1000
+    assert (results / "real.png").stat().st_size > 1000
     assert f"| {only['held_out']} | right |" in (tmp_path / "benchmarks" / "README.md").read_text()
     with pytest.raises(InputError, match="camera"):
         perform(Options(capture=data, hand="right", only=("nowhere",), results=results), Console(quiet=True))

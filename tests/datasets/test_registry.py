@@ -7,10 +7,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 from tiny_datasets import DEXYCB_NAME, write_dexycb, write_hanco, write_ho3d
-from tiny_interhand26m import SEQUENCE, write_dataset
+from tiny_interhand26m import SEQUENCE, documents, write_dataset
 
 from handrefine.datasets.dataset_format import DatasetFormat
-from handrefine.datasets.registry import dataset_formats, read_dataset
+from handrefine.datasets.registry import dataset_formats, list_sequences, read_dataset
 from handrefine.errors import InputError
 from handrefine.sequence import HandAnnotation, HandSequence
 
@@ -29,6 +29,37 @@ from handrefine.sequence import HandAnnotation, HandSequence
 def test_a_layout_is_recognised(tmp_path: Path, write, sequence: str | None, name: str) -> None:
     write(tmp_path)
     assert read_dataset(tmp_path, sequence=sequence).name == name
+
+
+@pytest.mark.parametrize(
+    ("write", "names"),
+    [
+        (write_dataset, [f"test/Capture5/{SEQUENCE}"]),
+        (write_dexycb, [DEXYCB_NAME]),
+        (write_hanco, ["0012"]),
+        (write_ho3d, ["train/ABF1", "train/MC1"]),
+    ],
+)
+def test_a_dataset_lists_its_sequences_by_names_that_can_be_read(tmp_path: Path, write, names: list[str]) -> None:
+    write(tmp_path)
+    assert list_sequences(tmp_path) == names
+    for name in names:
+        assert read_dataset(tmp_path, sequence=name).name == name
+
+
+def test_sequences_of_which_nothing_was_downloaded_are_not_listed(tmp_path: Path) -> None:
+    content = documents()
+    for other, split_folder in (("0001_palm", True), ("0002_point", False)):
+        entry = dict(content["data"]["images"][0], seq_name=other)
+        entry["file_name"] = entry["file_name"].replace(SEQUENCE, other)
+        content["data"]["images"].append(entry)
+        if split_folder:
+            (tmp_path / "images/test" / entry["file_name"]).parent.mkdir(parents=True)
+    write_dataset(tmp_path, content)
+    assert list_sequences(tmp_path) == [f"test/Capture5/{SEQUENCE}", "test/Capture5/0001_palm"]
+    assert list_sequences(tmp_path, "hanco") == []
+    with pytest.raises(InputError, match="no reader 'hanko'"):
+        list_sequences(tmp_path, "hanko")
 
 
 def test_an_unknown_layout_says_what_is_known(tmp_path: Path) -> None:
@@ -50,12 +81,16 @@ def test_a_folder_of_two_layouts_must_be_named(tmp_path: Path) -> None:
     assert read_dataset(tmp_path, format="hanco").name == "0012"
 
 
+def _list_mine(root: Path) -> list[str]:
+    return (root / "mine.txt").read_text().split()
+
+
 def _read_mine(root: Path, *, sequence: str | None = None, cameras=None) -> HandSequence:
     joints = np.zeros((1, 21, 3))
     return HandSequence(f"mine/{sequence}", {}, (0,), {}, {"left": HandAnnotation("left", joints_world=joints)})
 
 
-MINE = DatasetFormat("mine", "mine.txt", lambda root: (root / "mine.txt").exists(), _read_mine)
+MINE = DatasetFormat("mine", "mine.txt", lambda root: (root / "mine.txt").exists(), _list_mine, _read_mine)
 
 
 @pytest.fixture
@@ -63,7 +98,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Installs a distribution with the given entry points; `tiny_reader` holds what they name."""
     module = ModuleType("tiny_reader")
     module.MINE, module.NOT_A_FORMAT = MINE, "words"  # pyright: ignore[reportAttributeAccessIssue]
-    module.CLASH = DatasetFormat("hanco", "", MINE.recognise, _read_mine)  # pyright: ignore[reportAttributeAccessIssue]
+    module.CLASH = DatasetFormat("hanco", "", MINE.recognise, _list_mine, _read_mine)  # pyright: ignore[reportAttributeAccessIssue]
     monkeypatch.setitem(sys.modules, "tiny_reader", module)
 
     def install(*entries: str) -> None:
@@ -80,7 +115,8 @@ def test_a_reader_from_outside(tmp_path: Path, installed) -> None:
     installed("mine = tiny_reader:MINE")
     data = tmp_path / "data"
     data.mkdir()
-    (data / "mine.txt").touch()
+    (data / "mine.txt").write_text("a b")
+    assert list_sequences(data) == list_sequences(data, "mine") == ["a", "b"]
     assert read_dataset(data, sequence="a").name == "mine/a"
     assert read_dataset(data, format="mine").name == "mine/None"
 

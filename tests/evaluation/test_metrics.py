@@ -9,9 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrefine.errors import InputError
 from handrefine.evaluation.metrics import aligned, mean_distance_mm, psnr_ratio, reprojection_px, texture_psnr_db
-from handrefine.preprocess.select_cameras import select_cameras
 from handrefine.sequence import Camera
 
 
@@ -103,16 +101,3 @@ def test_a_constant_texture_scores_the_truths_own_variance():
 
 def test_psnr_ratio():
     assert psnr_ratio([30.0, 33.0], [30.0, 30.0]) == pytest.approx(1.05)
-
-
-def test_cameras_are_chosen_by_mean_visible_area():
-    area = np.array([[1.0, 5.0, np.nan, np.nan], [3.0, np.nan, np.nan, 4.0]])
-    assert select_cameras(area, ["a", "b", "c", "d"]) == ("b", "d", "a", "c")
-    assert select_cameras(area, ["a", "b", "c", "d"], 2) == ("b", "d")
-    assert select_cameras(np.ones((2, 3)), ["z", "y", "x"], 2) == ("z", "y")
-
-
-@pytest.mark.parametrize("n", [0, 4])
-def test_an_impossible_number_of_cameras_is_refused(n: int):
-    with pytest.raises(InputError, match="cameras"):
-        select_cameras(np.ones((1, 3)), ["a", "b", "c"], n)

@@ -15,7 +15,8 @@ from handrefine.cli.common import one_hand
 from handrefine.export.formats import export as export_run
 from handrefine.export.scene_xml import square_pixels
 from handrefine.hand.model import load_hand_model
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
+from handrefine.views import View, ViewSet
 
 MITSUBA = Path(sys.executable).with_name("mitsuba")
 SPP = 256
@@ -43,7 +44,7 @@ def rendered_by_us(
     """`repeats` pictures of `SPP` samples a pixel, each with random numbers of its own."""
     from handrefine.render.mitsuba.reference import ReferenceRenderer
 
-    settings = RenderSettings(spp=SPP, depth=3, shading=shading)
+    settings = RenderConfig(spp=SPP, depth=3, shading=shading)
     renderer = ReferenceRenderer([run.topology], ViewSet((View(0, camera),)), settings)
     hand = HandSurface(
         torch.as_tensor(run.after.verts_world[frame : frame + 1]), torch.from_numpy(np.array(texture[None]))

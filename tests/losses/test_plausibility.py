@@ -1,17 +1,43 @@
-"""Joint limits, usual poses, and the tie to the annotation where nothing is seen."""
+"""Joint limits, usual poses, and the annotation where nothing is seen."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+from made_iterates import iterate_of, pose_of, prediction_of, video_hand
+from made_observations import observations
 from torch.autograd import gradcheck
 
 from handrefine.hand.anatomy import LEAST_STD, learned_or_anatomical_prior, pose_prior
 from handrefine.hand.model import OPEN_HAND, HandModel, load_hand_model
 from handrefine.hand.model_file import load_model_arrays
-from handrefine.losses.occluded import TIE_SCALE, annotation_tie, hidden_share
-from handrefine.losses.plausibility import LIMIT_SCALE, joint_limit_loss, usual_pose_loss
+from handrefine.losses.base import Iterate
+from handrefine.losses.joint_limits import SCALE_RAD, JointLimitsTerm
+from handrefine.losses.occluded import SCALE_RAD as OCCLUDED_SCALE_RAD
+from handrefine.losses.occluded import OccludedTerm
+from handrefine.losses.usual_pose import UsualPoseTerm
+from handrefine.scene.video_model import VideoHand
+
+
+def any_iterate(hand: VideoHand) -> Iterate:
+    """Its images do not matter."""
+    return iterate_of([hand], prediction=prediction_of(observations().target))
+
+
+def joint_limit_loss(pose: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor) -> torch.Tensor:
+    """Of a pose relative to the mean."""
+    hand = video_hand(pose_of(np.zeros((len(pose), 48))))
+    object.__setattr__(hand.pose, "articulation_aa", lambda: pose)
+    return JointLimitsTerm((hand.hand,), [(lower, upper)]).residuals(any_iterate(hand))[0].value()
+
+
+def usual_pose_loss(pose: torch.Tensor, whitening: torch.Tensor) -> torch.Tensor:
+    """Of a pose relative to the mean."""
+    hand = video_hand(pose_of(np.zeros((len(pose), 48))))
+    object.__setattr__(hand.pose, "articulation_aa", lambda: pose)
+    term = UsualPoseTerm((hand.hand,), [whitening])
+    return term.residuals(any_iterate(hand))[0].value()
 
 
 def random(*size: int, seed: int = 0) -> torch.Tensor:
@@ -23,7 +49,7 @@ def test_limits_cost_nothing_within_and_the_square_beyond():
     pose = torch.zeros(2, 45)
     pose[0, 3] = 5.0
     assert joint_limit_loss(pose, lower, upper).item() == 0.0
-    pose[1, 7] = -0.2 - 2 * LIMIT_SCALE
+    pose[1, 7] = -0.2 - 2 * SCALE_RAD
     assert joint_limit_loss(pose, lower, upper).item() == pytest.approx(4 / 2)  # one of two frames
 
 
@@ -33,8 +59,6 @@ def test_gradients_are_those_of_finite_differences():
     pose = random(3, 45).requires_grad_()
     assert gradcheck(lambda p: joint_limit_loss(p, lower, upper), pose)
     assert gradcheck(lambda p: usual_pose_loss(p, random(45, 45, seed=1)), pose)
-    weight = torch.rand(3, 15, generator=torch.Generator().manual_seed(2)).double()
-    assert gradcheck(lambda p: annotation_tie(p, weight), pose)
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
@@ -81,32 +105,16 @@ def test_coefficients_in_the_model_file_are_read(tmp_path):
     assert load_hand_model("right").pose_space is None
 
 
-def chain() -> tuple[torch.Tensor, list[int]]:
-    """Sixteen triangles, one a joint, of one finger of three joints and of twelve that hang on the root."""
-    parents = [0, 0, 1, 2, *[0] * 12]
-    return torch.eye(16), parents
-
-
-def test_a_joint_is_seen_by_the_surface_that_it_moves():
-    influence, parents = chain()
-    area = torch.ones(1, 16)
-    seen = torch.zeros(1, 16)
-    seen[0, 3] = 1.0  # only the finger's last part
-    hidden = hidden_share(seen, area, influence, parents)[0]
-    assert hidden[0].item() == 0.0  # a third of what the first joint moves is more than enough
-    assert hidden[2].item() == 0.0
-    assert hidden[3:].tolist() == [1.0] * 12
-    seen[0, 3] = 0.25 * 0.25  # a quarter of what is enough
-    assert hidden_share(seen, area, influence, parents)[0, 2].item() == pytest.approx(0.75)
-
-
-def test_only_hidden_joints_are_tied():
-    corrective = torch.full((2, 45), TIE_SCALE / math.sqrt(3), requires_grad=True)
+def test_only_occluded_joints_are_held():
+    pose = pose_of(np.zeros((2, 48)))
+    with torch.no_grad():
+        pose.articulation += OCCLUDED_SCALE_RAD / math.sqrt(3)
     weight = torch.zeros(2, 15)
     weight[1, 4] = 1.0
-    loss = annotation_tie(corrective, weight)
+    hand = video_hand(pose)
+    loss = OccludedTerm(0.0).residuals(iterate_of([hand], occluded=[weight]))[0].value()
     loss.backward()
     assert loss.item() == pytest.approx(1 / 30)
-    assert corrective.grad is not None
-    moved = corrective.grad.unflatten(1, (15, 3)).abs().sum(dim=2) > 0
+    assert pose.articulation.grad is not None
+    moved = pose.articulation.grad.unflatten(1, (15, 3)).abs().sum(dim=2) > 0
     assert moved.nonzero().tolist() == [[1, 4]]

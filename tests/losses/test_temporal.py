@@ -1,15 +1,26 @@
 """The bilateral prior: what it leaves alone, what it smooths, what it keeps sharp."""
 
 import math
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_iterates import pose_of, setup_of, video_hand
 
 from handrefine.errors import InputError
-from handrefine.losses.temporal import bilateral_filter, temporal_prior
+from handrefine.losses.base import Residuals
+from handrefine.losses.norms import euclidean
+from handrefine.losses.temporal import TemporalConfig, bilateral_filter, roughness
+from handrefine.sequence import FrameId
+
+
+def temporal_prior(articulation_aa: torch.Tensor, frames: Iterable[int], **settings: Any) -> torch.Tensor:
+    rough = roughness(articulation_aa, [FrameId(frame) for frame in frames], TemporalConfig(**settings))
+    return Residuals(rough, euclidean, count=float(max(1, len(rough)))).value()
 
 
 def noise(n_frames: int, seed: int = 0) -> torch.Tensor:
@@ -65,8 +76,8 @@ def test_an_abrupt_move_is_kept_sharper_than_by_a_plain_mean():
     step = torch.zeros(5, 1, 3)
     step[3:] = 2.0
     time = torch.arange(5.0)
-    kept = (bilateral_filter(step, time)[1] - step[2]).abs().max()
-    blurred = (bilateral_filter(step, time, sigma=1e6)[1] - step[2]).abs().max()
+    kept = (bilateral_filter(step, time, TemporalConfig())[1] - step[2]).abs().max()
+    blurred = (bilateral_filter(step, time, TemporalConfig(sigma=1e6))[1] - step[2]).abs().max()
     assert kept < 0.01 * blurred
 
 
@@ -120,11 +131,11 @@ def test_gradient_is_that_of_the_filter_with_its_weights_held(order: Literal[0, 
 def test_descending_smooths_jitter():
     values = noise(8).requires_grad_()
     before = values.detach().diff(dim=0).abs()
-    optimiser = torch.optim.Adam([values], lr=0.01)
+    optimizer = torch.optim.Adam([values], lr=0.01)
     for _ in range(30):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         temporal_prior(values, range(8)).backward()
-        optimiser.step()
+        optimizer.step()
     after = values.detach().diff(dim=0).abs()
     assert after.mean() < 0.5 * before.mean()
     assert after.max() < before.max()
@@ -135,5 +146,6 @@ def test_a_window_of_one_frame_leaves_everything_as_it_is():
 
 
 def test_an_even_window_is_refused():
+    hand = video_hand(pose_of(np.zeros((2, 48))))
     with pytest.raises(InputError, match="odd"):
-        temporal_prior(noise(6), range(6), window=4)
+        TemporalConfig(window=4).build(setup_of([hand]))

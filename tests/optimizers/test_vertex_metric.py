@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from handrefine.config import MetricConfig
 from handrefine.hand.model import load_hand_model
-from handrefine.optimizers.stage_optimizer import MetricDescent
 from handrefine.optimizers.vertex_metric import Motion, VertexMetric, measure_metric
+from handrefine.optimizers.vertex_metric_descent import VertexMetricConfig, VertexMetricDescent
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.texture import TexturePyramid
 from handrefine.scene.video_model import VideoHand
@@ -61,8 +60,8 @@ def test_the_metric_tells_how_far_the_furthest_joint_moves(alone: bool) -> None:
 
 def test_a_step_into_one_finger_is_held() -> None:
     """All of the gradient in one finger at one frame: the step's length would throw it across the hand."""
-    hand, config = model(alone=False), MetricConfig(step_mm=1.5, reach_mm=4.0)
-    descent = MetricDescent([hand], ("rotation", "translation", "articulation", "shape"), config)
+    hand, config = model(alone=False), VertexMetricConfig(step_mm=1.5, reach_mm=4.0)
+    descent = VertexMetricDescent([hand], ("rotation", "translation", "articulation", "shape"), config)
     before = hand.geometry().joints_world.detach()
     for name in ("rotation", "translation", "shape"):
         parameter = getattr(hand.pose, name)
@@ -87,7 +86,7 @@ def test_solving_undoes_the_metric(alone: bool) -> None:
     torch.testing.assert_close(found.shared, wanted.shared, rtol=1e-6, atol=1e-9)
 
 
-def test_an_frame_of_its_own_does_not_feel_the_others() -> None:
+def test_a_frame_of_its_own_does_not_feel_the_others() -> None:
     metric, gradient = measure_metric([model(alone=True)]), change(alone=True)
     damping = Motion(torch.full_like(gradient.own, 1e-6), gradient.shared)
     first = VertexMetric(metric.blocks[:1], metric.coupling[:1], metric.shared, metric.joints[:1])

@@ -10,18 +10,16 @@ from handrefine.config import Config
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
 from handrefine.errors import InputError
-from handrefine.hand.model import load_hand_model
-from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most
+from handrefine.hand.model import HandModel
+from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most, select_cameras
 from handrefine.sequence import Camera
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truth
 
 
 @pytest.fixture(scope="module")
-def truth() -> SyntheticTruth:
-    hand = load_hand_model("right")
-    return make_truth(
-        hand, hand.default_skin(), SyntheticSettings(n_cameras=3, n_frames=2, size=32, texture_size=8)
-    )
+def truth(right_hand: HandModel) -> SyntheticTruth:
+    settings = SyntheticSettings(n_cameras=3, n_frames=2, size=32, texture_size=8)
+    return make_truth(right_hand, right_hand.default_skin(), settings)
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +71,16 @@ def test_the_command_line_refuses_it_and_leaves_nothing(
     assert stop.value.code == 2
     assert "cameras" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_cameras_are_chosen_by_mean_visible_area():
+    area = np.array([[1.0, 5.0, np.nan, np.nan], [3.0, np.nan, np.nan, 4.0]])
+    assert select_cameras(area, ["a", "b", "c", "d"], 4) == ("b", "d", "a", "c")
+    assert select_cameras(area, ["a", "b", "c", "d"], 2) == ("b", "d")
+    assert select_cameras(np.ones((2, 3)), ["z", "y", "x"], 2) == ("z", "y")
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_an_impossible_number_of_cameras_is_refused(n: int):
+    with pytest.raises(InputError, match="cameras"):
+        select_cameras(np.ones((1, 3)), ["a", "b", "c"], n)

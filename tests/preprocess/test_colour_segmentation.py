@@ -46,7 +46,7 @@ def test_a_hand_and_its_forearm_are_found_by_an_annotation_that_is_off(shift: tu
     annotated = joints + np.array(shift)
     label = segment(picture, models_of(picture, annotated), LENGTH)
     assert ((label == HAND) != skin).mean() < 0.003
-    assert is_plausible(label, annotated)
+    assert is_plausible(label, [annotated])
 
 
 def test_a_second_hand_is_skin_as_well():
@@ -82,7 +82,7 @@ def test_a_hand_of_the_backgrounds_colour_cannot_be_learned():
     joints = upright_hand()
     picture = painted(skin_of(joints), background=SKIN)
     models = fit_colour_models([picture], [[joints]])
-    assert models is None or not is_plausible(segment(picture, models, LENGTH), joints)
+    assert models is None or not is_plausible(segment(picture, models, LENGTH), [joints])
     assert fit_colour_models([picture[150:160, 100:110]], [[joints - np.array([100, 150])]]) is None
 
 
@@ -104,11 +104,11 @@ def test_a_blown_highlight_on_the_hand_is_unknown_and_a_lamp_beside_it_is_not_ha
 def test_labels_elsewhere_or_everywhere_are_not_plausible():
     joints = upright_hand()
     label = np.where(skin_of(joints), HAND, NOT_HAND).astype(np.int8)
-    assert is_plausible(label, joints)
-    assert not is_plausible(label, joints + np.array([90.0, -30.0]))
-    assert not is_plausible(np.full_like(label, HAND), joints)
-    assert not is_plausible(np.full_like(label, NOT_HAND), joints)
-    assert not is_plausible(np.full_like(label, UNKNOWN), joints)
+    assert is_plausible(label, [joints])
+    assert not is_plausible(label, [joints + np.array([90.0, -30.0])])
+    assert not is_plausible(np.full_like(label, HAND), [joints])
+    assert not is_plausible(np.full_like(label, NOT_HAND), [joints])
+    assert not is_plausible(np.full_like(label, UNKNOWN), [joints])
 
 
 def test_forearms_and_hands_are_no_background():

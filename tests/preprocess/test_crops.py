@@ -6,8 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handrefine.config import CropConfig
-from handrefine.preprocess.crops import window_around
+from handrefine.preprocess.crops import CropConfig, window_around
 from handrefine.sequence import Camera
 
 CAMERA = Camera("c", 320, 200, 300.0, 280.0, 150.0, 110.0, np.eye(3), np.zeros(3))

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 
 from handrefine import regions
+from handrefine.preprocess.masks.black_background import black_border, is_black_background
 from handrefine.preprocess.masks.labels import (
     HAND,
     NOT_HAND,
     UNKNOWN,
-    LabelSettings,
-    black_border,
-    is_black_background,
+    LabelConfig,
+    LabelImage,
+    ViewToLabel,
     make_labels,
     saturated,
 )
 
 HEIGHT, WIDTH = 200, 240
-PLAIN = LabelSettings(mask_margin_px=0)
+PLAIN = LabelConfig(mask_margin_px=0)
 
 
 def upright_hand(wrist_x: float = 100.0, wrist_y: float = 150.0, scale: float = 1.0) -> np.ndarray:
@@ -37,10 +38,23 @@ def hand_mask(joints: np.ndarray) -> np.ndarray:
     return regions.dilated(regions.bones(joints, HEIGHT, WIDTH), 6)
 
 
+def one_hand(
+    image: np.ndarray,
+    joints: np.ndarray,
+    *,
+    config: LabelConfig = PLAIN,
+    other_px: np.ndarray | None = None,
+    over_black: bool = False,
+    **seen: np.ndarray,
+) -> LabelImage:
+    others = [] if other_px is None else [other_px]
+    return make_labels(ViewToLabel(image, [joints], others, **seen), config, over_black=over_black)
+
+
 def test_mask_says_hand_and_not_hand():
     joints = upright_hand()
     mask = hand_mask(joints)
-    labels = make_labels(grey_image(), joints, mask=mask, settings=replace(PLAIN, forearm=False))
+    labels = one_hand(grey_image(), joints, mask=mask, config=replace(PLAIN, forearm=False))
     assert np.array_equal(labels.label == HAND, mask)
     assert np.array_equal(labels.label == NOT_HAND, ~mask)
     assert labels.colour_valid.all()
@@ -53,24 +67,22 @@ def test_beyond_the_wrist_is_unknown_and_the_margin_moves_the_border():
     joints = upright_hand()
     mask = hand_mask(joints)
     mask[150:, 90:110] = True
-    labels = make_labels(grey_image(), joints, mask=mask, settings=PLAIN)
+    labels = one_hand(grey_image(), joints, mask=mask)
     assert (labels.label[150:] == UNKNOWN).all()
     assert not labels.colour_valid[150:].any()
     assert (labels.label[:150] != UNKNOWN).all()
-    later = make_labels(grey_image(), joints, mask=mask, settings=replace(PLAIN, forearm_margin=0.5))
+    later = one_hand(grey_image(), joints, mask=mask, config=replace(PLAIN, forearm_margin=0.5))
     assert (later.label[150:170] != UNKNOWN).all()
     assert (later.label[170:] == UNKNOWN).all()
-    earlier = make_labels(grey_image(), joints, mask=mask, settings=replace(PLAIN, forearm_margin=-0.5))
+    earlier = one_hand(grey_image(), joints, mask=mask, config=replace(PLAIN, forearm_margin=-0.5))
     assert (earlier.label[130:] == UNKNOWN).all()
 
 
-def test_the_other_hands_surroundings_are_unknown_by_full_image_pixels():
+def test_the_other_hands_surroundings_are_unknown():
     joints, other = upright_hand(70), upright_hand(200, scale=0.5)
     mask = hand_mask(joints)
-    for px_scale, radius in ((1.0, 15.0), (0.4, 6.0)):
-        labels = make_labels(
-            grey_image(), joints, mask=mask, other_joints_px=other, px_scale=px_scale, settings=PLAIN
-        )
+    for config, radius in ((PLAIN, 15.0), (replace(PLAIN, other_hand_px=6), 6.0)):
+        labels = one_hand(grey_image(), joints, mask=mask, other_px=other, config=config)
         hull = regions.convex_hull(other, HEIGHT, WIDTH)
         above = regions.distance_px(hull)[:150]
         assert (labels.label[:150][above <= radius] == UNKNOWN).all()
@@ -81,8 +93,8 @@ def test_skin_nearer_to_the_other_hand_is_unknown():
     joints, other = upright_hand(60), upright_hand(170)
     mask = hand_mask(joints)
     mask[60:150, 60:150] = True
-    settings = replace(PLAIN, other_hand_px=0)
-    labels = make_labels(grey_image(), joints, mask=mask, other_joints_px=other, settings=settings)
+    config = replace(PLAIN, other_hand_px=0)
+    labels = one_hand(grey_image(), joints, mask=mask, other_px=other, config=config)
     assert labels.label[100, 112] == HAND
     assert labels.label[100, 118] == UNKNOWN
 
@@ -91,7 +103,7 @@ def test_skin_out_of_reach_is_unknown():
     joints = upright_hand(60)
     mask = hand_mask(joints)
     mask[80:100, 200:230] = True
-    labels = make_labels(grey_image(), joints, mask=mask, settings=PLAIN)
+    labels = one_hand(grey_image(), joints, mask=mask)
     assert (labels.label[80:100, 200:230] == UNKNOWN).all()
     assert labels.label[80, 170] == NOT_HAND
 
@@ -100,11 +112,11 @@ def test_a_finger_that_the_mask_lacks_is_unknown_but_a_small_offset_is_not_a_gap
     joints = upright_hand()
     kept = joints.copy()
     kept[18:] = np.nan
-    labels = make_labels(grey_image(), joints, mask=hand_mask(kept), settings=PLAIN)
+    labels = one_hand(grey_image(), joints, mask=hand_mask(kept))
     tip = joints[20].astype(int)
     assert labels.label[tip[1], tip[0]] == UNKNOWN
     assert labels.label[tip[1], tip[0] + 40] == NOT_HAND
-    shifted = make_labels(grey_image(), joints + np.array([9.0, 0.0]), mask=hand_mask(joints), settings=PLAIN)
+    shifted = one_hand(grey_image(), joints + np.array([9.0, 0.0]), mask=hand_mask(joints))
     assert (shifted.label[:150] != UNKNOWN).all()
 
 
@@ -112,7 +124,7 @@ def test_margin_makes_a_band_along_the_masks_contour():
     joints = upright_hand()
     mask = np.zeros((HEIGHT, WIDTH), bool)
     mask[40:150, 60:140] = True
-    row = make_labels(grey_image(), joints, mask=mask, settings=replace(PLAIN, mask_margin_px=2)).label[100]
+    row = one_hand(grey_image(), joints, mask=mask, config=replace(PLAIN, mask_margin_px=2)).label[100]
     assert (row[58:62] == UNKNOWN).all()
     assert row[57] == NOT_HAND
     assert row[62] == HAND
@@ -121,7 +133,7 @@ def test_margin_makes_a_band_along_the_masks_contour():
 def test_without_a_mask_only_the_hands_neighbourhood_is_compared_and_nothing_shrinks_it():
     joints = upright_hand()
     image = grey_image()
-    labels = make_labels(image, joints, settings=replace(PLAIN, near_px=20))
+    labels = one_hand(image, joints, config=replace(PLAIN, near_px=20))
     away = regions.distance_px(regions.convex_hull(joints, HEIGHT, WIDTH))[:150]
     assert (labels.label == UNKNOWN).all()
     assert np.array_equal(labels.colour_valid[:150], away <= 20)
@@ -132,7 +144,7 @@ def test_without_a_mask_only_the_hands_neighbourhood_is_compared_and_nothing_shr
 def test_a_known_black_background_is_compared_everywhere():
     joints = upright_hand()
     image = grey_image() * hand_mask(joints)[..., None]
-    labels = make_labels(image, joints, settings=replace(PLAIN, background="black", forearm=False))
+    labels = one_hand(image, joints, config=replace(PLAIN, forearm=False), over_black=True)
     assert labels.colour_valid.all()
     # The outermost lit pixels may be covered in part: they are neither hand nor background.
     inside = regions.distance_px(~hand_mask(joints)) >= 1.5
@@ -140,16 +152,16 @@ def test_a_known_black_background_is_compared_everywhere():
     assert np.array_equal(labels.label == UNKNOWN, hand_mask(joints) & ~inside)
     assert (labels.background == 0).all()
     assert np.array_equal(labels.target, image)
-    assert is_black_background(image, joints)
-    assert not is_black_background(grey_image(), joints)
-    assert not is_black_background(image[60:140, 80:120], joints - np.array([80, 60]))
+    assert is_black_background(image, [joints])
+    assert not is_black_background(grey_image(), [joints])
+    assert not is_black_background(image[60:140, 80:120], [joints - np.array([80, 60])])
 
 
 def test_saturated_pixels_keep_their_label_but_not_their_colour():
     joints = upright_hand()
     image = grey_image()
     image[80:90, 95:105, 1] = 0.97
-    labels = make_labels(image, joints, mask=hand_mask(joints), settings=PLAIN)
+    labels = one_hand(image, joints, mask=hand_mask(joints))
     assert np.array_equal(saturated(image), image[..., 1] > 0.9)
     assert not labels.colour_valid[80:90, 95:105].any()
     assert (labels.label[80:90, 100] == HAND).all()
@@ -163,7 +175,7 @@ def test_border_is_black_that_touches_the_rim():
     expected[:12] = True
     assert np.array_equal(black_border(image), expected)
     joints = upright_hand()
-    labels = make_labels(image, joints, mask=hand_mask(joints), excluded=black_border(image), settings=PLAIN)
+    labels = one_hand(image, joints, mask=hand_mask(joints), excluded=black_border(image))
     assert (labels.label[:12] == UNKNOWN).all()
 
 
@@ -171,7 +183,7 @@ def test_border_is_black_that_touches_the_rim():
 def test_joints_outside_of_everything_do_no_harm(bad: float):
     joints = upright_hand()
     joints[5:9] = bad
-    labels = make_labels(grey_image(), joints, mask=hand_mask(upright_hand()), settings=PLAIN)
+    labels = one_hand(grey_image(), joints, mask=hand_mask(upright_hand()))
     assert (labels.label == HAND).any()
 
 

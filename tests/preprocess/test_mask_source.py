@@ -10,10 +10,9 @@ import torch
 
 from handrefine import regions
 from handrefine.colour import srgb8_to_linear
-from handrefine.config import LabelConfig
 from handrefine.errors import InputError
-from handrefine.preprocess.crops import Window
-from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
+from handrefine.observations import CropWindow
+from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN, LabelConfig
 from handrefine.preprocess.masks.mask_source import SkinSource
 from handrefine.sequence import Camera, HandSequence
 
@@ -62,13 +61,13 @@ def painted_video(
     return sequence, torch.tensor(flat)
 
 
-def window(name: str = "a") -> Window:
+def window(name: str = "a") -> CropWindow:
     x0, y0, x1, y1 = 10, 20, 190, 195
-    return Window(x0, y0, x1, y1, camera(name).cropped(x0, y0, x1 - x0, y1 - y0))
+    return CropWindow(x0, y0, x1, y1, camera(name).cropped(x0, y0, x1 - x0, y1 - y0))
 
 
 def labels(source: SkinSource, k: int = 0) -> np.ndarray:
-    found = source.labels(k, "a", window())
+    found = source.labels((k, "a"), window())
     assert found is not None
     return found
 
@@ -76,7 +75,7 @@ def labels(source: SkinSource, k: int = 0) -> np.ndarray:
 def test_colours_tell_skin_where_there_is_no_mask():
     sequence, joints = painted_video((100.0,))
     for config in (LabelConfig(), LabelConfig(source="segment")):
-        label = labels(SkinSource(sequence, [0], [joints], config))
+        label = labels(SkinSource(sequence, [joints], config))
         assert ((label == HAND) != window().cut(skin_of(100.0))).mean() < 0.005
 
 
@@ -90,20 +89,20 @@ def test_a_given_mask_is_checked_unless_it_is_not_to_be():
 
     sequence, joints = painted_video((100.0,), bad)
     missing = window().cut(skin_of(100.0) & ~bad(100.0))
-    checked = labels(SkinSource(sequence, [0], [joints], LabelConfig()))
+    checked = labels(SkinSource(sequence, [joints], LabelConfig()))
     assert (checked[missing] == UNKNOWN).mean() > 0.95
     assert (checked[~missing] == UNKNOWN).mean() < 0.02
-    believed = labels(SkinSource(sequence, [0], [joints], LabelConfig(check_masks=False)))
+    believed = labels(SkinSource(sequence, [joints], LabelConfig(check_masks=False)))
     assert np.array_equal(believed == HAND, window().cut(bad(100.0)))
     assert (believed[missing] == NOT_HAND).all()
-    ignored = labels(SkinSource(sequence, [0], [joints], LabelConfig(source="segment")))
+    ignored = labels(SkinSource(sequence, [joints], LabelConfig(source="segment")))
     assert (ignored[missing] == HAND).mean() > 0.95
 
 
 def test_a_plate_tells_what_stands_before_it():
     places = (60.0, 200.0, 60.0, 200.0)
     sequence, joints = painted_video(places)
-    label = labels(SkinSource(sequence, [0, 1, 2, 3], [joints], LabelConfig(source="plate")))
+    label = labels(SkinSource(sequence, [joints], LabelConfig(source="plate")))
     skin = window().cut(skin_of(60.0))
     known = label != UNKNOWN
     assert known[skin].mean() > 0.5
@@ -113,26 +112,26 @@ def test_a_plate_tells_what_stands_before_it():
 
 def test_over_black_and_with_source_none_nothing_is_told():
     sequence, joints = painted_video((100.0,))
-    assert SkinSource(sequence, [0], [joints], LabelConfig(), over_black=True).labels(0, "a", window()) is None
-    assert SkinSource(sequence, [0], [joints], LabelConfig(source="none")).labels(0, "a", window()) is None
+    assert SkinSource(sequence, [joints], LabelConfig(), over_black=True).labels((0, "a"), window()) is None
+    assert SkinSource(sequence, [joints], LabelConfig(source="none")).labels((0, "a"), window()) is None
 
 
 def test_an_annotation_beside_the_hand_gives_no_labels_rather_than_wrong_ones():
     sequence, joints = painted_video((100.0,))
     away = joints + torch.tensor([0.12, -0.06, 0.0])
-    assert SkinSource(sequence, [0], [away], LabelConfig()).labels(0, "a", window()) is None
+    assert SkinSource(sequence, [away], LabelConfig()).labels((0, "a"), window()) is None
 
 
 def test_joints_that_no_camera_sees_do_no_harm():
     sequence, joints = painted_video((100.0,))
     behind = torch.full_like(joints, torch.nan)
-    assert labels(SkinSource(sequence, [0], [joints, behind], LabelConfig())).any()
-    assert SkinSource(sequence, [0], [behind], LabelConfig()).labels(0, "a", window()) is None
+    assert labels(SkinSource(sequence, [joints, behind], LabelConfig())).any()
+    assert SkinSource(sequence, [behind], LabelConfig()).labels((0, "a"), window()) is None
 
 
 @pytest.mark.parametrize(("source", "message"), [("plate", "several frames"), ("masks", "there are none")])
 def test_a_source_that_cannot_serve_is_refused(source: Literal["plate", "masks"], message: str):
     sequence, joints = painted_video((100.0,))
     with pytest.raises(InputError, match=message) as error:
-        SkinSource(sequence, [0], [joints], LabelConfig(source=source))
+        SkinSource(sequence, [joints], LabelConfig(source=source))
     assert "labels.source" in str(error.value)

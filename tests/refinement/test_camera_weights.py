@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from handrefine.losses.energy import Compared, Energy
 from made_observations import NAMES, SIZE, observations
 from short_schedules import schedule
 
@@ -18,10 +19,10 @@ from handrefine.evaluation.monitors import error_monitor
 from handrefine.hand.model import HandGeometry
 from handrefine.losses.data import mean_residual, residual_norm
 from handrefine.losses.edge import pixels_on_edges
-from handrefine.losses.energy import Compared, Energy
-from handrefine.pipeline import refine, save_run
+from handrefine.pipeline import save_run
 from handrefine.preprocess.observations import Observations
 from handrefine.refinement.camera_weights import CameraWeights
+from handrefine.refinement.refine import refine
 from handrefine.runs.result import CameraResult
 from handrefine.scene.video_model import Prediction
 from handrefine.synthetic.truth import SyntheticSettings, load_truth

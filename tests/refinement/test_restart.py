@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from handrefine.losses.energy import Energy
 from short_schedules import schedule
 
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.datasets.interhand26m import read_interhand26m
-from handrefine.losses.energy import Energy
 from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.problem import Job, prepare
 from handrefine.refinement.restart import SecondStart, between_neighbours

@@ -17,8 +17,9 @@ from handrefine.evaluate_run import evaluate_against_truth
 from handrefine.evaluation.held_out import measure_holdout, split_off
 from handrefine.evaluation.monitors import error_monitor
 from handrefine.hand.model import load_hand_model, mirrors
-from handrefine.pipeline import Task, refine, run_task
+from handrefine.pipeline import Task, run_task
 from handrefine.refinement.problem import prepare
+from handrefine.refinement.refine import refine
 from handrefine.runs.result import RunResult
 from handrefine.runs.write_back import refined_annotation
 from handrefine.sequence import HandSequence, Side

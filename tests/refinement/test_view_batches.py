@@ -8,11 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrefine.preprocess.crops import Window
-from handrefine.preprocess.observations import Observations
-from handrefine.refinement.view_batches import SMALLEST_BATCH, deal, shrunk, with_views
-from handrefine.render.base import View, ViewSet
+from handrefine.observations import CropWindow, Observations
+from handrefine.refinement.view_batches import SMALLEST_BATCH, deal
 from handrefine.sequence import Camera
+from handrefine.views import View, ViewSet
 
 
 def frames_of(frames: int, cameras: int) -> list[int]:
@@ -20,13 +19,13 @@ def frames_of(frames: int, cameras: int) -> list[int]:
 
 
 @given(st.integers(1, 12), st.integers(1, 20), st.integers(1, 8), st.integers(0, 5))
-def test_batches_share_all_views_evenly(frames: int, cameras: int, per_frame: int, seed: int) -> None:
-    frames = frames_of(frames, cameras)
+def test_batches_share_all_views_evenly(n_frames: int, cameras: int, per_frame: int, seed: int) -> None:
+    frames = frames_of(n_frames, cameras)
     dealt = deal(frames, per_frame, seed)
     assert sorted(k for batch in dealt for k in batch) == list(range(len(frames)))
-    assert max(map(len, dealt)) - min(map(len, dealt)) <= frames
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= n_frames
     for batch in dealt:
-        seen = np.bincount([frames[k] for k in batch], minlength=frames)
+        seen = np.bincount([frames[k] for k in batch], minlength=n_frames)
         assert seen.max() - seen.min() <= 1
         assert len(dealt) == 1 or len(batch) >= SMALLEST_BATCH // 2
 
@@ -57,7 +56,7 @@ def observations(sizes: list[tuple[int, int]]) -> Observations:
     return Observations(
         views=views,
         keys=tuple((v.frame, v.camera.name) for v in views.views),
-        windows=tuple(Window(5, 7, 5 + 2 * c.width, 7 + 2 * c.height, c) for c in cameras),
+        windows=tuple(CropWindow(5, 7, 5 + 2 * c.width, 7 + 2 * c.height, c) for c in cameras),
         camera_names=tuple(c.name for c in cameras),
         image=random(3),
         target=random(3),
@@ -73,7 +72,7 @@ def observations(sizes: list[tuple[int, int]]) -> Observations:
 
 def test_a_view_keeps_its_pixels_in_a_batch() -> None:
     whole = observations([(12, 10), (9, 14), (16, 8)])
-    part = with_views(whole, [2, 0])
+    part = whole.select([2, 0])
     assert [key[1] for key in part.keys] == ["2", "0"]
     torch.testing.assert_close(part.views.split(part.image)[1], whole.views.split(whole.image)[0])
     assert part.camera_of_pixel.unique().tolist() == [0, 2]
@@ -82,7 +81,7 @@ def test_a_view_keeps_its_pixels_in_a_batch() -> None:
 
 def test_a_shrunk_view_shows_the_same_scene() -> None:
     whole = observations([(20, 16), (18, 24)])
-    small = shrunk(whole, 0.5)
+    small = whole.resized(0.5)
     assert [(v.camera.width, v.camera.height) for v in small.views.views] == [(10, 8), (9, 12)]
     block = whole.views.split(whole.image)[0].reshape(8, 2, 10, 2, 3).mean(dim=(1, 3))
     torch.testing.assert_close(small.views.split(small.image)[0], block, atol=1e-6, rtol=0)
@@ -96,12 +95,12 @@ def test_a_shrunk_pixel_counts_only_when_all_of_it_does() -> None:
     whole = observations([(20, 16)])
     blocks = whole.views.split(whole.colour_weight)[0].reshape(8, 2, 10, 2)
     expected = blocks.amin(dim=(1, 3))
-    assert shrunk(whole, 0.5).colour_weight.tolist() == expected.flatten().tolist()
+    assert whole.resized(0.5).colour_weight.tolist() == expected.flatten().tolist()
     assert 0 < expected.mean() < 1
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.3])
 def test_no_view_vanishes(factor: float) -> None:
-    small = shrunk(observations([(20, 16), (9, 24)]), factor)
+    small = observations([(20, 16), (9, 24)]).resized(factor)
     assert min(min(v.camera.width, v.camera.height) for v in small.views.views) >= 8
     assert len(small.image) == small.views.n_pixels

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from handrefine.mesh import MeshTopology
-from handrefine.render.base import View, ViewSet
 from handrefine.sequence import Camera
+from handrefine.views import View, ViewSet
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,11 @@ import torch
 from render_scenes import look_at_camera, planar_uv, sphere, two_views
 
 from handrefine.errors import InputError
-from handrefine.render.base import HandSurface, RenderSettings, View, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
+from handrefine.render.redner.adapter import RednerRenderer, square_map
 from handrefine.render.redner.environment import worker_python
-from handrefine.render.redner.renderer import RednerRenderer, square_map
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import View, ViewSet
 
 try:
     worker_python()
@@ -28,7 +29,7 @@ VIEWS = two_views((32, 28))
 
 
 def _renderer(topology, views=VIEWS, **settings) -> RednerRenderer:
-    return RednerRenderer([topology], views, RenderSettings(**settings))
+    return RednerRenderer([topology], views, RenderConfig(**settings))
 
 
 def _texture() -> torch.Tensor:
@@ -60,16 +61,16 @@ def test_the_square_map_is_the_same_function():
 
 @needs_redner
 @pytest.mark.parametrize("depth", [2, 3])
-def test_fixed_draws_mitsubas_picture(runtime, rest_hand, planar_hand, depth):
+def test_fixed_draws_mitsubas_image(runtime, rest_hand, planar_hand, depth):
     """Radiance of two views of different sizes, with shadows, and coverage.
 
-    512 samples a pixel on either side: two of Mitsuba's pictures differ by 1.6 % a pixel, two of Redner's by
+    512 samples a pixel on either side: two of Mitsuba's images differ by 1.6 % a pixel, two of Redner's by
     1.4 %, so that 1.5 % is noise. The means over 250 pixels agree to 0.5 %.
     """
     from handrefine.render.mitsuba.reference import ReferenceRenderer
 
     views = ViewSet((VIEWS.views[0], View(0, VIEWS.views[1].camera.cropped(3, -2, 24, 22))))
-    settings = RenderSettings(spp=512, depth=depth)
+    settings = RenderConfig(spp=512, depth=depth)
     hand = HandSurface(rest_hand.verts[None], _texture())
     ours = ReferenceRenderer([planar_hand], views, settings).render([hand], _environment(), seed=0)
     theirs = _renderer(planar_hand, views, spp=512, depth=depth).render([hand], _environment(), seed=0)
@@ -95,19 +96,17 @@ def test_stock_is_too_dark_and_that_is_not_ours(rest_hand, planar_hand):
 
 
 @needs_redner
-def test_albedo_comes_without_light_and_stands_before_the_background(rest_hand, planar_hand):
+def test_albedo_comes_without_light_and_stands_before_black(rest_hand, planar_hand):
     hand = HandSurface(rest_hand.verts[None], torch.full((1, 4, 4, 3), 0.3))
-    background = torch.rand(VIEWS.n_pixels, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     light = torch.zeros(4, 8, 3, requires_grad=True)
-    out = _renderer(planar_hand, shading="albedo", spp=16).render([hand], light, seed=0, background=background)
-    torch.testing.assert_close(out.rgb, 0.3 * out.coverage + (1 - out.coverage) * background, atol=1e-5, rtol=0)
+    out = _renderer(planar_hand, shading="albedo", spp=16).render([hand], light, seed=0)
+    torch.testing.assert_close(out.rgb, 0.3 * out.coverage.expand(-1, 3), atol=1e-5, rtol=0)
     out.rgb.sum().backward()
-    torch.testing.assert_close(background.grad, (1 - out.coverage).expand(-1, 3))
     assert (light.grad == 0).all()
 
 
 @needs_redner
-def test_same_seed_same_picture(rest_hand, planar_hand):
+def test_same_seed_same_image(rest_hand, planar_hand):
     renderer = _renderer(planar_hand, spp=2)
     hand = HandSurface(rest_hand.verts[None], _texture())
     first, again, other = (renderer.render([hand], _environment(), seed=s).rgb for s in (5, 5, 6))
@@ -154,15 +153,15 @@ def render():
 
 
 @needs_redner
-@pytest.mark.parametrize("picture", ["rgb", "coverage"])
+@pytest.mark.parametrize("image", ["rgb", "coverage"])
 @pytest.mark.parametrize("axis", [0, 2])
-def test_a_translation_moves_albedo_and_coverage(rest_hand, planar_hand, render, picture, axis):
+def test_a_translation_moves_albedo_and_coverage(rest_hand, planar_hand, render, image, axis):
     """Silhouettes: positions are welded, so no seam is taken for one."""
     direction = torch.eye(3)[axis].expand_as(rest_hand.verts)
 
     def loss(verts, seed, spp):
         out = render(planar_hand, "albedo", spp)([HandSurface(verts[None], _texture())], _environment(), seed=seed)
-        return (getattr(out, picture) * _weights()).sum()
+        return (getattr(out, image) * _weights()).sum()
 
     # Twice the step closes gaps between fingers: the difference falls by 6 %.
     _check(loss, rest_hand.verts, direction, step=5e-4, spp=(64, 512))
@@ -201,18 +200,18 @@ def test_a_sphere_that_stretches_changes_its_shading():
 
 
 @needs_redner
-def test_pictures_are_kept_as_long_as_their_graphs(rest_hand, planar_hand):
-    """Two pictures differentiated together, twice; afterwards the worker is told to forget both."""
+def test_images_are_kept_as_long_as_their_graphs(rest_hand, planar_hand):
+    """Two images differentiated together, twice; afterwards the worker is told to forget both."""
     renderer = _renderer(planar_hand, shading="albedo", spp=4)
     verts = rest_hand.verts[None].clone().requires_grad_()
-    pictures = [renderer.render([HandSurface(verts, _texture())], _environment(), seed=s).rgb for s in (0, 1)]
-    loss = (pictures[0] * pictures[1]).sum()
+    images = [renderer.render([HandSurface(verts, _texture())], _environment(), seed=s).rgb for s in (0, 1)]
+    loss = (images[0] * images[1]).sum()
     (first,) = torch.autograd.grad(loss, verts, retain_graph=True)
     (second,) = torch.autograd.grad(loss, verts)
     # Redner's parallel gradient is not reproducible: 1 to 2 % between two calls, 80 % between two seeds.
     assert (first - second).norm() < 0.1 * first.norm()
     assert first.abs().max() > 0
-    del pictures, loss
+    del images, loss
     assert sorted(renderer._worker.forgotten) == [0, 1]
     renderer.render([HandSurface(verts.detach(), _texture())], _environment(), seed=0)
     renderer.close()
@@ -220,10 +219,10 @@ def test_pictures_are_kept_as_long_as_their_graphs(rest_hand, planar_hand):
 
 @needs_redner
 def test_a_renderer_beside_another_draws_with_the_same_process(rest_hand, planar_hand):
-    """Other views and another shading; the gradient of the one's picture after a picture of the other."""
+    """Other views and another shading; the gradient of the one's image after an image of the other."""
     first = _renderer(planar_hand, shading="albedo", spp=4)
     one_view = ViewSet(VIEWS.views[1:])
-    beside = RednerRenderer([planar_hand], one_view, RenderSettings(shading="radiance", spp=4), beside=first)
+    beside = RednerRenderer([planar_hand], one_view, RenderConfig(shading="radiance", spp=4), beside=first)
     assert beside._worker.client.pid == first._worker.client.pid
     verts = rest_hand.verts[None].clone().requires_grad_()
     albedo = first.render([HandSurface(verts, _texture())], _environment(), seed=0).rgb
@@ -239,7 +238,7 @@ def test_a_renderer_beside_another_draws_with_the_same_process(rest_hand, planar
 
 
 @needs_redner
-def test_every_instant_has_its_own_geometry_and_texture():
+def test_every_frame_has_its_own_geometry_and_texture():
     verts, topology = sphere(0.05, subdivisions=2)
     views = ViewSet(tuple(View(k, look_at_camera((0, -0.6, 0.05), (16, 16), (30.0, 30.0))) for k in (1, 0)))
     moved = torch.stack([verts, verts + torch.tensor([0.0, 0.0, 5.0])])
@@ -269,5 +268,5 @@ def test_a_worker_that_is_ended_is_told_with_its_last_words(rest_hand, planar_ha
 
 def test_two_hands_are_refused():
     _, topology = sphere(0.05, subdivisions=1)
-    with pytest.raises(ValueError, match="one hand"):
-        RednerRenderer([topology] * 2, VIEWS, RenderSettings())
+    with pytest.raises(InputError, match="one hand"):
+        RednerRenderer([topology] * 2, VIEWS, RenderConfig())

@@ -1,6 +1,6 @@
-"""Gradients of the reference renderer against finite differences of its own pictures.
+"""Gradients of the reference renderer against finite differences of its own images.
 
-The loss is a fixed smooth weight image times the picture, linear in it, so that the Monte Carlo gradient is
+The loss is a fixed smooth weight image times the image, linear in it, so that the Monte Carlo gradient is
 unbiased. Finite differences are central and use the same random numbers on both sides. Both are means over several
 seeds with a standard error. A gradient passes within 5 % of the finite difference, or 3 standard errors of their
 difference.
@@ -14,8 +14,9 @@ import pytest
 import torch
 from render_scenes import planar_uv, sphere, two_views
 
-from handrefine.render.base import HandSurface, RenderSettings, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import ViewSet
 
 pytestmark = pytest.mark.usefixtures("runtime")
 
@@ -100,7 +101,7 @@ def render():
     def get(topology, shading, spp):
         key = (id(topology), shading, spp)
         if key not in made:
-            made[key] = ReferenceRenderer([topology], VIEWS, RenderSettings(shading=shading, spp=spp))
+            made[key] = ReferenceRenderer([topology], VIEWS, RenderConfig(shading=shading, spp=spp))
         return made[key].render
 
     return get
@@ -121,7 +122,7 @@ def _vertex_directions(rest_hand) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("what", "picture"),
+    ("what", "image"),
     [
         ("translation x", "coverage"),
         ("translation z", "rgb"),
@@ -130,13 +131,13 @@ def _vertex_directions(rest_hand) -> dict[str, torch.Tensor]:
         ("shape", "rgb"),
     ],
 )
-def test_hand_geometry_moves_albedo_and_coverage(rest_hand, render, planar_hand, what, picture):
+def test_hand_geometry_moves_albedo_and_coverage(rest_hand, render, planar_hand, what, image):
     direction = _vertex_directions(rest_hand)[what]
-    weights = _weights_along(rest_hand.verts, direction, 3 if picture == "rgb" else 1)
+    weights = _weights_along(rest_hand.verts, direction, 3 if image == "rgb" else 1)
 
     def loss(verts, seed, spp):
         out = render(planar_hand, "albedo", spp)([HandSurface(verts[None], _texture())], _no_light(), seed=seed)
-        return (getattr(out, picture) * weights).sum()
+        return (getattr(out, image) * weights).sum()
 
     few_pixels = what == "joint angle"
     _check(loss, rest_hand.verts, direction, step=1e-3 if few_pixels else 5e-4, seeds=(6, 16 if few_pixels else 4))
@@ -182,7 +183,7 @@ def test_a_texel_and_a_light_coefficient_move_radiance(rest_hand, render, planar
     weights = _smooth_weights(VIEWS, 3)
     texture, light = _texture(), _light_coefficients()
 
-    def picture(texture, light, seed, spp):
+    def image(texture, light, seed, spp):
         surface = HandSurface(rest_hand.verts[None], texture)
         out = render(planar_hand, "radiance", spp)([surface], _environment(light), seed=seed)
         return (out.rgb * weights).sum()
@@ -190,22 +191,12 @@ def test_a_texel_and_a_light_coefficient_move_radiance(rest_hand, render, planar
     texel, coefficient = torch.zeros_like(texture), torch.zeros_like(light)
     texel[0, 3, 2, 1] = 1
     coefficient[2, 1] = 1
-    _check(lambda x, s, n: picture(x, light, s, n), texture, texel, step=0.1, spp=(64, 256), seeds=(4, 4))
-    _check(lambda x, s, n: picture(texture, x, s, n), light, coefficient, step=0.2, spp=(64, 256), seeds=(4, 4))
+    _check(lambda x, s, n: image(x, light, s, n), texture, texel, step=0.1, spp=(64, 256), seeds=(4, 4))
+    _check(lambda x, s, n: image(texture, x, s, n), light, coefficient, step=0.2, spp=(64, 256), seeds=(4, 4))
 
 
-def test_the_background_has_the_gradient_of_what_is_not_covered(rest_hand, render, planar_hand):
-    background = torch.rand(VIEWS.n_pixels, 3, generator=torch.Generator().manual_seed(2)).requires_grad_()
-    out = render(planar_hand, "albedo", 64)(
-        [HandSurface(rest_hand.verts[None], _texture())], _no_light(), seed=0, background=background
-    )
-    weights = _smooth_weights(VIEWS, 3)
-    (out.rgb * weights).sum().backward()
-    torch.testing.assert_close(background.grad, (1 - out.coverage) * weights)
-
-
-def test_two_pictures_may_be_differentiated_together(rest_hand, render, planar_hand):
-    """The scene holds one geometry at a time; a gradient must still be taken at the picture's own."""
+def test_two_images_may_be_differentiated_together(rest_hand, render, planar_hand):
+    """The scene holds one geometry at a time; a gradient must still be taken at the image's own."""
     weights = _smooth_weights(VIEWS, 1)
     draw = render(planar_hand, "albedo", 16)
     starts = [rest_hand.verts, rest_hand.verts + torch.tensor([0.02, 0.0, 0.01])]
@@ -225,14 +216,14 @@ def test_two_pictures_may_be_differentiated_together(rest_hand, render, planar_h
 
 @pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("picture", ["rgb", "coverage"])
-def test_translations_precisely(rest_hand, render, planar_hand, axis, picture):
+@pytest.mark.parametrize("image", ["rgb", "coverage"])
+def test_translations_precisely(rest_hand, render, planar_hand, axis, image):
     """As above with 16 times the samples, so that 5 % decides rather than noise."""
     direction = torch.eye(3)[axis].expand_as(rest_hand.verts)
-    weights = _weights_along(rest_hand.verts, direction, 3 if picture == "rgb" else 1)
+    weights = _weights_along(rest_hand.verts, direction, 3 if image == "rgb" else 1)
 
     def loss(verts, seed, spp):
         out = render(planar_hand, "albedo", spp)([HandSurface(verts[None], _texture())], _no_light(), seed=seed)
-        return (getattr(out, picture) * weights).sum()
+        return (getattr(out, image) * weights).sum()
 
     _check(loss, rest_hand.verts, direction, step=5e-4, spp=(512, 4096), seeds=(8, 8))

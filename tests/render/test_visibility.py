@@ -1,4 +1,4 @@
-"""Visible area against closed forms and against a rasterised picture."""
+"""Visible area against closed forms and against a rasterised image."""
 
 import cv2
 import numpy as np
@@ -53,14 +53,14 @@ def test_what_lies_outside_the_image_or_behind_the_camera_does_not_count(runtime
     np.testing.assert_array_equal(area(square(0, 0.01), SQUARE_FACES, away, backwards), [0, 0])
 
 
-def test_a_hand_agrees_with_its_rasterised_picture(runtime, rest_hand: RestHand):
+def test_a_hand_agrees_with_its_rasterised_image(runtime, rest_hand: RestHand):
     """Far away, the visible projected area is the silhouette's: pixels times (distance / focal)^2."""
     for eye in [(0.3, 1.0, 0.2), (-1.0, 0.1, 0.1), (-0.2, -0.9, 0.4)]:  # none looks into the open wrist
         camera = camera_at(tuple(10 * np.asarray(eye) / np.linalg.norm(eye)), focal=4000.0)
         uv = camera.project(rest_hand.verts.double()).numpy()
-        picture = np.zeros((1600, 1600), np.uint8)
+        image = np.zeros((1600, 1600), np.uint8)
         for triangle in uv[rest_hand.topology.faces]:
-            cv2.fillConvexPoly(picture, np.rint(16 * triangle).astype(np.int32), 1)
-        expected = np.count_nonzero(picture) / 16**2 * (10 / 4000) ** 2 * 1e6
+            cv2.fillConvexPoly(image, np.rint(16 * triangle).astype(np.int32), 1)
+        expected = np.count_nonzero(image) / 16**2 * (10 / 4000) ** 2 * 1e6
         seen = area(rest_hand.verts.numpy(), rest_hand.topology.faces, camera)[0]
         assert seen == pytest.approx(expected, rel=0.06)  # triangles count whole, contour pixels too

@@ -6,6 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrefine.colour_fit import apply_transform, fit_colour_transform
+from handrefine.losses.base import Residuals
+from handrefine.losses.colour_ridge import USUAL_DEVIATION
+from handrefine.losses.norms import Squared
 from handrefine.scene.colour_transforms import ColourTransforms, luminance
 
 
@@ -118,6 +121,12 @@ def test_a_constant_colour_is_fitted_near_the_identity():
     assert (fit - torch.eye(3, 4)).abs().max() < 0.1
 
 
+def ridge(transforms: ColourTransforms, n_pixels: torch.Tensor, strength_px: float) -> torch.Tensor:
+    """The term's value with this many pixels compared."""
+    deviations = transforms.deviations().flatten(1)
+    return Residuals(deviations, Squared(USUAL_DEVIATION), count=n_pixels, scale=strength_px).value()
+
+
 def test_the_ridge_decides_where_pixels_are_few_and_leaves_many_alone():
     """Gains are off by 0.1, -0.1, 0.3 and -0.3; the first two cameras show 5000 pixels each, the others 20."""
     counts = torch.tensor([5000, 5000, 20, 20])
@@ -129,16 +138,16 @@ def test_the_ridge_decides_where_pixels_are_few_and_leaves_many_alone():
 
     def fitted(strength_px: float) -> torch.Tensor:
         transforms = ColourTransforms(4)
-        optimiser = torch.optim.LBFGS(transforms.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+        optimizer = torch.optim.LBFGS(transforms.parameters(), max_iter=200, line_search_fn="strong_wolfe")
 
         def loss() -> torch.Tensor:
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             data = (transforms.transform(rgb, camera) - image).square().mean()
-            total = data + transforms.ridge(counts.sum().float(), strength_px)
+            total = data + ridge(transforms, counts.sum().float(), strength_px)
             total.backward()
             return total
 
-        optimiser.step(loss)
+        optimizer.step(loss)
         return transforms.matrices().detach()
 
     grey = rgb.mean(dim=0)
@@ -158,10 +167,10 @@ def test_the_ridge_has_the_gradient_of_finite_differences():
     transforms = randomised(3).double()
     pixels = torch.tensor(213.0).double()
 
-    def ridge(free: torch.Tensor) -> torch.Tensor:
+    def of_free(free: torch.Tensor) -> torch.Tensor:
         return torch.func.functional_call(RidgeOnly(transforms), {"colour.free": free}, (pixels,))
 
-    assert torch.autograd.gradcheck(ridge, torch.randn(3, 3, 4, dtype=torch.float64, requires_grad=True))
+    assert torch.autograd.gradcheck(of_free, torch.randn(3, 3, 4, dtype=torch.float64, requires_grad=True))
 
 
 class RidgeOnly(torch.nn.Module):
@@ -170,4 +179,4 @@ class RidgeOnly(torch.nn.Module):
         self.colour = colour
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.colour.ridge(pixels, 50.0)
+        return ridge(self.colour, pixels, 50.0)

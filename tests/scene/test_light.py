@@ -20,7 +20,7 @@ def test_starts_as_constant_radiance(order: int):
 def test_a_half_reflecting_diffuse_surface_starts_at_mid_level():
     """Radiosity rho / pi * integral of L cos over the hemisphere, by quadrature on a 64-row map: 1 %."""
     up = latlong_directions(64, 128)[..., 1].clamp(min=0)
-    irradiance = (SphericalLight().bake(64)[..., 0] * up * latlong_solid_angles(64, 128)).sum()
+    irradiance = (SphericalLight(1).bake(64)[..., 0] * up * latlong_solid_angles(64, 128)).sum()
     assert float(0.5 / math.pi * irradiance.detach()) == pytest.approx(0.25, rel=0.01)
 
 
@@ -73,4 +73,4 @@ def test_refuses_unknown_orders_and_darkness():
     with pytest.raises(InputError, match="order"):
         SphericalLight(5)
     with pytest.raises(InputError, match="positive"):
-        SphericalLight(ambient=0.0)
+        SphericalLight(1, ambient=0.0)

@@ -3,10 +3,9 @@
 import numpy as np
 import torch
 
-from handrefine.preprocess.crops import Window
-from handrefine.preprocess.observations import Observations
-from handrefine.render.base import View, ViewSet
+from handrefine.observations import CropWindow, Observations
 from handrefine.sequence import Camera
+from handrefine.views import View, ViewSet
 
 SIZE = 24
 NAMES = ("a", "b", "c", "d")
@@ -23,7 +22,7 @@ def observations(*, grey: bool = False) -> Observations:
     return Observations(
         views=ViewSet((View(0, camera),) * 4),
         keys=tuple((0, name) for name in NAMES),
-        windows=(Window(0, 0, SIZE, SIZE, camera),) * 4,
+        windows=(CropWindow(0, 0, SIZE, SIZE, camera),) * 4,
         camera_names=NAMES,
         image=flat,
         target=flat,

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from handrefine.errors import InputError
-from handrefine.hand.model import load_hand_model
 from handrefine.mesh import vertex_normals
 from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.gesture import gesture_time, with_abrupt_move
@@ -21,27 +20,23 @@ from handrefine.synthetic.mismatch import (
     fine_surface,
     uneven_light,
 )
-from handrefine.synthetic.truth import SyntheticSettings, load_truth, make_truth, save_truth
+from handrefine.synthetic.truth import SyntheticSettings, make_truth
+from handrefine.synthetic.truth_file import load_truth, save_truth
 
 SETTINGS = SyntheticSettings(n_cameras=2, n_frames=6, size=64, texture_size=32, seed=3, kind="mismatched")
 NO_FAULT = MismatchSettings(cast=0.0, cast_offset=0.0, jpeg_quality=100)
 
 
 @pytest.fixture(scope="module")
-def hand():
-    return load_hand_model("right")
+def truth(right_hand):
+    return make_truth(right_hand, right_hand.default_skin(), SETTINGS)
 
 
-@pytest.fixture(scope="module")
-def truth(hand):
-    return make_truth(hand, hand.default_skin(), SETTINGS)
-
-
-def test_the_surface_is_finer_and_its_relief_sticks_to_the_skin(hand, truth):
+def test_the_surface_is_finer_and_its_relief_sticks_to_the_skin(right_hand, truth):
     rng = np.random.default_rng(0)
-    topology, verts = fine_surface(truth.verts_world, hand.topology, 0.35, rng)
-    flat, flat_verts = fine_surface(truth.verts_world, hand.topology, 0.0, rng)
-    assert len(topology.faces) == 4 * len(hand.topology.faces)
+    topology, verts = fine_surface(truth.verts_world, right_hand.topology, 0.35, rng)
+    flat, flat_verts = fine_surface(truth.verts_world, right_hand.topology, 0.0, rng)
+    assert len(topology.faces) == 4 * len(right_hand.topology.faces)
     assert len(topology.faces) == len(topology.uv_faces)
     normals = vertex_normals(torch.as_tensor(flat_verts), flat).numpy()
     height_mm = 1000 * np.einsum("fvk,fvk->fv", verts - flat_verts, normals)
@@ -52,12 +47,13 @@ def test_the_surface_is_finer_and_its_relief_sticks_to_the_skin(hand, truth):
     assert np.sqrt(np.square(step_mm).mean()) < 0.25
 
 
-def test_cutting_triangles_changes_neither_surface_nor_texture(hand, truth):
+def test_cutting_triangles_changes_neither_surface_nor_texture(right_hand, truth):
     """The four parts of a triangle add up to it, in space and in the atlas, and keep its orientation."""
-    topology, verts = fine_surface(truth.verts_world[:1], hand.topology, 0.0, np.random.default_rng(0))
+    topology, verts = fine_surface(truth.verts_world[:1], right_hand.topology, 0.0, np.random.default_rng(0))
+    coarse = right_hand.topology
     for points, faces, fine_points, fine_faces in (
-        (truth.verts_world[0], hand.topology.faces, verts[0], topology.faces),
-        (with_depth(hand.topology.uv), hand.topology.uv_faces, with_depth(topology.uv), topology.uv_faces),
+        (truth.verts_world[0], coarse.faces, verts[0], topology.faces),
+        (with_depth(coarse.uv), coarse.uv_faces, with_depth(topology.uv), topology.uv_faces),
     ):
         whole, parts = doubled_areas(points, faces), doubled_areas(fine_points, fine_faces)
         np.testing.assert_allclose(parts.reshape(-1, 4, 3), np.repeat(whole[:, None] / 4, 4, axis=1), atol=1e-9)
@@ -73,9 +69,9 @@ def doubled_areas(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return np.cross(b - a, c - a)
 
 
-def test_the_truth_is_still_the_models_own(hand, truth, tmp_path):
+def test_the_truth_is_still_the_models_own(right_hand, truth, tmp_path):
     mano = truth.mano
-    out = hand(*(torch.as_tensor(v).float() for v in (mano.pose_aa, mano.shape, mano.trans_m)))
+    out = right_hand(*(torch.as_tensor(v).float() for v in (mano.pose_aa, mano.shape, mano.trans_m)))
     np.testing.assert_allclose(truth.verts_world, out.verts_world.numpy(), atol=1e-5)
     save_truth(tmp_path / "truth.npz", truth)
     again = load_truth(tmp_path / "truth.npz")
@@ -92,10 +88,10 @@ def test_one_move_is_abrupt():
     np.testing.assert_array_equal(with_abrupt_move(time[:1], np.random.default_rng(0)), time[:1])
 
 
-def test_frames_are_irregular(hand):
+def test_frames_are_irregular(right_hand):
     skin = np.full((8, 8, 3), 0.4, np.float32)
     settings = SyntheticSettings(n_cameras=1, n_frames=40, texture_size=8, kind="mismatched")
-    gaps = np.diff(make_truth(hand, skin, settings).frames)
+    gaps = np.diff(make_truth(right_hand, skin, settings).frames)
     assert gaps.max() / gaps.min() >= 8
 
 

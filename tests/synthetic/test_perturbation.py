@@ -7,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrefine.errors import InputError
-from handrefine.hand.model import load_hand_model
 from handrefine.sequence import ManoParameters
 from handrefine.synthetic.perturbation import PerturbSettings, perturb_annotation
 
-MODEL = load_hand_model("right")
 
+@pytest.fixture(scope="module")
+def vertices(right_hand):
+    def posed(pose_aa, shape, trans_m):
+        return right_hand(pose_aa, shape, trans_m).verts_world
 
-def vertices(pose_aa, shape, trans_m):
-    return MODEL(pose_aa, shape, trans_m).verts_world
+    return posed
 
 
 def truth(frames: int, seed: int) -> ManoParameters:
@@ -25,7 +26,7 @@ def truth(frames: int, seed: int) -> ManoParameters:
     return ManoParameters(pose, shape, 0.5 * rng.standard_normal((frames, 3)))
 
 
-def errors_mm(a: ManoParameters, b: ManoParameters) -> np.ndarray:
+def errors_mm(vertices, a: ManoParameters, b: ManoParameters) -> np.ndarray:
     va, vb = (
         vertices(*(torch.as_tensor(x, dtype=torch.float32) for x in (p.pose_aa, p.shape, p.trans_m))).double()
         for p in (a, b)
@@ -40,13 +41,13 @@ def errors_mm(a: ManoParameters, b: ManoParameters) -> np.ndarray:
     frames=st.integers(1, 4),
     share=st.floats(0.0, 0.8),
 )
-def test_every_frame_has_exactly_the_error_asked_for(error_mm, seed, frames, share):
+def test_every_frame_has_exactly_the_error_asked_for(vertices, error_mm, seed, frames, share):
     start = truth(frames, seed)
     moved = perturb_annotation(vertices, start, error_mm, seed, PerturbSettings(shape_share=share))
-    np.testing.assert_allclose(errors_mm(start, moved), error_mm, atol=1e-3)
+    np.testing.assert_allclose(errors_mm(vertices, start, moved), error_mm, atol=1e-3)
 
 
-def test_everything_moves_and_the_shape_stays_one():
+def test_everything_moves_and_the_shape_stays_one(vertices):
     start = truth(5, 0)
     moved = perturb_annotation(vertices, start, 10.0, seed=3)
     assert np.ptp(moved.shape, axis=0).max() < 1e-12
@@ -61,7 +62,7 @@ def test_everything_moves_and_the_shape_stays_one():
     assert np.linalg.matrix_rank(change, tol=1e-5) == 3, "the frames' changes are not independent"
 
 
-def test_a_seed_decides():
+def test_a_seed_decides(vertices):
     start = truth(2, 1)
     a, b, c = (perturb_annotation(vertices, start, 10.0, seed) for seed in (7, 7, 8))
     np.testing.assert_array_equal(a.pose_aa, b.pose_aa)
@@ -69,18 +70,18 @@ def test_a_seed_decides():
     assert np.abs(a.pose_aa - c.pose_aa).max() > 1e-3
 
 
-def test_no_error_is_no_change():
+def test_no_error_is_no_change(vertices):
     start = truth(2, 1)
     assert perturb_annotation(vertices, start, 0.0, seed=0) is start
 
 
 @pytest.mark.parametrize("error_mm", [-1.0, float("nan"), float("inf")])
-def test_a_length_must_be_one(error_mm):
+def test_a_length_must_be_one(vertices, error_mm):
     with pytest.raises(InputError, match="length"):
         perturb_annotation(vertices, truth(1, 0), error_mm, seed=0)
 
 
-def test_nan_in_a_pose_is_named():
+def test_nan_in_a_pose_is_named(vertices):
     start = truth(3, 0)
     start.pose_aa[2, 7] = np.nan
     with pytest.raises(InputError, match="frame 2: pose_aa"):

@@ -8,7 +8,7 @@ import torch
 
 from handrefine.cli.main import main
 from handrefine.datasets.interhand26m import read_interhand26m
-from handrefine.synthetic.truth import load_truth
+from handrefine.synthetic.truth_file import load_truth
 
 
 @pytest.mark.usefixtures("runtime")

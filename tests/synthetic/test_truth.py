@@ -5,17 +5,17 @@ import pytest
 import torch
 
 from handrefine.errors import InputError
-from handrefine.hand.model import load_hand_model
 from handrefine.sequence import JOINT_NAMES
 from handrefine.spherical import latlong_directions, sh_basis
-from handrefine.synthetic.truth import SyntheticSettings, load_truth, make_truth, save_truth
+from handrefine.synthetic.truth import SyntheticSettings, make_truth
+from handrefine.synthetic.truth_file import load_truth, save_truth
 
 SETTINGS = SyntheticSettings(n_cameras=5, n_frames=6, size=96, texture_size=64, seed=3)
 
 
-@pytest.fixture(scope="module", params=["right", "left"])
+@pytest.fixture(scope="module", params=["right_hand", "left_hand"])
 def hand(request):
-    return load_hand_model(request.param)
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture(scope="module")

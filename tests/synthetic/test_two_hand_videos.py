@@ -1,5 +1,6 @@
 """Videos of two hands: near one another without touching, one person, and whole on disk."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,32 +11,33 @@ from scipy.spatial import KDTree
 from handrefine import regions
 from handrefine.cli.main import main
 from handrefine.datasets.interhand26m import read_interhand26m
-from handrefine.hand.model import HandModel, load_hand_model
-from handrefine.synthetic.hand_pair import CLEARANCE_M
-from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, load_truth, make_truths, save_truth
-
-SETTINGS = SyntheticSettings(n_cameras=8, n_frames=4, size=96, texture_size=64)
+from handrefine.hand.model import HandModel
+from handrefine.synthetic.hand_placement import CLEARANCE_M
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truths
+from handrefine.synthetic.truth_file import load_truth, save_truth
 
 
 @pytest.fixture(scope="module")
-def models() -> tuple[HandModel, HandModel]:
-    return load_hand_model("right"), load_hand_model("left")
+def models(right_hand: HandModel, left_hand: HandModel) -> tuple[HandModel, HandModel]:
+    return right_hand, left_hand
 
 
-def truths_of(models: tuple[HandModel, HandModel], seed: int) -> tuple[SyntheticTruth, ...]:
+@pytest.fixture(scope="module")
+def videos(models: tuple[HandModel, HandModel]) -> dict[int, tuple[SyntheticTruth, ...]]:
+    """Three videos of both hands, by seed."""
     skin = np.full((8, 8, 3), 0.4, np.float32)
-    settings = SyntheticSettings(n_cameras=8, n_frames=4, size=96, texture_size=64, seed=seed)
-    return make_truths(models, [skin, skin], settings)
+    settings = SyntheticSettings(n_cameras=8, n_frames=4, size=96, texture_size=64)
+    return {seed: make_truths(models, [skin, skin], replace(settings, seed=seed)) for seed in range(3)}
 
 
 @pytest.fixture(scope="module")
-def truths(models: tuple[HandModel, HandModel]) -> tuple[SyntheticTruth, ...]:
-    return truths_of(models, 0)
+def truths(videos: dict[int, tuple[SyntheticTruth, ...]]) -> tuple[SyntheticTruth, ...]:
+    return videos[0]
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_hands_nearly_touch_and_do_not(models: tuple[HandModel, HandModel], seed: int) -> None:
-    right, left = truths_of(models, seed)
+def test_the_hands_nearly_touch_and_do_not(videos: dict[int, tuple[SyntheticTruth, ...]], seed: int) -> None:
+    right, left = videos[seed]
     nearest_m = min(KDTree(a).query(b)[0].min() for a, b in zip(right.verts_world, left.verts_world, strict=True))
     assert CLEARANCE_M <= nearest_m < CLEARANCE_M + 0.004
 
@@ -84,14 +86,15 @@ def test_a_truth_file_holds_both_hands(truths: tuple[SyntheticTruth, ...], tmp_p
 
 
 @pytest.mark.usefixtures("runtime")
-def test_a_video_of_both_hands_on_disk(tmp_path: Path) -> None:
+def test_a_video_of_both_hands_on_disk(models: tuple[HandModel, HandModel], tmp_path: Path) -> None:
     size = ["--n-cameras", "2", "--n-frames", "1", "--size", "48", "--truth-kind", "mismatched"]
     main(["synthesize", "--out", str(tmp_path / "data"), "--hand", "both", *size])
     sequence = read_interhand26m(tmp_path / "data")
-    for side in ("right", "left"):
-        truth, mano = load_truth(tmp_path / "data" / "truth.npz", side), sequence.annotation(side).mano
+    for model in models:
+        truth = load_truth(tmp_path / "data" / "truth.npz", model.side)
+        mano = sequence.annotation(model.side).mano
         assert mano is not None
-        out = load_hand_model(side)(
+        out = model(
             *(torch.as_tensor(v).float() for v in (mano.pose_aa, mano.shape, mano.trans_m)), flat_hand_mean=False
         )
         error_mm = 1000 * np.linalg.norm(out.verts_world.numpy() - truth.verts_world, axis=-1).mean()

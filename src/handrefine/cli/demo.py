@@ -23,8 +23,9 @@ class Demo(SyntheticVideo):
         from handrefine.cli.evaluate import show_against_truth
         from handrefine.cli.refine import run_progress
         from handrefine.evaluate_run import evaluate_against_truth
-        from handrefine.evaluation.monitors import Monitor, error_monitor
+        from handrefine.evaluation.monitors import error_monitor
         from handrefine.pipeline import Task, run_task
+        from handrefine.refinement.watchers import Monitor
         from handrefine.runs.folder import RunFolder
         from handrefine.runs.layout import RunLayout
         from handrefine.synthetic.video import TRUTH_FILE, synthesize

@@ -16,9 +16,9 @@ from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
 from handrefine.render.mitsuba.llvm import system_libraries
 from handrefine.render.mitsuba.runtime import start_mitsuba
+from handrefine.render.redner.adapter import worker_command
 from handrefine.render.redner.client import WorkerClient
 from handrefine.render.redner.environment import create_environment, environment_folder
-from handrefine.render.redner.renderer import worker_command
 
 PACKAGES = ("handrefine", "mitsuba", "drjit", "torch", "smplx", "numpy")
 FAILURE = 1

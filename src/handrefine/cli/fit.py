@@ -13,8 +13,7 @@ from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
 from handrefine.export.new_output import refuse_existing
 from handrefine.hand.fit import JointFit, fit_to_joints
-from handrefine.preprocess.annotation import load_hand
-from handrefine.preprocess.initialization import joint_targets
+from handrefine.preprocess.initialization import joint_targets, load_hand
 from handrefine.runs.folder import refuse_overlap
 from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side, sides_of
 

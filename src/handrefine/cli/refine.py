@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from handrefine.cli.common import Dataset, names
-from handrefine.config import Config, stages_of
+from handrefine.config import Config
 from handrefine.progress import Progress
+from handrefine.refinement.schedule import running
 from handrefine.sequence import sides_of
 
 if TYPE_CHECKING:
@@ -70,4 +71,4 @@ def run_progress(config: Config, console: Console) -> Progress:
     """A reporter for the whole schedule of a configuration."""
     from handrefine.cli.progress import progress_for
 
-    return progress_for(console, sum(stage.iterations for _, stage in stages_of(config.schedule)))
+    return progress_for(console, sum(stage.iterations for stage in running(config.stages).values()))

@@ -27,7 +27,7 @@ class View(Common):
     def __call__(self, console: Console) -> None:
         """Serve until interrupted."""
         from handrefine.evaluation.against_truth import geometry_of_truth
-        from handrefine.synthetic.truth import load_truth
+        from handrefine.synthetic.truth_file import load_truth
         from handrefine.viewer.content import viewer_content
         from handrefine.viewer.server import Viewer
 

@@ -1,4 +1,4 @@
-"""What handrefine must know of a dataset's layout: how to recognise it and how to read it."""
+"""What handrefine must know of a dataset's layout: how to recognise it, what it holds, and how to read it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,11 +35,14 @@ class DatasetFormat:
     name: what `--format` calls it.
     marks: the files by which it is recognised, in words.
     recognise: whether a folder has this layout, by the presence of files; must not read much.
+    list_sequences: the names of the sequences in a folder, sorted, each as `read` takes it; none where there is
+        nothing to read.
     """
 
     name: str
     marks: str
     recognise: Callable[[Path], bool]
+    list_sequences: Callable[[Path], list[str]]
     read: Reader
 
 

@@ -25,10 +25,23 @@ from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, ch
 from handrefine.datasets.images import image_reader
 from handrefine.datasets.parsing import as_finite, as_list, as_size, read_npz_array, read_yaml_object, require
 from handrefine.errors import InputError
-from handrefine.sequence import Camera, HandAnnotation, HandSequence, PcaParameters, Side
+from handrefine.sequence import (
+    Camera,
+    FrameId,
+    HandAnnotation,
+    HandSequence,
+    PcaParameters,
+    Side,
+    frame_positions,
+)
 
 #: librealsense puts a pixel's centre at whole numbers.
 PIXEL_CENTRE_PX = 0.5
+
+
+def dexycb_sequences(root: Path) -> list[str]:
+    """SUBJECT/SEQUENCE of all."""
+    return sorted(path.parent.relative_to(root).as_posix() for path in root.glob("*/*/meta.yml"))
 
 
 def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
@@ -40,8 +53,7 @@ def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[st
         InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers; says where.
     """
     root = Path(root)
-    found = sorted(path.parent.relative_to(root).as_posix() for path in root.glob("*/*/meta.yml"))
-    name = chosen_sequence(found, sequence, root)
+    name = chosen_sequence(dexycb_sequences(root), sequence, root)
     folder, meta_path = root / name, root / name / "meta.yml"
     meta = read_yaml_object(meta_path)
     count = as_size(require(meta, "num_frames", str(meta_path)), f"{meta_path}, num_frames")
@@ -49,12 +61,13 @@ def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[st
     serials = chosen_cameras([str(serial) for serial in listed], cameras, meta_path)
     calibrated = _cameras(root / "calibration", serials, str(require(meta, "extrinsics", str(meta_path))))
     on_disk = {
-        (frame, serial): path
-        for frame in range(count)
+        (FrameId(number), serial): path
+        for number in range(count)
         for serial in serials
-        if (path := folder / serial / f"color_{frame:06d}.jpg").exists()
+        if (path := folder / serial / f"color_{number:06d}.jpg").exists()
     }
-    frames = tuple(sorted({frame for frame, _ in on_disk}))
+    position = frame_positions(frame for frame, _ in on_disk)
+    frames = tuple(position)
     if not frames:
         raise InputError("none of the sequence's images is on disk", where=folder, expected="color_000000.jpg ...")
     return HandSequence(
@@ -62,7 +75,7 @@ def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[st
         cameras=calibrated,
         frames=frames,
         images={
-            (frames.index(frame), serial): image_reader(path, calibrated[serial].width, calibrated[serial].height)
+            (position[frame], serial): image_reader(path, calibrated[serial].width, calibrated[serial].height)
             for (frame, serial), path in on_disk.items()
         },
         annotations=_annotations(root, folder, meta, calibrated, frames, count),
@@ -102,7 +115,7 @@ def _annotations(
     folder: Path,
     meta: Mapping[str, Any],
     cameras: Mapping[str, Camera],
-    frames: tuple[int, ...],
+    frames: tuple[FrameId, ...],
     count: int,
 ) -> dict[Side, HandAnnotation]:
     where = str(folder / "meta.yml")
@@ -134,7 +147,7 @@ def _annotations(
 
 
 def _joints(
-    folder: Path, cameras: Mapping[str, Camera], frames: tuple[int, ...], hand: int, hands: int
+    folder: Path, cameras: Mapping[str, Camera], frames: tuple[FrameId, ...], hand: int, hands: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (frame, 21, 3) in the world, from the first camera whose labels have them, and their validity.
 
@@ -158,5 +171,6 @@ DEXYCB = DatasetFormat(
     name="dexycb",
     marks="calibration/, SUBJECT/SEQUENCE/meta.yml",
     recognise=lambda root: (root / "calibration").is_dir() and any(root.glob("*/*/meta.yml")),
+    list_sequences=dexycb_sequences,
     read=read_dexycb,
 )

@@ -24,7 +24,16 @@ from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, ch
 from handrefine.datasets.images import image_header, read_grey8, read_image
 from handrefine.datasets.parsing import as_finite, read_json, read_json_object, require
 from handrefine.errors import InputError
-from handrefine.sequence import Camera, HandAnnotation, HandSequence, ImageReader, ManoParameters, MaskReader
+from handrefine.sequence import (
+    Camera,
+    FrameId,
+    HandAnnotation,
+    HandSequence,
+    ImageReader,
+    ManoParameters,
+    MaskReader,
+    frame_positions,
+)
 
 #: The toolkit draws projections with OpenCV, in which a pixel's centre has whole-number coordinates.
 PIXEL_CENTRE_PX = 0.5
@@ -38,6 +47,11 @@ MASK_LEVEL = 128
 LARGEST_PX = 4096
 
 
+def hanco_sequences(root: Path) -> list[str]:
+    """The numbers of all, with four digits."""
+    return sorted(path.name for path in (root / "rgb").glob("*") if path.is_dir())
+
+
 def read_hanco(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
     """Read one sequence, named by its number.
 
@@ -47,18 +61,18 @@ def read_hanco(root: Path, *, sequence: str | None = None, cameras: Sequence[str
         InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers, or a camera moves.
     """
     root = Path(root)
-    found = sorted(path.name for path in (root / "rgb").glob("*") if path.is_dir())
     wanted = f"{int(sequence):04d}" if sequence is not None and sequence.isdecimal() else sequence
-    name = chosen_sequence(found, wanted, root / "rgb")
+    name = chosen_sequence(hanco_sequences(root), wanted, root / "rgb")
     folder = root / "rgb" / name
     names = chosen_cameras(sorted(path.name for path in folder.glob("cam*") if path.is_dir()), cameras, folder)
     files = {
-        (int(path.stem), camera): path
+        (FrameId(int(path.stem)), camera): path
         for camera in names
         for path in sorted((folder / camera).glob("*.jpg"))
         if path.stem.isdecimal()
     }
-    frames = tuple(sorted({frame for frame, _ in files}))
+    position = frame_positions(frame for frame, _ in files)
+    frames = tuple(position)
     if not frames:
         raise InputError(
             "none of the sequence's images is on disk", where=folder, expected="cam0/00000000.jpg ..."
@@ -73,7 +87,7 @@ def read_hanco(root: Path, *, sequence: str | None = None, cameras: Sequence[str
         rig = {frame: _calibration(documents[frame], camera, str(calibrations[frame])) for frame in own}
         calibrated[camera], placed = _common_camera(camera, own, rig)
         for frame, path in own.items():
-            key, mask = (frames.index(frame), camera), root / "mask_hand" / name / camera / path.name
+            key, mask = (position[frame], camera), root / "mask_hand" / name / camera / path.name
             images[key] = placed[frame].image(path)
             if mask.exists():
                 masks[key] = placed[frame].mask(mask)
@@ -138,8 +152,8 @@ class _Placed:
 
 
 def _common_camera(
-    name: str, files: Mapping[int, Path], rig: Mapping[int, tuple[np.ndarray, np.ndarray]]
-) -> tuple[Camera, dict[int, _Placed]]:
+    name: str, files: Mapping[FrameId, Path], rig: Mapping[FrameId, tuple[np.ndarray, np.ndarray]]
+) -> tuple[Camera, dict[FrameId, _Placed]]:
     """One camera for all frames, and where the image of every frame lies in its picture."""
     first = next(iter(files))
     width, height, grey = image_header(files[first])
@@ -177,7 +191,7 @@ def _camera(name: str, size: tuple[int, int], K: np.ndarray, pose: np.ndarray, g
     return Camera(name, *size, fx, fy, cx, cy, pose[:, :3], pose[:, 3], grey=grey)
 
 
-def _annotation(root: Path, name: str, frames: tuple[int, ...]) -> HandAnnotation:
+def _annotation(root: Path, name: str, frames: tuple[FrameId, ...]) -> HandAnnotation:
     """The right hand; what has no file at a frame is not valid there."""
     count = len(frames)
     joints_world, joint_valid = np.zeros((count, 21, 3)), np.zeros((count, 21), dtype=bool)
@@ -209,5 +223,6 @@ HANCO = DatasetFormat(
     name="hanco",
     marks="rgb/, calib/",
     recognise=lambda root: (root / "rgb").is_dir() and (root / "calib").is_dir(),
+    list_sequences=hanco_sequences,
     read=read_hanco,
 )

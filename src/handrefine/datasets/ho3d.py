@@ -25,7 +25,7 @@ from handrefine.datasets.images import image_header, image_reader
 from handrefine.datasets.parsing import as_finite, read_text_numbers
 from handrefine.errors import InputError
 from handrefine.safe_pickle import read_pickle
-from handrefine.sequence import Camera, HandAnnotation, HandSequence, ManoParameters
+from handrefine.sequence import Camera, FrameId, FrameIndex, HandAnnotation, HandSequence, ManoParameters
 
 SPLITS = ("train", "evaluation")
 #: librealsense puts a pixel's centre at whole numbers.
@@ -63,6 +63,11 @@ class _Hands:
         return _Hands(self.valid, pose_aa * keep, self.shape, trans_m * keep, joints, self.K)
 
 
+def ho3d_sequences(root: Path) -> list[str]:
+    """SPLIT/SEQUENCE of all."""
+    return sorted(_folders(root))
+
+
 def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
     """Read one sequence, named SPLIT/SEQUENCE or SEQUENCE; cameras bear the names of their folders.
 
@@ -89,7 +94,7 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
         raise InputError(
             "none of the sequence's images is on disk", where=root / name, expected="rgb/0000.jpg ..."
         )
-    frames = {stem: k for k, stem in enumerate(stems)}
+    position = {stem: FrameIndex(k) for k, stem in enumerate(stems)}
     told = {folder.name: _hands(folder, stems) for folder in folders[name] if folder.name in names}
     hands = {camera: hand for camera, hand in told.items() if hand is not None}
     if not hands:
@@ -110,9 +115,9 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
     return HandSequence(
         name=name,
         cameras=calibrated,
-        frames=tuple(int(stem) for stem in stems),
+        frames=tuple(FrameId(int(stem)) for stem in stems),
         images={
-            (frames[stem], camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
+            (position[stem], camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
             for (stem, camera), path in files.items()
             if camera in calibrated
         },
@@ -247,5 +252,6 @@ HO3D = DatasetFormat(
     name="ho3d",
     marks="train/FOLDER/meta/ or evaluation/FOLDER/meta/",
     recognise=lambda root: any(any((root / split).glob("*/meta")) for split in SPLITS),
+    list_sequences=ho3d_sequences,
     read=read_ho3d,
 )

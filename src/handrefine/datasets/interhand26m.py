@@ -1,28 +1,34 @@
 """Reader of InterHand2.6M, and of captures stored in its layout."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from handrefine.datasets.dataset_format import DatasetFormat
 from handrefine.datasets.images import image_reader, mask_reader
+from handrefine.datasets.interhand26m_annotations import annotation_documents, hand_annotations
+from handrefine.datasets.interhand26m_index import (
+    ImageEntry,
+    downloaded_sequences,
+    image_entries,
+    image_sizes,
+    splits,
+    views_on_disk,
+)
 from handrefine.datasets.interhand26m_layout import (
-    JOINT_ROWS,
+    CAMERA_FILES,
     MM_PER_M,
     PIXEL_CENTRE_PX,
-    SIDES,
     InterHandSource,
     annotation_path,
     is_grey,
+    sequence_name,
 )
 from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation
-from handrefine.datasets.parsing import as_finite, as_numbers, as_object, as_size, read_json_object, require
+from handrefine.datasets.parsing import as_finite, read_json_object, require
 from handrefine.errors import InputError
-from handrefine.sequence import Camera, HandAnnotation, HandSequence, ManoParameters, Side
-
-_CAMERA_FILES = "annotations/*/InterHand2.6M_*_camera.json"
+from handrefine.sequence import Camera, FrameId, HandSequence, frame_positions
 
 
 def read_interhand26m(
@@ -32,7 +38,7 @@ def read_interhand26m(
     capture: str | None = None,
     sequence: str | None = None,
     cameras: Sequence[str] | None = None,
-    frames: Sequence[int] | None = None,
+    frames: Sequence[FrameId] | None = None,
     refined: Path | None = None,
 ) -> HandSequence:
     """Read one multi-view video; images and masks are decoded only when they are asked for.
@@ -52,32 +58,32 @@ def read_interhand26m(
     split = _the_split(root, split)
     folders = [root] if refined is None else [Path(refined), root]
     data_path = annotation_path(root, split, "data")
-    entries = _image_entries(data_path)
+    entries = image_entries(data_path)
     capture, sequence = _the_sequence(root / "images" / split, entries, capture, sequence, data_path)
     entries = [e for e in entries if str(e["capture"]) == capture and str(e["seq_name"]) == sequence]
-    views = _views_on_disk(root / "images" / split, entries, cameras, frames, data_path)
+    views = views_on_disk(root / "images" / split, entries, cameras, frames, data_path)
 
-    all_frames = tuple(sorted({frame for frame, _ in views}))
-    sizes = _image_sizes(views, data_path)
+    position = frame_positions(frame for frame, _ in views)
+    sizes = image_sizes(views, data_path)
     camera_path = annotation_path(root, split, "camera")
     camera_json = require(read_json_object(camera_path), capture, str(camera_path))
-    documents = _annotation_documents(folders, split)
+    documents = annotation_documents(folders, split)
     images, masks = {}, {}
     for (frame, name), entry in views.items():
-        key, size = (all_frames.index(frame), name), sizes[name]
+        key, size = (position[frame], name), sizes[name]
         images[key] = image_reader(root / "images" / split / entry["file_name"], *size)
         mask_path = (root / "masks" / split / entry["file_name"]).with_suffix(".png")
         if mask_path.exists():
             masks[key] = mask_reader(mask_path, *size)
     return HandSequence(
-        name=f"{split}/Capture{capture}/{sequence}",
+        name=sequence_name(split, capture, sequence),
         cameras={
             name: _camera(camera_json, name, size, f"{camera_path}, capture {capture}")
             for name, size in sizes.items()
         },
-        frames=all_frames,
+        frames=tuple(position),
         images=images,
-        annotations=_annotations(documents, capture, all_frames),
+        annotations=hand_annotations(documents, capture, tuple(position)),
         masks=masks,
         source=InterHandSource(
             root, split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}
@@ -101,44 +107,43 @@ def read_named_interhand26m(
     return read_interhand26m(root, split=split, capture=capture, sequence=name, cameras=cameras)
 
 
+def interhand26m_sequences(root: Path) -> list[str]:
+    """SPLIT/Capture{c}/SEQUENCE of all that have images on disk.
+
+    Raises:
+        InputError: a list of images is missing or damaged.
+    """
+    return [
+        sequence_name(split, capture, sequence)
+        for split in splits(root)
+        for capture, sequence in downloaded_sequences(
+            root / "images" / split, image_entries(annotation_path(root, split, "data"))
+        )
+    ]
+
+
 INTERHAND26M = DatasetFormat(
     name="interhand26m",
-    marks=f"{_CAMERA_FILES}, images/",
-    recognise=lambda root: any(root.glob(_CAMERA_FILES)),
+    marks=f"{CAMERA_FILES}, images/",
+    recognise=lambda root: any(root.glob(CAMERA_FILES)),
+    list_sequences=interhand26m_sequences,
     read=read_named_interhand26m,
 )
 
 
 def _the_split(root: Path, split: str | None) -> str:
-    found = sorted(path.parent.name for path in root.glob(_CAMERA_FILES))
-    return _only("split", split, found, root, missing=f"no file {_CAMERA_FILES}")
-
-
-def _image_entries(path: Path) -> list[Mapping[str, Any]]:
-    entries = require(read_json_object(path), "images", str(path))
-    if not isinstance(entries, list):
-        raise InputError("a list was expected here", where=f"{path}, images", found=type(entries).__name__)
-    for index, entry in enumerate(entries):
-        for key in ("file_name", "width", "height", "capture", "seq_name", "camera", "frame_idx"):
-            if not isinstance(entry, dict) or key not in entry:
-                require(entry, key, f"{path}, images, entry {index}")
-        if not str(entry["frame_idx"]).isdecimal():
-            raise InputError(
-                "a frame number was expected", where=f"{path}, images, entry {index}", found=entry["frame_idx"]
-            )
-    return entries
+    return _only("split", split, splits(root), root, missing=f"no file {CAMERA_FILES}")
 
 
 def _the_sequence(
     image_root: Path,
-    entries: list[Mapping[str, Any]],
+    entries: Sequence[ImageEntry],
     capture: str | None,
     sequence: str | None,
     path: Path,
 ) -> tuple[str, str]:
     """Capture and sequence; those whose images were never downloaded do not count."""
-    listed = {(str(e["capture"]), str(e["seq_name"])): image_root / e["file_name"] for e in entries}
-    present = sorted(key for key, image in listed.items() if image.parent.parent.exists())
+    present = downloaded_sequences(image_root, entries)
     if not present:
         raise InputError(
             "none of the dataset's images is on disk",
@@ -168,47 +173,6 @@ def _only(kind: str, wanted: str | None, found: list[str], where: object, missin
     )
 
 
-def _views_on_disk(
-    image_root: Path,
-    entries: list[Mapping[str, Any]],
-    cameras: Sequence[str] | None,
-    frames: Sequence[int] | None,
-    path: Path,
-) -> dict[tuple[int, str], Mapping[str, Any]]:
-    """Entries of data.json by (frame number, camera), in the order of camera names."""
-    listed = {(int(e["frame_idx"]), str(e["camera"])): e for e in entries}
-    for kind, wanted, known in (
-        ("camera", cameras, {camera for _, camera in listed}),
-        ("frame", frames, {frame for frame, _ in listed}),
-    ):
-        unknown = [str(w) for w in wanted or () if w not in known]
-        if unknown:
-            raise InputError(
-                f"there is no {kind} {', '.join(unknown)}", where=path, expected=", ".join(map(str, sorted(known)))
-            )
-    chosen = {
-        (frame, camera): entry
-        for (frame, camera), entry in sorted(listed.items(), key=lambda item: (item[0][1], item[0][0]))
-        if (cameras is None or camera in cameras)
-        and (frames is None or frame in frames)
-        and (image_root / entry["file_name"]).exists()
-    }
-    if not chosen:
-        raise InputError("none of the sequence's images is on disk", where=image_root, expected=f"as in {path}")
-    return chosen
-
-
-def _image_sizes(views: Mapping[tuple[int, str], Mapping[str, Any]], path: Path) -> dict[str, tuple[int, int]]:
-    """(width, height) of every camera."""
-    sizes: dict[str, tuple[int, int]] = {}
-    for (frame, name), entry in views.items():
-        where = f"{path}, frame {frame}, camera {name}"
-        size = as_size(entry["width"], f"{where}, width"), as_size(entry["height"], f"{where}, height")
-        if sizes.setdefault(name, size) != size:
-            raise InputError("a camera's images differ in size", where=where, expected=sizes[name], found=size)
-    return sizes
-
-
 def _camera(capture_json: object, name: str, size: tuple[int, int], where: str) -> Camera:
     def numbers(key: str, shape: tuple[int, ...]) -> np.ndarray:
         per_camera = require(capture_json, key, where)
@@ -222,88 +186,3 @@ def _camera(capture_json: object, name: str, size: tuple[int, int], where: str) 
         )
     except InputError as error:
         raise InputError(error.what, where=f"{where}, camera {name}", found=error.found) from None
-
-
-def _annotation_documents(folders: list[Path], split: str) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """joint_3d and MANO annotation with the files they come from; at least one of the two must be there."""
-    documents = {}
-    for kind in ("joint_3d", "MANO_NeuralAnnot"):
-        path = next((p for f in folders if (p := annotation_path(f, split, kind)).exists()), None)
-        if path is not None:
-            documents[kind] = path, read_json_object(path)
-    if not documents:
-        raise InputError(
-            "there is neither a joint nor a MANO annotation",
-            where=annotation_path(folders[-1], split, "joint_3d").parent,
-        )
-    return documents
-
-
-def _annotations(
-    documents: Mapping[str, tuple[Path, dict[str, Any]]], capture: str, frames: tuple[int, ...]
-) -> dict[Side, HandAnnotation]:
-    """Both hands, as far as the dataset says anything of them at these frames."""
-    wheres = {kind: f"{path}, capture {capture}" for kind, (path, _) in documents.items()}
-    joint_3d, mano = (
-        as_object(documents[kind][1].get(capture, {}), wheres[kind]) if kind in documents else {}
-        for kind in ("joint_3d", "MANO_NeuralAnnot")
-    )
-    annotations = {}
-    for side in SIDES:
-        joints_world, joint_valid = _joints(joint_3d, side, frames, wheres.get("joint_3d", ""))
-        parameters, mano_valid = _mano(mano, side, frames, wheres.get("MANO_NeuralAnnot", ""))
-        has_joints, has_mano = bool(joint_valid.any()), bool(mano_valid.any())
-        if has_joints or has_mano:
-            annotations[side] = HandAnnotation(
-                side,
-                mano=parameters if has_mano else None,
-                mano_valid=mano_valid if has_mano else None,
-                joints_world=joints_world if has_joints else None,
-                joint_valid=joint_valid if has_joints else None,
-            )
-    if not annotations:
-        raise InputError(
-            "no hand is annotated at any of these frames",
-            where="; ".join(wheres.values()),
-            found=f"frames {', '.join(map(str, frames[:10]))}",
-        )
-    return annotations
-
-
-def _joints(
-    capture_json: Mapping[str, Any], side: Side, frames: tuple[int, ...], where: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (frame, 21, 3) in metres, 0 where they are not valid, and their validity (frame, 21)."""
-    joints_world = np.zeros((len(frames), 21, 3))
-    valid = np.zeros((len(frames), 21), dtype=bool)
-    for index, frame in enumerate(frames):
-        if str(frame) not in capture_json:
-            continue
-        here, entry = f"{where}, frame {frame}", capture_json[str(frame)]
-        coordinates = as_numbers(require(entry, "world_coord", here), (42, 3), f"{here}, world_coord")
-        flags = as_finite(require(entry, "joint_valid", here), (42,), f"{here}, joint_valid")
-        rows = JOINT_ROWS[side]
-        valid[index] = flags[rows] != 0
-        joints_world[index] = np.where(valid[index, :, None], coordinates[rows], 0.0) / MM_PER_M
-        if not np.isfinite(joints_world[index]).all():
-            raise InputError("a valid joint is not finite", where=f"{here}, world_coord, {side} hand")
-    return joints_world, valid
-
-
-def _mano(
-    capture_json: Mapping[str, Any], side: Side, frames: tuple[int, ...], where: str
-) -> tuple[ManoParameters, np.ndarray]:
-    """MANO parameters, 0 where the dataset has none, and where it has them."""
-    pose, shape, trans = (np.zeros((len(frames), n)) for n in (48, 10, 3))
-    valid = np.zeros(len(frames), dtype=bool)
-    for index, frame in enumerate(frames):
-        here = f"{where}, frame {frame}, {side}"
-        hands = as_object(capture_json.get(str(frame), {}), f"{where}, frame {frame}")
-        hand = hands.get(side)
-        if hand is None:
-            continue
-        pose[index] = as_finite(require(hand, "pose", here), (48,), f"{here}, pose")
-        shape[index] = as_finite(require(hand, "shape", here), (10,), f"{here}, shape")
-        trans[index] = as_finite(require(hand, "trans", here), (3,), f"{here}, trans")
-        valid[index] = True
-    return ManoParameters(pose, shape, trans, flat_hand_mean=False), valid

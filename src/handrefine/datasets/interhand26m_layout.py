@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from handrefine.sequence import Side
+from handrefine.sequence import FrameId, Side
 
 SIDES: tuple[Side, Side] = ("right", "left")
 
@@ -26,6 +26,9 @@ SIDES: tuple[Side, Side] = ("right", "left")
 PIXEL_CENTRE_PX = 0.5
 
 MM_PER_M = 1000.0
+
+#: By these the layout is recognised.
+CAMERA_FILES = "annotations/*/InterHand2.6M_*_camera.json"
 
 #: `theirs[JOINT_ORDER]` is in the order of `sequence.JOINT_NAMES`: they number every finger from its tip to its
 #: root and put the wrist last.
@@ -44,7 +47,12 @@ def annotation_path(folder: Path, split: str, kind: str) -> Path:
     return folder / "annotations" / split / annotation_name(split, kind)
 
 
-def image_name(capture: str, sequence: str, camera: str, frame: int, suffix: str) -> str:
+def sequence_name(split: str, capture: str, sequence: str) -> str:
+    """`HandSequence.name` of a sequence."""
+    return f"{split}/Capture{capture}/{sequence}"
+
+
+def image_name(capture: str, sequence: str, camera: str, frame: FrameId, suffix: str) -> str:
     """`file_name` of an image in data.json."""
     return f"Capture{capture}/{sequence}/cam{camera}/image{frame}{suffix}"
 

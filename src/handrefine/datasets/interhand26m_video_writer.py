@@ -29,27 +29,27 @@ from handrefine.datasets.interhand26m_writer import (
     write_json_files,
 )
 from handrefine.errors import InputError
-from handrefine.sequence import Camera, HandAnnotation, Side
+from handrefine.sequence import Camera, FrameId, FrameIndex, HandAnnotation, Side, ViewKey
+
+#: What a new video is called: it is the only one of its dataset.
+SPLIT, CAPTURE, SEQUENCE = "test", "0", "synthetic"
 
 
 def write_interhand26m_sequence(
     root: Path,
     cameras: Mapping[str, Camera],
-    frames: Sequence[int],
-    images: Mapping[tuple[int, str], Float[np.ndarray, "height width 3"]],
+    frames: Sequence[FrameId],
+    images: Mapping[ViewKey, Float[np.ndarray, "height width 3"]],
     annotations: Mapping[Side, HandAnnotation],
     *,
-    masks: Mapping[tuple[int, str], Bool[np.ndarray, "height width"]] | None = None,
-    split: str = "test",
-    capture: str = "0",
-    sequence: str = "synthetic",
+    masks: Mapping[ViewKey, Bool[np.ndarray, "height width"]] | None = None,
     lossless: bool = False,
 ) -> None:
     """Write a new video in InterHand2.6M's layout, all of it or nothing.
 
     Args:
         root: folder to create; it must not exist, or be empty.
-        images, masks: by (index into frames, camera name), linear RGB; a missing view has no entry.
+        images, masks: by `ViewKey`, linear RGB; a missing view has no entry.
         annotations: at the frames of `frames`.
         lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
 
@@ -67,25 +67,25 @@ def write_interhand26m_sequence(
     for annotation in annotations.values():
         check_fit(annotation, len(frames))
     suffix = ".png" if lossless else ".jpg"
-    names = {key: image_name(capture, sequence, key[1], frames[key[0]], suffix) for key in images}
-    source = InterHandSource(root, split, capture, sequence, {})
+    names = {key: image_name(CAPTURE, SEQUENCE, key[1], frames[key[0]], suffix) for key in images}
+    source = InterHandSource(root, SPLIT, CAPTURE, SEQUENCE, {})
     root.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
         unfinished.chmod(0o755)
         for key, linear in images.items():
             options = {} if lossless else {"quality": 97, "subsampling": 0}
-            _write_image(unfinished / "images" / split / names[key], linear_to_srgb8(linear), **options)
+            _write_image(unfinished / "images" / SPLIT / names[key], linear_to_srgb8(linear), **options)
         for key, mask in (masks or {}).items():
-            path = (unfinished / "masks" / split / names[key]).with_suffix(".png")
+            path = (unfinished / "masks" / SPLIT / names[key]).with_suffix(".png")
             _write_image(path, mask.astype(np.uint8) * 255)
         documents = {
-            "camera": {capture: _camera_json(cameras)},
+            "camera": {CAPTURE: _camera_json(cameras)},
             "joint_3d": refined_joints(source, frames, annotations),
             "MANO_NeuralAnnot": refined_mano(source, frames, annotations),
             "data": _data_json(source, names, cameras, frames, annotations),
         }
-        write_json_files({annotation_path(unfinished, split, kind): d for kind, d in documents.items()})
+        write_json_files({annotation_path(unfinished, SPLIT, kind): d for kind, d in documents.items()})
         unfinished.replace(root)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -103,9 +103,9 @@ def _camera_json(cameras: Mapping[str, Camera]) -> dict[str, Any]:
 
 def _data_json(
     source: InterHandSource,
-    names: Mapping[tuple[int, str], str],
+    names: Mapping[ViewKey, str],
     cameras: Mapping[str, Camera],
-    frames: Sequence[int],
+    frames: Sequence[FrameId],
     annotations: Mapping[Side, HandAnnotation],
 ) -> dict[str, Any]:
     """data.json: one entry a picture, and for each the hands' bounding box and valid joints."""
@@ -140,7 +140,7 @@ def _data_json(
 
 
 def _hand_box(
-    camera: Camera, index: int, annotations: Mapping[Side, HandAnnotation]
+    camera: Camera, index: FrameIndex, annotations: Mapping[Side, HandAnnotation]
 ) -> tuple[list[float], np.ndarray]:
     """[x, y, width, height] around the projected valid joints (the whole image without any), and 42 flags."""
     valid, points = np.zeros(42, dtype=int), []

@@ -15,7 +15,7 @@ from handrefine.datasets.interhand26m_layout import (
     annotation_path,
 )
 from handrefine.errors import InputError
-from handrefine.sequence import HandAnnotation, HandSequence, Side
+from handrefine.sequence import FrameId, HandAnnotation, HandSequence, Side
 
 
 def write_interhand26m_annotation(
@@ -78,7 +78,7 @@ def check_fit(annotation: HandAnnotation, n_frames: int) -> None:
 
 
 def refined_mano(
-    source: InterHandSource, frames: Sequence[int], refined: Mapping[Side, HandAnnotation]
+    source: InterHandSource, frames: Sequence[FrameId], refined: Mapping[Side, HandAnnotation]
 ) -> dict[str, Any]:
     original = source.documents.get("MANO_NeuralAnnot", {})
     capture = dict(original.get(source.capture, {}))
@@ -99,7 +99,7 @@ def refined_mano(
 
 
 def refined_joints(
-    source: InterHandSource, frames: Sequence[int], refined: Mapping[Side, HandAnnotation]
+    source: InterHandSource, frames: Sequence[FrameId], refined: Mapping[Side, HandAnnotation]
 ) -> dict[str, Any]:
     original = source.documents.get("joint_3d", {})
     capture = dict(original.get(source.capture, {}))

@@ -62,17 +62,32 @@ def read_dataset(
     Raises:
         InputError: the layout is not known or not clear, or as the reader.
     """
-    formats, root = dataset_formats(), Path(root)
-    if format == AUTO:
-        return _recognised(root, formats).read(root, sequence=sequence, cameras=cameras)
-    if format not in formats:
+    root = Path(root)
+    return _format_of(root, format).read(root, sequence=sequence, cameras=cameras)
+
+
+def list_sequences(root: Path, format: str = AUTO) -> list[str]:
+    """The names of the sequences in a dataset's folder, each as `read_dataset` takes it.
+
+    Raises:
+        InputError: the layout is not known or not clear, or a list of the dataset is damaged.
+    """
+    root = Path(root)
+    return _format_of(root, format).list_sequences(root)
+
+
+def _format_of(root: Path, name: str) -> DatasetFormat:
+    formats = dataset_formats()
+    if name == AUTO:
+        return _recognised(root, formats)
+    if name not in formats:
         raise InputError(
-            f"there is no reader {format!r}",
+            f"there is no reader {name!r}",
             where="--format",
             expected=", ".join((AUTO, *formats)),
             fix=f"install the package that brings it (entry point group {ENTRY_POINTS})",
         )
-    return formats[format].read(root, sequence=sequence, cameras=cameras)
+    return formats[name]
 
 
 def _recognised(root: Path, formats: Mapping[str, DatasetFormat]) -> DatasetFormat:

@@ -11,14 +11,15 @@ from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry
-from handrefine.preprocess.observations import Observations, observe
-from handrefine.render.backends import create_renderer
-from handrefine.render.base import HandSurface, ViewSet
+from handrefine.observations import Observations
+from handrefine.preprocess.observations import observe
+from handrefine.render.base import FINAL_SEED, HandSurface, final
 from handrefine.render.mitsuba.runtime import start_mitsuba
-from handrefine.render.settings import FINAL_SEED, final_settings
+from handrefine.render.registry import create_renderer
 from handrefine.runs.result import HandResult, RunResult
 from handrefine.scene.missing_hands import with_grains
 from handrefine.sequence import FrameId, FrameIndex, HandSequence
+from handrefine.views import ViewSet
 
 Moment = Literal["before", "after"]
 
@@ -51,12 +52,13 @@ class HeldOutScene:
         self._runtime = start_mitsuba(result.config.render.variant)
         self.frames = _union_of_frames(result.hands, held_out)
         self._rows = [_rows(hand, self.frames) for hand in result.hands]
+        indices = [FrameIndex(held_out.frames.index(frame)) for frame in self.frames]
         self.seen: Observations = observe(
-            held_out,
-            [FrameIndex(held_out.frames.index(frame)) for frame in self.frames],
+            held_out.with_frames(indices),
             self._geometries("before"),
             self._unmodelled_joints(),
-            result.config,
+            result.config.labels,
+            result.config.crop,
             self._runtime.device,
         )
 
@@ -75,7 +77,7 @@ class HeldOutScene:
         config, device = self._result.config, self._runtime.device
         chosen = ViewSet(tuple(self.seen.views.views[k] for k in views))
         topologies = [hand.topology for hand in self._result.hands]
-        renderer = create_renderer(config.render.backend, topologies, chosen, final_settings(config.render))
+        renderer = create_renderer(topologies, chosen, final(config.render))
         environment = torch.as_tensor(self._result.environment).to(device)
         renders: dict[Moment, HandRender] = {}
         for moment in ("before", "after"):

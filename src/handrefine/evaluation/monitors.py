@@ -1,6 +1,6 @@
 """Figures for the log of an optimisation, where the truth is known; the optimisation never sees them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 
@@ -8,11 +8,8 @@ from handrefine.evaluation.against_truth import Truth
 from handrefine.evaluation.metrics import mean_distance_mm
 from handrefine.hand.model import HandGeometry
 
-#: Figures of a hand's geometry at its own frames, by name.
-Monitor = Callable[[HandGeometry], Mapping[str, float]]
 
-
-def error_monitor(truth: Truth) -> Monitor:
+def error_monitor(truth: Truth) -> Callable[[HandGeometry], dict[str, float]]:
     """The vertex error of every iteration, for eyes only."""
     verts_world = torch.as_tensor(truth.verts_world).float()
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from handrefine.evaluation.masks import MaskAgreement, mask_agreement, mean_agreement
 from handrefine.evaluation.measures import MEASURES
-from handrefine.preprocess.crops import Window
+from handrefine.observations import CropWindow
 from handrefine.runs.result import HandResult, HandState, Metrics, RunResult, ViewRender, ViewResult
 from handrefine.sequence import Camera, FrameIndex, HandSequence, Side
 
@@ -96,14 +96,14 @@ def _agreement(
     if key not in sequence.masks:
         return MaskAgreement(None, None)
     camera, row = sequence.cameras[view.camera], hand.frames.index(view.frame)
-    window = Window(*view.window_px, camera=camera)
+    window = CropWindow(*view.window_px, camera=camera)
     covered = covered_in_full(render.own_coverage, window, camera)
     joints_px = project(camera, state.joints_world[row])
     return mask_agreement(covered, sequence.masks[key](), joints_px, joints_of_other_px(hand, row, camera))
 
 
 def covered_in_full(
-    coverage: Float[np.ndarray, "height width"], window: Window, camera: Camera
+    coverage: Float[np.ndarray, "height width"], window: CropWindow, camera: Camera
 ) -> Bool[np.ndarray, "full_height full_width"]:
     """The pixels of the full image that belong to a hand rendered in its window."""
     covered = np.zeros((camera.height, camera.width), dtype=bool)

@@ -15,6 +15,7 @@ from smplx.lbs import lbs
 from smplx.utils import Struct
 from torch import Tensor
 
+from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
 from handrefine.hand.model_file import ModelArrays, load_model_arrays, mirrored
 from handrefine.mesh import MeshTopology
@@ -136,9 +137,7 @@ class HandModel(torch.nn.Module):
         """
         if not self.open_hand:
             return np.full((64, 64, 3), 0.6, dtype=np.float32)
-        srgb = iio.imread(next(iter(sorted(OPEN_HAND.glob("skin.*")))))[..., :3].astype(np.float32) / 255
-        # sRGB to linear (IEC 61966-2-1).
-        return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4).astype(np.float32)
+        return srgb8_to_linear(iio.imread(next(iter(sorted(OPEN_HAND.glob("skin.*")))))[..., :3])
 
 
 def load_hand_model(side: Side, model_file: Path | None = None, *, fix_left_shape: bool = False) -> HandModel:

@@ -6,8 +6,13 @@ from itertools import combinations
 
 import torch
 from jaxtyping import Float, Int
+from pydantic import ConfigDict, NonNegativeFloat
+from pydantic import dataclasses as typed
 from torch import Tensor
 
+from handrefine.hand.capsules import bone_radii
+from handrefine.losses.base import Iterate, Residuals, Setup
+from handrefine.losses.norms import Squared
 from handrefine.sequence import BONES
 
 #: The bone towards a finger's first joint, the first three bones after it: their place in the finger.
@@ -15,10 +20,45 @@ _METACARPAL, _PROXIMAL = 0, 1
 _THUMB = 0
 
 
-def penetration(
+@typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class PenetrationConfig:
+    """Fingers and hands that pass through each other."""
+
+    weight: NonNegativeFloat = 1e-5
+    """Weight in the objective, per square millimetre of depth."""
+
+    def build(self, setup: Setup) -> "PenetrationTerm":
+        return PenetrationTerm(setup)
+
+
+class PenetrationTerm:
+    """Penetration of hands by themselves, by each other, and by a hand that stays where it is.
+
+    That hand's bones are as thick as the first refined hand's.
+    """
+
+    reads = ("rotation", "translation", "articulation", "shape")
+    judges_frames = False
+
+    def __init__(self, setup: Setup) -> None:
+        self._radii_m = [bone_radii(hand) for hand in setup.hands]
+        self._still: list[Tensor] = []
+        if setup.still_joints_world is not None:
+            self._still = [setup.still_joints_world.to(self._radii_m[0])]
+            self._radii_m.append(self._radii_m[0])
+
+    def residuals(self, iterate: Iterate) -> list[Residuals]:
+        """One block, a residual a pair of bones that overlaps, in mm."""
+        hands = iterate.model.over_video(iterate.prediction.geometries)
+        joints = [*(hand.joints_world for hand in hands), *self._still]
+        depth_mm = 1e3 * overlaps_m(joints, self._radii_m)
+        return [Residuals(depth_mm[:, None], Squared(), count=float(len(joints[0])))]
+
+
+def overlaps_m(
     joints_world: Sequence[Float[Tensor, "frame 21 3"]], radii_m: Sequence[Float[Tensor, "20"]]
-) -> Float[Tensor, ""]:
-    """`mean over frames of sum over pairs of max(0, r_i + r_j - d_ij)^2`, in mm^2.
+) -> Float[Tensor, " overlap"]:
+    """`r_i + r_j - d_ij` of all pairs of bones at all frames where it is positive.
 
     d is the distance of two bones' segments. Within a hand bones of different fingers count, without those that
     touch in any hand: the palm's bones among themselves, and a finger's first bone with the palm. Between
@@ -39,8 +79,7 @@ def penetration(
     reach = radii[first] + radii[second]
     with torch.no_grad():  # few pairs ever overlap: only those are worth a gradient
         frame, pair = (segment_distance(segments[:, first], segments[:, second]) < reach).nonzero(as_tuple=True)
-    distance = segment_distance(segments[frame, first[pair]], segments[frame, second[pair]])
-    return (1e3 * (reach[pair] - distance)).square().sum() / len(segments)
+    return reach[pair] - segment_distance(segments[frame, first[pair]], segments[frame, second[pair]])
 
 
 def segment_distance(a: Float[Tensor, "*batch 2 3"], b: Float[Tensor, "*batch 2 3"]) -> Float[Tensor, "*batch"]:

@@ -1,19 +1,55 @@
 """The silhouette term: the render covers what is hand and nothing that is not."""
 
+from dataclasses import dataclass
+
+import torch
 from jaxtyping import Float
+from pydantic import ConfigDict, NonNegativeFloat
+from pydantic import dataclasses as typed
 from torch import Tensor
 
+from handrefine.losses.base import OF_SILHOUETTES, Iterate, Residuals, Setup
+from handrefine.losses.data import frame_of_pixel
+from handrefine.losses.norms import absolute
+from handrefine.observations import Observations
+from handrefine.scene.video_model import Prediction
 
-def silhouette_loss(
-    coverage: Float[Tensor, " pixel"],
-    hand_share: Float[Tensor, " pixel"],
-    weight: Float[Tensor, " pixel"],
-) -> Float[Tensor, ""]:
-    """Mean of `|coverage - hand_share|` over the pixels of which labels say something; 0 when there are none.
+
+@typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class SilhouetteConfig:
+    """Coverage against the labels hand / not hand (ours)."""
+
+    weight: NonNegativeFloat = 1.0
+    """Weight in the objective."""
+
+    def build(self, setup: Setup) -> "SilhouetteTerm | None":
+        known = bool(setup.observations.silhouette_weight.any())
+        return SilhouetteTerm(setup.observations) if known else None
+
+
+@dataclass(frozen=True, eq=False)
+class SilhouetteTerm:
+    """Mean of `|coverage - hand_share|` over the pixels of which labels say something.
 
     Up to a factor it is the area by which two silhouettes differ, so every contour pixel pulls with the same force
     however far the contour is from its place. Differentiable in coverage.
-
-    hand_share: share of the pixel that is labelled HAND. weight: 1 where it is known, 0 where it is unknown.
     """
-    return ((coverage - hand_share).abs() * weight).sum() / weight.sum().clamp(min=1e-6)
+
+    observations: Observations
+    reads = OF_SILHOUETTES
+    judges_frames = True
+
+    def residuals(self, iterate: Iterate) -> list[Residuals]:
+        seen = self.observations
+        weight = seen.silhouette_weight * iterate.cameras.silhouette[seen.camera_of_pixel]
+        difference = owned_coverage(iterate.prediction, seen) - seen.hand_share
+        return [Residuals(difference[:, None], absolute, weight, weight, frame_index=frame_of_pixel(seen))]
+
+
+def owned_coverage(prediction: Prediction, observations: Observations) -> Float[Tensor, " pixel"]:
+    """What labels speak of: the coverage of the hand that owns a pixel, or of all where none is known to."""
+    owner = observations.owner
+    if owner is None:
+        return prediction.coverage
+    of_owner = prediction.by_hand.gather(1, owner.clamp(min=0)[:, None])[:, 0]
+    return torch.where(owner >= 0, of_owner, prediction.coverage)

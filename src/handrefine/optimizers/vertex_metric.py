@@ -2,21 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from handrefine.mesh import vertex_normals
+from handrefine.scene.variables import GEOMETRY
 from handrefine.scene.video_model import VideoHand
 
-#: Columns of a frame's variables: rotation, translation, articulation, and the betas where they are its own.
-SLICES = {
-    "rotation": slice(0, 3),
-    "translation": slice(3, 6),
-    "articulation": slice(6, 51),
-    "shape": slice(51, 61),
-}
-N_POSE, N_SHAPE = 51, 10
+
+def columns() -> dict[str, slice]:
+    """Columns of a frame's variables, in the table's order: the pose's, and the betas where they are its own."""
+    ends = list(accumulate(v.shape[0] for v in _SIZED))
+    return {v.name: slice(end - v.shape[0], end) for v, end in zip(_SIZED, ends, strict=True)}
+
+
+#: The geometry whose numbers the table counts; the personal surface's modes are configured.
+_SIZED = tuple(v for v in GEOMETRY if v.shape)
+#: How many numbers pose and shape have.
+N_POSE, N_SHAPE = (sum(v.shape[0] for v in _SIZED if v.owner == owner) for owner in ("frame", "hand"))
 #: Change by which vertices are differenced, radians, metres and betas alike; exact to 1e-3 in single precision.
 DIFFERENCE = 1e-3
 
@@ -25,8 +31,8 @@ DIFFERENCE = 1e-3
 class Motion:
     """A change of all geometric variables, or a gradient with respect to them.
 
-    own: one row a frame. shared: the betas of the one shape; empty where every frame has its own, in the last
-        columns of `own`.
+    own: one row a frame. shared: the betas of the one shape, then the personal surface's coefficients; empty where
+        every frame has a shape of its own, in the last columns of `own`.
     """
 
     own: Float[Tensor, "frame own"]
@@ -101,10 +107,13 @@ def measure_metric(hands: Sequence[VideoHand]) -> VertexMetric:
 def _jacobians(
     hand: VideoHand,
 ) -> tuple[Float[Tensor, "frame coordinate variable"], Float[Tensor, "frame 21 3 variable"]]:
-    """Derivatives of the vertices' coordinates and of the joints at every frame."""
+    """Derivatives of the vertices' coordinates and of the joints at every frame.
+
+    A surface's modes move the vertices along their normals; that these turn with the pose is of second order.
+    """
     here = hand.geometry()
     verts, joints = [], []
-    for name, columns_of_name in SLICES.items():
+    for name, columns_of_name in columns().items():
         parameter = getattr(hand.pose, name)
         for k in range(columns_of_name.stop - columns_of_name.start):
             parameter[..., k] += DIFFERENCE
@@ -112,4 +121,9 @@ def _jacobians(
             parameter[..., k] -= DIFFERENCE
             verts.append((moved.verts_world - here.verts_world).flatten(1) / DIFFERENCE)
             joints.append((moved.joints_world - here.joints_world) / DIFFERENCE)
-    return torch.stack(verts, dim=2).double(), torch.stack(joints, dim=3).double()
+    of_verts = torch.stack(verts, dim=2).double()
+    if hand.surface is not None:
+        outwards = vertex_normals(here.verts_world, hand.hand.topology).double()
+        modes = outwards[..., None] * hand.surface.basis[:, None].double()
+        of_verts = torch.cat([of_verts, modes.flatten(1, 2)], dim=2)
+    return of_verts, torch.stack(joints, dim=3).double()

@@ -1,6 +1,7 @@
 """Choosing the cameras of a sequence that see most of the annotated hand."""
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -8,8 +9,7 @@ from jaxtyping import Float
 
 from handrefine.config import Config
 from handrefine.errors import InputError
-from handrefine.preprocess.initialization import find_start
-from handrefine.preprocess.select_cameras import select_cameras
+from handrefine.preprocess.initialization import initialize
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.sequence import Hands, HandSequence, Side, sides_of
 
@@ -31,6 +31,28 @@ def automatic_count(option: str) -> int | None:
             "no such number of cameras can be chosen", where=f"cameras {option}", expected="auto:N", found=count
         )
     return int(count)
+
+
+def select_cameras(
+    visible_area: Float[np.ndarray, "frame camera"], names: Sequence[str], n: int
+) -> tuple[str, ...]:
+    """The `n` cameras with the largest mean visible hand area, largest first.
+
+    visible_area: area of the hand's surface that camera c sees at frame t, in any one unit; NaN for a missing
+        view, which is left out of the mean. Cameras without any view come last; equal ones keep their order.
+
+    Raises:
+        InputError: more cameras are asked for than there are, or none.
+    """
+    if not 1 <= n <= len(names):
+        raise InputError(
+            "no such number of cameras can be chosen", where="cameras", expected=f"1 to {len(names)}", found=n
+        )
+    seen = np.isfinite(visible_area)
+    total = np.where(seen, visible_area, 0.0).sum(axis=0)
+    mean = np.where(seen.any(axis=0), total / np.maximum(seen.sum(axis=0), 1), -np.inf)
+    order = np.argsort(-mean, kind="stable")[:n]
+    return tuple(str(names[int(k)]) for k in order)
 
 
 def cameras_that_see_most(
@@ -58,14 +80,12 @@ def _visible_areas_mm2(sequence: HandSequence, side: Side, config: Config) -> Fl
     """NaN where an image is missing."""
     from handrefine.render.mitsuba.visibility import visible_area_mm2
 
-    start = find_start(sequence, side, config.hand)
-    mano = start.parameters
+    annotated = initialize(sequence, side, config.hand)
+    mano, faces = annotated.parameters, annotated.hand.topology.faces
     tensors = (torch.as_tensor(v, dtype=torch.float32) for v in (mano.pose_aa, mano.shape, mano.trans_m))
     with torch.no_grad():
-        verts_world = start.hand(*tensors, flat_hand_mean=mano.flat_hand_mean).verts_world.numpy()
+        verts_world = annotated.hand(*tensors, flat_hand_mean=mano.flat_hand_mean).verts_world.numpy()
     cameras = sequence.cameras
-    area_mm2 = np.stack(
-        [visible_area_mm2(verts, start.hand.topology.faces, list(cameras.values())) for verts in verts_world]
-    )
-    missing = [[(frame, name) not in sequence.images for name in cameras] for frame in start.frame_indices]
+    area_mm2 = np.stack([visible_area_mm2(verts, faces, list(cameras.values())) for verts in verts_world])
+    missing = [[(k, name) not in sequence.images for name in cameras] for k in annotated.frame_indices]
     return np.where(missing, np.nan, area_mm2)

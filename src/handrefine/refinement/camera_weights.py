@@ -1,16 +1,17 @@
 """Camera weights while a refinement runs: measured from its predictions, renewed every few iterations."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from pydantic import ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import dataclasses as typed
 from torch import Tensor
 
-from handrefine.config import TrustConfig
-from handrefine.losses.energy import Compared
-from handrefine.preprocess.observations import Observations
+from handrefine.losses.comparison import Comparison
+from handrefine.observations import Observations
 from handrefine.refinement.camera_evidence import CameraEvidence, CameraTrust, camera_trust
 from handrefine.refinement.colour_misfit import ColourMoments
 from handrefine.scene.video_model import Prediction
@@ -20,15 +21,27 @@ log = logging.getLogger(__name__)
 COVERED = 0.5
 
 
+@typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class CameraWeightsConfig:
+    """Which cameras are believed."""
+
+    enabled: bool = True
+    """Give less weight to a camera that disagrees with the others or sees little of the hand."""
+    every: PositiveInt = 10
+    """Iterations between two measurements of the weights."""
+    warn_below: NonNegativeFloat = 0.5
+    """The run warns of a camera whose weight ends below this."""
+
+
 class CameraWeights:
     """Weights of all cameras; 1 until they have been measured, and always where the configuration says so.
 
     Attributes:
-        colour, silhouette: the weights, which `Energy` multiplies its pixels' weights by.
+        colour, silhouette: the weights, which photometric and silhouette terms multiply their pixels' weights by.
         trusts: the latest measurement.
     """
 
-    def __init__(self, config: TrustConfig, camera_names: Sequence[str], device: torch.device) -> None:
+    def __init__(self, config: CameraWeightsConfig, camera_names: Sequence[str], device: torch.device) -> None:
         self._config, self._names, self._device = config, tuple(camera_names), device
         self.colour: Float[Tensor, " camera"] = torch.ones(len(camera_names), device=device)
         self.silhouette: Float[Tensor, " camera"] = self.colour
@@ -37,7 +50,7 @@ class CameraWeights:
         self._iteration = 0
         self._forget()
 
-    def watch(self, prediction: Prediction, compared: Compared, seen: Observations, n_batches: int) -> None:
+    def watch(self, prediction: Prediction, comparison: Comparison, seen: Observations, n_batches: int) -> None:
         """Take note of one iteration's prediction; renew the weights when all views have been seen and it is time.
 
         n_batches: iterations that it takes to see every view.
@@ -45,12 +58,12 @@ class CameraWeights:
         period = max(self._config.every, n_batches)
         self._iteration += 1
         if self._iteration % period > period - n_batches or self._iteration % period == 0:
-            self._note(prediction, compared, seen)
+            self._note(prediction, comparison, seen)
         if self._iteration % period == 0:
             self._renew()
 
     @torch.no_grad()
-    def _note(self, prediction: Prediction, compared: Compared, seen: Observations) -> None:
+    def _note(self, prediction: Prediction, comparison: Comparison, seen: Observations) -> None:
         coverage, camera = prediction.coverage.detach(), seen.camera_of_pixel
 
         def total(values: Tensor) -> Tensor:
@@ -61,7 +74,7 @@ class CameraWeights:
         self._covered += total(coverage)
         self._comparable += total(coverage * seen.colour_weight)
         counted = (coverage > COVERED) & (seen.colour_weight > 0)
-        self._moments.add(compared.picture.detach(), compared.target, counted, camera)
+        self._moments.add(comparison.as_seen.detach(), comparison.target, counted, camera)
 
     def _renew(self) -> None:
         colour, refitted = self._moments.misfit()
@@ -74,7 +87,7 @@ class CameraWeights:
         )
         self.trusts = camera_trust(self._names, evidence)
         self._forget()
-        if self._config.weigh:
+        if self._config.enabled:
             # One row for both, moved to the device at once.
             weights = torch.tensor([[t.weight, t.silhouette_weight] for t in self.trusts], dtype=torch.float32)
             self.colour, self.silhouette = weights.to(self._device).unbind(dim=1)
@@ -84,11 +97,21 @@ class CameraWeights:
         self._disagreeing, self._labelled, self._covered, self._comparable = (zero.clone() for _ in range(4))
         self._moments = ColourMoments(len(self._names))
 
+    def believe(self, cameras: Iterable[str]) -> None:
+        """Let some cameras count fully again, until they are measured anew."""
+        for name in cameras:
+            k = self._names.index(name)
+            self.colour, self.silhouette = self.colour.clone(), self.silhouette.clone()
+            self.colour[k] = self.silhouette[k] = 1.0
+        self._forget()
+
     def warn(self) -> None:
         """Tell of the cameras whose final weight is low."""
         for trust in self.trusts:
             if trust.weight < self._config.warn_below:
-                effect = f"it counts {trust.weight:.2f} of its pixels" if self._config.weigh else "it counts fully"
+                effect = (
+                    f"it counts {trust.weight:.2f} of its pixels" if self._config.enabled else "it counts fully"
+                )
                 log.warning("camera %s: %s; %s", trust.camera, trust.reason, effect)
 
 

@@ -1,209 +1,262 @@
-"""Setting up a refinement: everything that stays the same while the optimiser runs, and the model it moves."""
+"""Setting up a refinement: everything that stays the same while the optimizer runs, and the model it moves."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handrefine.config import Config, RenderConfig, stages_of
+from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry, HandModel, mirrors
-from handrefine.preprocess.initialization import Start, find_start, other_joints
-from handrefine.preprocess.observations import Observations, observe
-from handrefine.render.backends import create_renderer
-from handrefine.render.base import Renderer, RenderSettings, ViewSet
+from handrefine.losses.base import Setup, TermConfig
+from handrefine.losses.comparison import Comparison, compare
+from handrefine.losses.objective import Objective
+from handrefine.observations import Observations
+from handrefine.preprocess.initialization import Initialization, initialize, other_joints
+from handrefine.preprocess.observations import observe
+from handrefine.refinement.check import check_config
+from handrefine.refinement.schedule import StageConfig, running
+from handrefine.render.base import RenderConfig, Renderer
 from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
+from handrefine.render.registry import create_renderer
 from handrefine.scene.camera_rotations import CameraRotations
 from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.light import SphericalLight
 from handrefine.scene.pose import PoseVariables
+from handrefine.scene.scene_module import SceneModule
+from handrefine.scene.surface import PersonalSurface
 from handrefine.scene.texture import TexturePyramid
-from handrefine.scene.video_model import HandVideoModel, VideoHand
-from handrefine.sequence import HandSequence, Side
+from handrefine.scene.video_model import Prediction, VideoHand, VideoModel
+from handrefine.sequence import Camera, FrameId, FrameIndex, HandSequence, Side
+from handrefine.views import ViewSet
 
 log = logging.getLogger(__name__)
+Joints = Float[Tensor, "frame 21 3"]
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """One hand of one sequence or both, ready to be refined.
+class Extensions:
+    """What a caller adds to a refinement: terms of the objective and unknowns, by the Python interface."""
+
+    terms: Mapping[str, TermConfig]
+    modules: Sequence[SceneModule]
+
+    @staticmethod
+    def none() -> "Extensions":
+        return Extensions({}, ())
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """Hands of one sequence, ready to be refined.
 
     Attributes:
-        starts: every hand's frames and parameters as annotated.
-        frame_indices: the frames of the video: those at which one of the hands is annotated.
-        other_joints_world: for every hand the joints of the one that is not this one, at the video's frames;
-            NaN where nothing is known, None without another hand.
-        unmodelled_joints_world: joints of a hand that is there, but is not refined; NaN or None where none
-            is.
+        sequence: at the frames at which one of the hands is annotated: those of the video.
+        starts: every hand's own frames (positions in the video) and parameters as annotated.
+        other_joints_world: for every hand the joints of the person's other hand; NaN where nothing is known, None
+            without another hand.
+        still_joints_world: joints of a hand that is there, but is not refined; NaN or None where none is.
         model: the unknowns, at their start.
+        terms: the objective's terms, by name.
     """
 
     sequence: HandSequence
     config: Config
     runtime: Runtime
-    starts: tuple[Start, ...]
-    frame_indices: list[int]
-    other_joints_world: tuple[Float[Tensor, "frame 21 3"] | None, ...]
-    unmodelled_joints_world: Float[Tensor, "frame 21 3"] | None
+    starts: tuple[Initialization, ...]
+    other_joints_world: tuple[Joints | None, ...]
+    still_joints_world: Joints | None
     observations: Observations
     renderer: Renderer
-    model: HandVideoModel
+    model: VideoModel
+    terms: Mapping[str, TermConfig]
 
     @property
     def hands(self) -> tuple[HandModel, ...]:
         return tuple(start.hand for start in self.starts)
 
     @property
-    def frames(self) -> tuple[tuple[int, ...], ...]:
-        """The dataset's frame numbers of every hand's refined frames."""
+    def frames(self) -> tuple[tuple[FrameId, ...], ...]:
+        """The dataset's numbers of every hand's own frames."""
         return tuple(tuple(self.sequence.frames[k] for k in start.frame_indices) for start in self.starts)
 
     @property
-    def renderer_settings(self) -> RenderSettings:
-        return render_settings(self.config.render)
+    def stages(self) -> dict[str, StageConfig]:
+        """The stages that run."""
+        return running(self.config.stages)
 
-    def new_renderer(self, settings: RenderSettings, views: ViewSet | None = None) -> Renderer:
+    def new_renderer(self, settings: RenderConfig, views: ViewSet) -> Renderer:
         """A renderer of the same hands that traces in another way, or other views than the observed ones."""
-        chosen = self.observations.views if views is None else views
         topologies = [hand.topology for hand in self.hands]
-        backend = self.config.render.backend
-        return create_renderer(backend, topologies, chosen, settings, beside=self.renderer)
+        return create_renderer(topologies, views, settings, beside=self.renderer)
+
+    def objective(self, observations: Observations, stage: StageConfig) -> Objective:
+        """The objective of some views in one stage."""
+        setup = Setup(observations, self.hands, self.frames, self.still_joints_world, self.config.losses.pixel)
+        return Objective.build(self.terms, setup, skip=stage.skip_losses)
+
+    def compare(self, prediction: Prediction, observations: Observations) -> Comparison:
+        """Prediction and target of some views."""
+        return compare(prediction, observations, protect_texture=self.config.losses.protect_texture)
+
+    def with_cameras(self, cameras: Mapping[str, Camera]) -> "Problem":
+        """The same problem with some cameras calibrated otherwise.
+
+        Images are cropped and labelled around the hands as they are now. Small rotations of these cameras that
+        were found before are forgotten.
+        """
+        sequence = replace(self.sequence, cameras={**self.sequence.cameras, **cameras})
+        with torch.no_grad():
+            geometries = self.model.over_video(self.model.geometries())
+        now = [HandGeometry(of.verts_world.cpu(), of.joints_world.cpu()) for of in geometries]
+        if self.model.rotations is not None:
+            self.model.rotations.recalibrate(list(sequence.cameras.values()))
+        labels, crop = self.config.labels, self.config.crop
+        observations = observe(sequence, now, self.still_joints_world, labels, crop, self.runtime.device)
+        moved = replace(self, sequence=sequence, observations=observations)
+        return replace(moved, renderer=moved.new_renderer(self.config.render, observations.views))
 
     def starting_poses(self) -> list[PoseVariables]:
         """The annotations as they were, with the shape of every frame."""
         device = self.runtime.device
         return [PoseVariables(start.parameters, shape_per_frame=True).to(device) for start in self.starts]
 
-    def observe(self, sequence: HandSequence) -> Observations:
-        """What other cameras, those of `sequence`, see of the hands as they were annotated."""
-        with torch.no_grad():
-            annotated = self.model.geometries(self.starting_poses())
-            posed = [
-                HandGeometry(of.verts_world.cpu(), of.joints_world.cpu())
-                for of in self.model.over_video(annotated)
-            ]
-        return observe(
-            sequence,
-            self.frame_indices,
-            posed,
-            self.unmodelled_joints_world,
-            self.config,
-            self.runtime.device,
-        )
 
-
-def prepare(sequence: HandSequence, sides: Sequence[Side], config: Config) -> Job:
-    """Start Mitsuba, pose the annotated hands, crop and label the images, and set up the renderer.
+def prepare(
+    sequence: HandSequence, sides: Sequence[Side], config: Config, extensions: Extensions | None = None
+) -> Problem:
+    """Initialization Mitsuba, pose the annotated hands, crop and label the images, and set up the renderer.
 
     Raises:
         InputError: a hand is not annotated, no camera sees it, an image is broken, no renderer can be set up, or
             the configuration asks for what excludes each other.
     """
-    _check(config)
+    extensions = extensions or Extensions.none()
+    check_config(config, [m.variable for m in extensions.modules], list(extensions.terms))
     runtime = start_mitsuba(config.render.variant)
-    starts = tuple(find_start(sequence, side, config.hand) for side in sides)
-    frame_indices = sorted({k for start in starts for k in start.frame_indices})
-    hands = [_video_hand(start, frame_indices, config) for start in starts]
+    sequence, starts = _video(sequence, [initialize(sequence, side, config.hand) for side in sides])
+    hands = [_video_hand(start, len(sequence.frames), config) for start in starts]
     _share(hands, config)
-    model = HandVideoModel(
+    model = VideoModel(
         hands,
         SphericalLight(config.light.order),
-        ColourTransforms(len(sequence.cameras)),
         config.light.map_height,
-        _camera_rotations(sequence, starts, config),
+        ColourTransforms(len(sequence.cameras)),
+        [*_camera_rotations(sequence, starts, config), *extensions.modules],
     )
-    _tell_missing(sequence, starts, frame_indices)
-    others = _other_joints(sequence, model, starts, frame_indices, config)
-    unmodelled = _unmodelled(model, others)
+    _tell_missing(sequence, starts)
+    others = _other_joints(sequence, model, starts, config)
+    still = _still_joints(model, others)
     with torch.no_grad():
         posed = model.over_video(model.geometries())
-    observations = observe(sequence, frame_indices, posed, unmodelled, config, runtime.device)
+    observations = observe(sequence, posed, still, config.labels, config.crop, runtime.device)
     topologies = [start.hand.topology for start in starts]
-    renderer = create_renderer(
-        config.render.backend, topologies, observations.views, render_settings(config.render)
+    return Problem(
+        sequence=sequence,
+        config=config,
+        runtime=runtime,
+        starts=starts,
+        other_joints_world=others,
+        still_joints_world=still,
+        observations=observations,
+        renderer=create_renderer(topologies, observations.views, config.render),
+        model=model.to(runtime.device),
+        terms={**config.losses.chosen(), **extensions.terms},
     )
-    model = model.to(runtime.device)
-    return Job(sequence, config, runtime, starts, frame_indices, others, unmodelled, observations, renderer, model)
 
 
-def _video_hand(start: Start, frame_indices: list[int], config: Config) -> VideoHand:
+def _video(
+    sequence: HandSequence, starts: Sequence[Initialization]
+) -> tuple[HandSequence, tuple[Initialization, ...]]:
+    """The sequence at the frames at which one of the hands is annotated, and the starts' positions in it."""
+    union = sorted({k for start in starts for k in start.frame_indices})
+    place = {k: FrameIndex(position) for position, k in enumerate(union)}
+    moved = [replace(start, frame_indices=[place[k] for k in start.frame_indices]) for start in starts]
+    return sequence.with_frames([FrameIndex(k) for k in union]), tuple(moved)
+
+
+def _video_hand(start: Initialization, n_frames: int, config: Config) -> VideoHand:
     alone = config.frame_coupling == "independent"
+    own = start.frame_indices
     return VideoHand(
         start.hand,
         PoseVariables(start.parameters, shape_per_frame=alone),
-        TexturePyramid(config.texture.size, n_textures=len(start.frame_indices) if alone else 1),
-        [start.frame_indices.index(k) if k in start.frame_indices else -1 for k in frame_indices],
+        TexturePyramid(config.texture.size, n_textures=len(own) if alone else 1),
+        [own.index(FrameIndex(k)) if k in own else -1 for k in range(n_frames)],
+        PersonalSurface(start.hand, config.surface.modes) if config.surface.modes else None,
     )
 
 
 def _share(hands: list[VideoHand], config: Config) -> None:
-    """Let two hands have one shape, which starts at the mean of both, and one texture."""
-    if len(hands) == 1:
-        return
-    right, left = hands
-    if config.hands.shared_shape:
-        if not mirrors(left.hand, right.hand):
-            raise InputError(
-                "the left hand model is not the mirror image of the right one, so that they cannot share a shape",
-                where="hands.shared_shape",
-                found=f"{left.hand.name} beside {right.hand.name}",
-                fix="add --hand.fix-left-shape, or switch hands.shared_shape off",
-            )
-        with torch.no_grad():
-            right.pose.shape.copy_((right.pose.shape + left.pose.shape) / 2)
-        left.pose.shape = right.pose.shape
-    if config.hands.shared_texture:
-        left.texture = right.texture
+    """Let hands have one shape, which starts at the mean of all, and surface; and the first hand's texture."""
+    first, *others = hands
+    for other in others:
+        if config.hands.shared_shape:
+            if not mirrors(other.hand, first.hand):
+                raise InputError(
+                    f"the {other.hand.side} hand model is not the mirror image of the {first.hand.side} one, so"
+                    " that they cannot share a shape",
+                    where="hands.shared_shape",
+                    found=f"{other.hand.name} beside {first.hand.name}",
+                    fix="add --hand.fix-left-shape, or switch hands.shared_shape off",
+                )
+            with torch.no_grad():
+                first.pose.shape.copy_((first.pose.shape + other.pose.shape) / 2)
+            other.pose.shape = first.pose.shape
+            if first.surface is not None and other.surface is not None:
+                other.surface.coefficients = first.surface.coefficients
+        if config.hands.shared_texture:
+            other.texture = first.texture
 
 
-def _tell_missing(sequence: HandSequence, starts: Sequence[Start], frame_indices: list[int]) -> None:
+def _tell_missing(sequence: HandSequence, starts: Sequence[Initialization]) -> None:
     for start in starts:
-        missing = [sequence.frames[k] for k in frame_indices if k not in start.frame_indices]
+        missing = [str(frame) for k, frame in enumerate(sequence.frames) if k not in start.frame_indices]
         if missing:
-            listed = ", ".join(map(str, missing))
-            log.info("the %s hand is not annotated in frames %s and is left out there", start.hand.side, listed)
+            side, listed = start.hand.side, ", ".join(missing)
+            log.info("the %s hand is not annotated in frames %s and is left out there", side, listed)
 
 
 def _other_joints(
-    sequence: HandSequence,
-    model: HandVideoModel,
-    starts: Sequence[Start],
-    frame_indices: list[int],
-    config: Config,
-) -> tuple[Float[Tensor, "frame 21 3"] | None, ...]:
-    """The dataset's joints of the other hand; where it has none, those of its parameters."""
-    annotated = [other_joints(sequence, start.hand.side, frame_indices, config.hand) for start in starts]
-    if len(starts) == 1:
-        return (annotated[0],)
+    sequence: HandSequence, model: VideoModel, starts: Sequence[Initialization], config: Config
+) -> tuple[Joints | None, ...]:
+    """Of every hand, the dataset's joints of the person's other one; elsewhere those of its parameters."""
+    annotated = [other_joints(sequence, start.hand.side, config.hand) for start in starts]
     with torch.no_grad():
-        posed = [hand.over_video(hand.geometry()).joints_world for hand in model.hands][::-1]
-    return tuple(
-        ours if joints is None else torch.where(torch.isfinite(joints), joints, ours)
-        for joints, ours in zip(annotated, posed, strict=True)
-    )
+        posed = {hand.hand.side: hand.over_video(hand.geometry()).joints_world for hand in model.hands}
+    others = []
+    for start, joints in zip(starts, annotated, strict=True):
+        ours = next((of for side, of in posed.items() if side != start.hand.side), None)
+        if joints is not None and ours is not None:
+            ours = torch.where(torch.isfinite(joints), joints, ours)
+        others.append(joints if ours is None else ours)
+    return tuple(others)
 
 
-def _unmodelled(
-    model: HandVideoModel, others: Sequence[Float[Tensor, "frame 21 3"] | None]
-) -> Float[Tensor, "frame 21 3"] | None:
-    """Joints of the hand that is there without being refined; NaN where both are, or nothing is known."""
-    if len(model.hands) == 1:
-        return others[0]
-    unmodelled = None
-    for hand, other, joints in zip(model.hands, model.hands[::-1], others, strict=True):
-        if joints is not None and not other.always_present:
-            alone = (hand.present & ~other.present)[:, None, None]
-            unmodelled = torch.where(alone, joints, torch.nan if unmodelled is None else unmodelled)
-    return unmodelled
+def _still_joints(model: VideoModel, others: Sequence[Joints | None]) -> Joints | None:
+    """Joints of a hand that is there without being refined; NaN where all are, or nothing is known."""
+    present = torch.stack([hand.present for hand in model.hands])
+    found: Joints | None = None
+    for hand, joints in zip(model.hands, others, strict=True):
+        if joints is None:
+            continue
+        alone = hand.present & (present.sum(dim=0) == 1)
+        if len(model.hands) > 1 and not bool(alone.any()):
+            continue
+        own = torch.where(alone[:, None, None], joints, torch.nan)
+        found = own if found is None else torch.where(alone[:, None, None], own, found)
+    return found
 
 
-def _camera_rotations(sequence: HandSequence, starts: Sequence[Start], config: Config) -> CameraRotations | None:
+def _camera_rotations(
+    sequence: HandSequence, starts: Sequence[Initialization], config: Config
+) -> list[CameraRotations]:
     """None unless some stage refines the calibration."""
-    if not any("calibration" in stage.variables for _, stage in stages_of(config.schedule)):
-        return None
+    if not any("calibration" in stage.variables for stage in running(config.stages).values()):
+        return []
     centres = []
     for start in starts:
         mano = start.parameters
@@ -211,32 +264,4 @@ def _camera_rotations(sequence: HandSequence, starts: Sequence[Start], config: C
         with torch.no_grad():
             centres.append(start.hand.joints(*tensors).mean(dim=(0, 1)))
     centre_world = torch.stack(centres).mean(dim=0)
-    return CameraRotations(list(sequence.cameras.values()), centre_world.double().numpy())
-
-
-def _check(config: Config) -> None:
-    for name in ("shared_shape", "shared_texture"):
-        if config.frame_coupling == "independent" and getattr(config.hands, name):
-            raise InputError(
-                "independent frames have a shape and a texture of their own, which hands cannot share",
-                where=f"hands.{name}",
-                fix=f"switch hands.{name} off",
-            )
-    if config.frame_coupling == "independent" and config.objective.lambda_prior > 0:
-        raise InputError(
-            "independent frames cannot be tied by the temporal prior",
-            where="frame_coupling: independent",
-            found=f"objective.lambda_prior {config.objective.lambda_prior:g}",
-            fix="set objective.lambda_prior to 0, as configs/smvr.yaml does",
-        )
-
-
-def render_settings(config: RenderConfig) -> RenderSettings:
-    return RenderSettings(
-        shading=config.shading,
-        spp=config.spp,
-        depth=config.depth,
-        edge_samples_per_px=config.edge_samples_per_px,
-        memory_gib=config.memory_gib,
-        redner=config.redner,
-    )
+    return [CameraRotations(list(sequence.cameras.values()), centre_world.double().numpy())]

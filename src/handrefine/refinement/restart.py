@@ -1,80 +1,87 @@
-"""A second start for fingers that may have come to rest in the wrong place."""
+"""A restart of fingers that may have come to rest in the wrong place."""
 
+import logging
 from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handrefine.losses.energy import Energy
-from handrefine.refinement.view_batches import Batch
+from handrefine.losses.base import Iterate
+from handrefine.refinement.camera_weights import CameraWeights
+from handrefine.refinement.hooks import Hook, Stage
 from handrefine.scene.pose import PoseVariables
-from handrefine.scene.video_model import HandVideoModel
+from handrefine.scene.variables import POSE_NAMES
 
-#: A frame stays with its second start if that lowers its misfit by at least this share.
+log = logging.getLogger(__name__)
+#: A frame stays with its restart if that lowers its misfit by at least this share.
 GAIN = 0.02
-_MOVED = ("rotation", "translation", "articulation")
 
 
-class SecondStart:
+class Restart(Hook):
     """Fingers begin anew; what that does not explain better goes back to where it was.
 
     A finger that was led across another one stays there, since its images pull it neither back nor on. At the
-    neighbouring frames it mostly is where it belongs. So the articulation of every frame starts again between
-    its neighbours', or at the annotation where there are none; after some iterations each frame keeps whichever
-    of the two has the lower misfit. Everything but the pose must stand still meanwhile.
+    neighbouring frames it mostly is where it belongs. So the articulation of every frame starts again between its
+    neighbours', or at the annotation where there are none; after the stage each frame keeps whichever of the two
+    has the lower misfit. Everything but the pose must stand still meanwhile.
 
     Args:
-        looks: batches that together hold all views, and their energies.
-        times: of every hand, the dataset's frame numbers of its frames; None where frames are independent.
-        texture_levels, seed: of the pictures that are compared.
+        seed: of the renders that are compared.
     """
 
-    def __init__(
-        self,
-        model: HandVideoModel,
-        looks: Sequence[tuple[Batch, Energy]],
-        times: Sequence[Sequence[int]] | None,
-        *,
-        texture_levels: int,
-        seed: int,
-    ) -> None:
-        self._model, self._looks = model, looks
-        self._levels, self._seed = texture_levels, seed
-        self._misfit_before = self._misfit()
-        poses = [hand.pose for hand in model.hands]
-        self._before = [{name: getattr(pose, name).detach().clone() for name in _MOVED} for pose in poses]
-        for k, pose in enumerate(poses):
-            _start_again(pose, None if times is None else times[k])
+    def __init__(self, cameras: CameraWeights, seed: int) -> None:
+        self._cameras, self._seed = cameras, seed
+        self._misfit_before: Tensor | None = None
+        self._before: list[dict[str, Tensor]] = []
+
+    def stage_begins(self, stage: Stage) -> None:
+        """Keep the poses and begin again, if the stage asks for it."""
+        self._misfit_before = None
+        if not stage.config.restart:
+            return
+        problem = stage.problem
+        self._misfit_before = self._misfit(stage)
+        poses = [hand.pose for hand in problem.model.hands]
+        self._before = [{name: getattr(pose, name).detach().clone() for name in POSE_NAMES} for pose in poses]
+        together = problem.config.frame_coupling == "joint"
+        for pose, frames in zip(poses, problem.frames, strict=True):
+            _start_again(pose, frames if together else ())
+
+    def stage_ends(self, stage: Stage) -> None:
+        """Undo the restart at the frames where it has not paid."""
+        if self._misfit_before is not None:
+            paid = self._keep_the_better(stage, self._misfit_before)
+            log.info("a restart paid at %d frames", paid)
 
     @torch.no_grad()
-    def keep_the_better(self) -> int:
-        """Undo the second start at the frames where it has not paid; returns at how many it has."""
-        better = self._misfit() < (1 - GAIN) * self._misfit_before
-        for hand, before in zip(self._model.hands, self._before, strict=True):
+    def _keep_the_better(self, stage: Stage, misfit_before: Float[Tensor, " frame"]) -> int:
+        """At how many frames the restart has paid; the others' poses go back."""
+        better = self._misfit(stage) < (1 - GAIN) * misfit_before
+        for hand, before in zip(stage.problem.model.hands, self._before, strict=True):
             undone = ~better[hand.present]
             for name, values in before.items():
                 getattr(hand.pose, name)[undone] = values[undone]
         return int(better.sum())
 
     @torch.no_grad()
-    def _misfit(self) -> Float[Tensor, " frame"]:
+    def _misfit(self, stage: Stage) -> Float[Tensor, " frame"]:
         """Of every frame of the video, by all views; always with the same random numbers."""
-        misfits = [
-            energy.by_frame(
-                self._model.predict(
-                    batch.renderer, batch.observations, texture_levels=self._levels, seed=self._seed
-                ),
-                len(self._model.hands[0].present),
+        model = stage.problem.model
+        misfits = []
+        for batch in stage.batches:
+            prediction = model.predict(
+                batch.renderer, batch.observations, texture_levels=stage.config.texture_levels, seed=self._seed
             )
-            for batch, energy in self._looks
-        ]
+            comparison = stage.problem.compare(prediction, batch.observations)
+            iterate = Iterate(model, prediction, comparison, self._cameras)
+            misfits.append(batch.objective.by_frame(iterate, model.n_frames))
         return torch.stack(misfits).mean(dim=0)
 
 
 @torch.no_grad()
-def _start_again(pose: PoseVariables, times: Sequence[int] | None) -> None:
-    if times is None or len(times) < 2:
+def _start_again(pose: PoseVariables, times: Sequence[int]) -> None:
+    if len(times) < 2:
         pose.articulation.zero_()
         return
     time = torch.tensor(times, dtype=pose.articulation.dtype, device=pose.articulation.device)

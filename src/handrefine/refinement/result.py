@@ -1,12 +1,21 @@
 """From the refined tensors to the plain arrays of a `RunResult`."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import Tensor
 
 import handrefine
-from handrefine.preprocess.observations import Observations
-from handrefine.refinement.refine import Refinement, State
+from handrefine.errors import InputError
+from handrefine.observations import Observations
+from handrefine.progress import Record
+from handrefine.refinement.camera_evidence import CameraTrust
+from handrefine.refinement.camera_mending import MendedCamera
+from handrefine.refinement.problem import Problem
+from handrefine.refinement.seen_texels import seen_texels
+from handrefine.render.base import FINAL_SEED, final
 from handrefine.runs.result import (
     HAND,
     NOT_HAND,
@@ -18,81 +27,120 @@ from handrefine.runs.result import (
     ViewRender,
     ViewResult,
 )
-from handrefine.sequence import FrameId
+from handrefine.scene.pose import PoseVariables
+from handrefine.scene.video_model import Prediction
 
 
-def run_result(refinements: list[Refinement]) -> RunResult:
-    """One result of all hands that were refined together."""
-    first = refinements[0]
-    job = first.job
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What came up on the way: how far each camera was believed, the log, every hand's textures by stage, and
+    the cameras that were mended."""
+
+    trusts: Sequence[CameraTrust]
+    records: list[Record]
+    stage_textures: Sequence[Mapping[str, np.ndarray]]
+    mended: Mapping[str, MendedCamera]
+
+
+def run_result(problem: Problem, found: Found) -> RunResult:
+    """One result of all hands; renders them as they were annotated and as they are now.
+
+    Raises:
+        InputError: no camera sees one of the hands.
+    """
+    model = problem.model
     return RunResult(
-        sequence_name=job.sequence.name,
-        config=job.config,
-        hands=tuple(map(_hand, refinements)),
-        cameras=tuple(_cameras(first)),
-        environment=first.environment,
-        light_coefficients=first.light_coefficients,
-        records=first.records,
-        seconds=first.seconds,
-        variant=job.runtime.variant,
+        sequence_name=problem.sequence.name,
+        config=problem.config,
+        hands=tuple(_hand(problem, index, textures) for index, textures in enumerate(found.stage_textures)),
+        cameras=tuple(_cameras(problem, found)),
+        environment=model.light.bake(model.light_map_height).cpu().numpy(),
+        light_coefficients=model.light.coefficients.detach().cpu().numpy(),
+        records=found.records,
+        seconds=0.0,
+        variant=problem.runtime.variant,
         version=handrefine.__version__,
-        warnings=first.warnings,
     )
 
 
-def _hand(refinement: Refinement) -> HandResult:
-    other = refinement.other_joints_world
+def _hand(problem: Problem, index: int, stage_textures: Mapping[str, np.ndarray]) -> HandResult:
+    hand, start = problem.model.hands[index], problem.starts[index]
+    around = _views_around(problem, index)
+    after = _predict(problem, around)
+    before_poses = problem.starting_poses()
+    before = _predict(problem, around, before_poses)
+    other = problem.other_joints_world[index]
     return HandResult(
-        side=refinement.hand.side,
-        hand_model=refinement.hand.name,
-        open_hand=refinement.hand.open_hand,
-        topology=refinement.hand.topology,
-        frames=tuple(FrameId(frame) for frame in refinement.frames),
-        before=_state(refinement.before),
-        after=_state(refinement.after),
-        textures=refinement.textures,
-        textures_seen=refinement.textures_seen,
-        stage_textures=refinement.stage_textures,
-        views=tuple(_views(refinement)),
-        other_joints_world=None if other is None else other.cpu().numpy(),
-        joint_residual_mm=refinement.start.joint_residual_mm,
+        side=start.hand.side,
+        hand_model=start.hand.name,
+        open_hand=start.hand.open_hand,
+        topology=start.hand.topology,
+        frames=problem.frames[index],
+        before=_state(before_poses[index], before, index),
+        after=_state(hand.pose, after, index),
+        textures=hand.texture().cpu().numpy(),
+        textures_seen=seen_texels(problem, index, around, after.geometries, FINAL_SEED),
+        stage_textures=stage_textures,
+        views=tuple(_views(problem, around, index, before, after)),
+        other_joints_world=None if other is None else other[start.frame_indices].cpu().numpy(),
+        joint_residual_mm=start.joint_residual_mm,
     )
 
 
-def _state(state: State) -> HandState:
-    geometry = state.geometry
-    return HandState(state.parameters, geometry.verts_world.cpu().numpy(), geometry.joints_world.cpu().numpy())
+def _views_around(problem: Problem, index: int) -> Observations:
+    """The views around one of the hands."""
+    observations = problem.observations
+    if observations.hand_of_view is None:
+        return observations
+    chosen = [k for k, hand in enumerate(observations.hand_of_view) if hand == index]
+    if not chosen:
+        side = problem.hands[index].side
+        raise InputError(f"no camera sees the annotated {side} hand", where=problem.sequence.name)
+    return observations.select(chosen)
 
 
-def _views(refinement: Refinement) -> list[ViewResult]:
-    observations = refinement.observations
+def _predict(problem: Problem, around: Observations, poses: Sequence[PoseVariables] | None = None) -> Prediction:
+    """In the final light and texture; it shows all hands, as they are now or in other poses."""
+    return problem.model.predict(
+        problem.new_renderer(final(problem.config.render), around.views),
+        around,
+        texture_levels=problem.model.n_levels,
+        seed=FINAL_SEED,
+        poses=poses,
+    )
 
+
+def _state(pose: PoseVariables, prediction: Prediction, index: int) -> HandState:
+    geometry = prediction.geometries[index]
+    return HandState(
+        pose.parameters_now(), geometry.verts_world.cpu().numpy(), geometry.joints_world.cpu().numpy()
+    )
+
+
+def _views(
+    problem: Problem, around: Observations, index: int, before: Prediction, after: Prediction
+) -> list[ViewResult]:
     def split(values: Tensor) -> list[np.ndarray]:
-        return [part.cpu().numpy() for part in observations.views.split(values)]
+        return [part.cpu().numpy() for part in around.views.split(values)]
 
-    def renders(state: State) -> list[ViewRender]:
-        channels = split(state.prediction.hand_rgb), split(state.prediction.coverage), split(state.covered)
-        return [ViewRender(*of) for of in zip(*channels, strict=True)]
+    def renders(of: Prediction) -> list[ViewRender]:
+        channels = split(of.hand_rgb), split(of.coverage), split(of.by_hand[:, index])
+        return [ViewRender(*view) for view in zip(*channels, strict=True)]
 
+    arrays = split(around.image), split(_label_shades(around)), renders(before), renders(after)
     return [
         ViewResult(
-            frame=FrameId(refinement.frames[row]),
+            frame=problem.sequence.frames[frame],
             camera=camera,
             window_px=(window.x0_px, window.y0_px, window.x1_px, window.y1_px),
             size_px=(window.camera.width, window.camera.height),
             image=image,
             label=label,
-            before=before,
-            after=after,
+            before=rendered_before,
+            after=rendered_after,
         )
-        for (row, camera), window, image, label, before, after in zip(
-            observations.keys,
-            observations.windows,
-            split(observations.image),
-            split(_label_shades(observations)),
-            renders(refinement.before),
-            renders(refinement.after),
-            strict=True,
+        for (frame, camera), window, image, label, rendered_before, rendered_after in zip(
+            around.keys, around.windows, *arrays, strict=True
         )
     ]
 
@@ -102,19 +150,19 @@ def _label_shades(observations: Observations) -> Tensor:
     return torch.where(known, torch.where(hand, HAND, NOT_HAND), UNKNOWN).to(torch.uint8)
 
 
-def _cameras(refinement: Refinement) -> list[CameraResult]:
-    rotations = refinement.job.model.rotations
+def _cameras(problem: Problem, found: Found) -> list[CameraResult]:
+    rotations, matrices = problem.model.rotations, problem.model.colour.matrices().detach().cpu().numpy()
     turned = None if rotations is None else 1e3 * rotations.rotations_cam().detach().cpu().numpy()
-    cameras = refinement.job.sequence.cameras
     return [
         CameraResult(
-            camera=cameras[trust.camera],
+            camera=problem.sequence.cameras[trust.camera],
             weight=trust.weight,
             agreement=trust.agreement,
             visible_share=trust.visible_share,
             reason=trust.reason,
-            colour_transform=refinement.colour_transforms[k],
+            colour_transform=matrices[k],
             rotation_cam_mrad=None if turned is None else turned[k],
+            mended=found.mended.get(trust.camera),
         )
-        for k, trust in enumerate(refinement.camera_trusts)
+        for k, trust in enumerate(found.trusts)
     ]

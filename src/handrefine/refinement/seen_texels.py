@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Bool
 
 from handrefine.hand.model import HandGeometry
-from handrefine.preprocess.observations import Observations
-from handrefine.refinement.problem import Job
+from handrefine.observations import Observations
+from handrefine.refinement.problem import Problem
 from handrefine.render.base import HandSurface
 
 #: Side of the coarse texture on which "seen by at least one camera" is told.
@@ -17,25 +17,25 @@ SEEN_SIZE = 256
 
 
 def seen_texels(
-    job: Job, index: int, around: Observations, geometries: Sequence[HandGeometry], seed: int
+    problem: Problem, index: int, around: Observations, geometries: Sequence[HandGeometry], seed: int
 ) -> Bool[np.ndarray, "texture_frame seen_size seen_size"]:
     """Texels of a hand's textures that some view samples: those whose change would change a picture in albedo.
 
     Looked at with four times as many texels, all four of which have to be sampled: at an atlas chart's border a
     texel of the coarse grid is an average that reaches beyond what any camera sees.
     """
-    renderer = job.new_renderer(replace(job.renderer_settings, shading="albedo"), around.views)
-    n_textures = job.model.hands[index].texture.n_textures
+    renderer = problem.new_renderer(replace(problem.config.render, shading="albedo"), around.views)
+    n_textures = problem.model.hands[index].texture.n_textures
     fine = (n_textures, 2 * SEEN_SIZE, 2 * SEEN_SIZE, 3)
-    texture = torch.full(fine, 0.5, device=job.runtime.device, requires_grad=True)
-    rows = job.model.hands[index].rows.clamp(min=0)
-    dark = torch.zeros(2, 4, 3, device=job.runtime.device)
+    texture = torch.full(fine, 0.5, device=problem.runtime.device, requires_grad=True)
+    rows = problem.model.hands[index].rows.clamp(min=0)
+    dark = torch.zeros(2, 4, 3, device=problem.runtime.device)
     with torch.enable_grad():
         surfaces = [
             HandSurface(verts_world.detach(), texture if n_textures == 1 else texture[rows])
             if k == index
             else HandSurface(verts_world.detach(), torch.zeros_like(texture[:1]))
-            for k, verts_world in enumerate(job.model.surfaces(geometries))
+            for k, verts_world in enumerate(problem.model.surfaces(geometries))
         ]
         picture = renderer.render(surfaces, dark, seed=seed).rgb
         (gradient,) = torch.autograd.grad(picture.sum(), texture)

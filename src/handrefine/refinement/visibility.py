@@ -1,5 +1,6 @@
-"""What the cameras see of the hand as it is now: of each joint's surface, and of the whole from each camera."""
+"""What the cameras see of the hands as they are now: of each joint's surface, and from each camera."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,34 +9,37 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.hand.model import HandModel
-from handrefine.losses.occluded import hidden_share
-from handrefine.preprocess.observations import Observations
-from handrefine.scene.video_model import HandVideoModel
+from handrefine.observations import Observations
+from handrefine.scene.video_model import VideoModel
+
+#: Share of a joint's surface, foreshortened, from which on it counts as well seen. One camera before a finger sees
+#: 1 / pi of it.
+WELL_SEEN = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
-    """hidden: how little is seen of what each finger joint of every hand moves, see `hidden_share`.
+class Visibility:
+    """occluded: how little is seen of what each finger joint of every hand moves, see `occluded_share`.
 
     visible_share: visible area of each camera of `Observations.camera_names`, averaged over views and hands, as a
         share of the camera that sees most; NaN for a camera without views.
     """
 
-    hidden: tuple[Float[Tensor, "_ 15"], ...]
+    occluded: tuple[Float[Tensor, "_ 15"], ...]
     visible_share: Float[np.ndarray, " camera"]
 
 
 @torch.no_grad()
-def look(model: HandVideoModel, observations: Observations) -> Sight:
+def measure_visibility(model: VideoModel, observations: Observations) -> Visibility:
     """Trace one ray a triangle and view; a hand hides itself, and nothing else does."""
     of_camera: dict[str, list[float]] = {name: [] for name in observations.camera_names}
-    hidden = []
+    occluded = []
     for index, (hand, geometry) in enumerate(zip(model.hands, model.geometries(), strict=True)):
         verts = hand.over_video(geometry).verts_world
         seen = _largest_seen_area(hand.hand, verts.cpu().numpy(), index, observations, of_camera)
-        hidden.append(_hidden(hand.hand, geometry.verts_world, seen[hand.present.cpu().numpy()]))
+        occluded.append(_occluded(hand.hand, geometry.verts_world, seen[hand.present.cpu().numpy()]))
     mean = np.array([np.mean(areas) if areas else np.nan for areas in of_camera.values()])
-    return Sight(tuple(hidden), mean / max(np.nanmax(mean), 1e-12))
+    return Visibility(tuple(occluded), mean / max(np.nanmax(mean), 1e-12))
 
 
 def _largest_seen_area(
@@ -63,11 +67,36 @@ def _largest_seen_area(
     return seen
 
 
-def _hidden(
+def _occluded(
     hand: HandModel, verts_world: Float[Tensor, "frame vertex 3"], seen: Float[np.ndarray, "frame face"]
 ) -> Float[Tensor, "frame 15"]:
     corners = verts_world.detach().cpu()[:, torch.as_tensor(hand.topology.faces)].double()
     doubled = torch.linalg.cross(corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0])
     area_m2 = torch.linalg.vector_norm(doubled, dim=-1) / 2
     influence = torch.as_tensor(hand.influence[hand.topology.faces].mean(axis=1)).double()
-    return hidden_share(torch.as_tensor(seen), area_m2, influence, hand.parents).to(verts_world)
+    return occluded_share(torch.as_tensor(seen), area_m2, influence, hand.parents).to(verts_world)
+
+
+def occluded_share(
+    seen_area: Float[Tensor, "frame face"],
+    area: Float[Tensor, "frame face"],
+    influence: Float[Tensor, "face 16"],
+    parents: Sequence[int],
+) -> Float[Tensor, "frame 15"]:
+    """How little the cameras see of what each finger joint moves: 0 is well seen, 1 not at all.
+
+    A joint moves its own surface and that of all joints after it. With a the area of triangle f, s what the camera
+    that sees it best sees of it, and w the influence of those joints on it, `share = sum s w / sum a w`, and the
+    result is `1 - min(share / 0.25, 1)`.
+
+    Args:
+        seen_area: per triangle the largest visible area times cosine among the cameras.
+        influence: skinning weights of a triangle's corners, averaged.
+        parents: of the 16 joints in MANO's order; the root's is ignored.
+    """
+    below = torch.eye(16, dtype=influence.dtype, device=influence.device)
+    for joint in range(15, 0, -1):
+        below[parents[joint]] += below[joint]
+    moved = influence @ below[1:].T
+    share = (seen_area @ moved) / (area @ moved).clamp(min=1e-12)
+    return 1 - (share / WELL_SEEN).clamp(max=1)

@@ -1,80 +1,29 @@
 """What every renderer takes and gives: hands, views, one environment map in; pixels of all views out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Protocol, runtime_checkable
 
-import numpy as np
-import torch
-from jaxtyping import Float, Int, Shaped
+from annotated_types import Ge
+from jaxtyping import Float
+from pydantic import ConfigDict, PositiveFloat, PositiveInt
+from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
+from tyro.conf import arg
 
 from handrefine.mesh import MeshTopology
-from handrefine.sequence import Camera
+from handrefine.views import ViewSet
 
 Shading = Literal["radiance", "albedo"]
-
-
-@dataclass(frozen=True, eq=False)
-class View:
-    """What camera `camera` sees of instant `frame`; the camera may be a crop window of a larger one."""
-
-    frame: int
-    camera: Camera
-
-
-@dataclass(frozen=True, eq=False)
-class ViewSet:
-    """Views whose pixels stand one after the other, row by row, in a single flat buffer."""
-
-    views: tuple[View, ...]
-
-    def __len__(self) -> int:
-        return len(self.views)
-
-    @cached_property
-    def sizes(self) -> Int[np.ndarray, " view"]:
-        return np.array([v.camera.width * v.camera.height for v in self.views], dtype=np.int64)
-
-    @cached_property
-    def offsets(self) -> Int[np.ndarray, " view"]:
-        """Index of each view's first pixel in the flat buffer."""
-        return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
-
-    @property
-    def n_pixels(self) -> int:
-        return int(self.sizes.sum())
-
-    @property
-    def n_frames(self) -> int:
-        """One more than the largest frame index."""
-        return 1 + max(v.frame for v in self.views)
-
-    def view_of_pixel(self, device: torch.device | None = None) -> Int[Tensor, " pixel"]:
-        return torch.repeat_interleave(
-            torch.arange(len(self), device=device), torch.as_tensor(self.sizes, device=device)
-        )
-
-    def split(self, pixels: Shaped[Tensor, "pixel *channel"]) -> list[Tensor]:
-        """The flat buffer as one (height, width, ...) image a view."""
-        parts = pixels.split(self.sizes.tolist())
-        return [
-            part.reshape(v.camera.height, v.camera.width, *part.shape[1:])
-            for part, v in zip(parts, self.views, strict=True)
-        ]
-
-    def flatten(self, images: Sequence[Tensor]) -> Tensor:
-        """Inverse of `split`."""
-        return torch.cat([image.flatten(0, 1) for image in images])
+Variant = Literal["auto", "llvm_ad_rgb", "cuda_ad_rgb"]
 
 
 @dataclass(frozen=True, eq=False)
 class HandSurface:
-    """One hand at F instants.
+    """One hand at F frames.
 
     verts_world: vertices in metres, unsplit (one a mesh vertex).
-    texture: linear RGB reflectance, row 0 at the *top* of the image (v = 1). One for all instants, or one each.
+    texture: linear RGB reflectance, row 0 at the *top* of the image (v = 1). One for all frames, or one each.
     """
 
     verts_world: Float[Tensor, "frame vertex 3"]
@@ -85,7 +34,7 @@ class HandSurface:
 class Rendering:
     """Pixels of all views, in the view set's flat order; differentiable.
 
-    rgb: linear radiance (or albedo), composited over the background by coverage.
+    rgb: linear radiance (or albedo), over black.
     coverage: share of the pixel that each hand covers, nearest surface first.
     """
 
@@ -93,21 +42,39 @@ class Rendering:
     coverage: Float[Tensor, "pixel hand"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class RenderSettings:
-    """How a picture is traced.
+@config_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class RenderConfig:
+    """How images are rendered. The field docstrings are the command line's help."""
 
-    depth: longest path in Mitsuba's counting; 2 = direct light with shadows, 3 = one inter-reflection.
-    edge_samples_per_px: silhouette samples a pixel of contour (wavefront renderer only).
-    redner: how Redner samples, see `handrefine.render.redner.renderer.RednerRenderer` (Redner only).
-    """
-
-    shading: Shading = "radiance"
-    spp: int = 4
-    depth: int = 3
-    edge_samples_per_px: float = 2.0
-    memory_gib: float = 4.0
+    backend: Annotated[str, arg(aliases=("--backend",))] = "batched"
+    """batched: all views in one kernel. reference: Mitsuba's own integrators, one view at a time, slow.
+    redner: the original method's renderer in a process of its own, slow (`handrefine doctor --redner`).
+    Installed packages may bring others."""
     redner: Literal["stock", "fixed"] = "fixed"
+    """Redner only. stock: as published, too dark in uneven light. fixed: right, without shadow edges' gradient."""
+    variant: Variant = "auto"
+    """Mitsuba variant; auto takes CUDA where a device works."""
+    shading: Shading = "radiance"
+    """radiance: path-traced light and shadow (DMVR). albedo: the texture seen at the first hit (SMVR)."""
+    spp: PositiveInt = 4
+    """Samples per pixel."""
+    depth: Annotated[int, Ge(2)] = 3
+    """Longest light path: 2 is direct light with shadows, 3 adds one inter-reflection."""
+    edge_samples_per_px: PositiveFloat = 2.0
+    """Silhouette samples per pixel of contour (batched only)."""
+    memory_gib: PositiveFloat = 4.0
+    """Memory that one chunk of views may take (batched only)."""
+
+
+#: Samples a pixel of renders that people look at and that are measured.
+FINAL_SPP = 32
+#: Their random numbers: never those of an iteration.
+FINAL_SEED = 2**31 - 1
+
+
+def final(config: RenderConfig) -> RenderConfig:
+    """For renders that are looked at and measured."""
+    return replace(config, spp=max(FINAL_SPP, config.spp))
 
 
 @runtime_checkable
@@ -123,27 +90,31 @@ class Renderer(Protocol):
         environment: Float[Tensor, "height width 3"],
         *,
         seed: int,
-        background: Float[Tensor, "pixel 3"] | None = None,
     ) -> Rendering:
         """Render all views.
 
         Args:
-            hands: one surface a topology, all with the same number of instants.
+            hands: one surface a topology, all with the same number of frames.
             environment: radiance from every direction, in the layout of `handrefine.spherical`; never negative.
                 It lights the hands but is not seen by the camera. Ignored by albedo shading.
-            seed: same seed, same picture. The image and its gradient draw different random numbers.
-            background: linear RGB behind the hands, one a pixel; black when missing.
+            seed: same seed, same image. The image and its gradient draw different random numbers.
 
-        Gradients reach vertices (visible silhouettes included), textures, environment and background.
+        Gradients reach vertices (visible silhouettes included), textures and environment.
         Not differentiable: the motion of shadow edges, unless a renderer says otherwise.
         """
         ...
 
 
-@runtime_checkable
-class RendererFactory(Protocol):
-    """Makes a renderer for one job."""
-
-    def __call__(
-        self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings
-    ) -> Renderer: ...
+def check_hands(hands: Sequence[HandSurface], topologies: Sequence[MeshTopology], views: ViewSet) -> None:
+    """Raises ValueError unless there is one hand a topology, of its vertices and with the views' frames."""
+    if len(hands) != len(topologies):
+        raise ValueError(f"{len(topologies)} topologies but {len(hands)} hands")
+    n_frames = len(hands[0].verts_world)
+    if n_frames < views.n_frames:
+        raise ValueError(f"the views need {views.n_frames} frames, {n_frames} given")
+    for hand, topology in zip(hands, topologies, strict=True):
+        n_vertices = hand.verts_world.shape[1]
+        if n_vertices != topology.n_vertices:
+            raise ValueError(f"{topology.n_vertices} vertices in the topology, {n_vertices} given")
+        if len(hand.verts_world) != n_frames or len(hand.texture) not in (1, n_frames):
+            raise ValueError("hands need the same number of frames, and one texture or one a frame")

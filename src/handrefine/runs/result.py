@@ -111,11 +111,37 @@ class HandResult:
     joint_residual_mm: float | None = None
 
 
+@dataclass(frozen=True)
+class MendedCamera:
+    """A camera that was grossly wrong: what was changed, and what it did.
+
+    rotation_mrad: of the whole turn; roll_mrad: its part about the view. shift_px: of the hands in the full image.
+    focal_scale: factor of the focal lengths; 1 where they were right. misfit: of the silhouettes, as a share of
+    the labelled area.
+    """
+
+    camera: str
+    rotation_mrad: float
+    roll_mrad: float
+    shift_px: float
+    focal_scale: float
+    misfit_before: float
+    misfit_after: float
+
+    def __str__(self) -> str:
+        scale = "" if self.focal_scale == 1 else f", focal length x {self.focal_scale:.3f}"
+        return (
+            f"camera {self.camera} was wrong and is mended: turned by {self.rotation_mrad:.1f} mrad (roll"
+            f" {self.roll_mrad:.1f}{scale}), which moves the hands by {self.shift_px:.0f} px; misfit of the"
+            f" silhouettes {self.misfit_before:.2f} -> {self.misfit_after:.2f}"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class CameraResult:
     """One camera of the fit: how far it was believed, and what it does to colours.
 
-    camera: full and uncropped, as calibrated. colour_transform: [M | b].
+    camera: full and uncropped, as calibrated, or as it was mended. colour_transform: [M | b].
     rotation_cam_mrad: by how much its calibration was turned, in its own frame; None where that was not refined.
     """
 
@@ -126,6 +152,7 @@ class CameraResult:
     reason: str | None
     colour_transform: Float[np.ndarray, "3 4"]
     rotation_cam_mrad: Float[np.ndarray, "3"] | None = None
+    mended: MendedCamera | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from handrefine.observations import Observations
+from handrefine.scene.scene_module import RenderedViews, SceneModule
 from handrefine.sequence import Camera
 
 
-class CameraRotations(nn.Module):
+class CameraRotations(SceneModule):
     """One small rotation a camera about its own centre, starting at none, and never one that moves the hand.
 
     A picture of a camera that is turned by R is the picture of the unturned one, resampled: `u' ~ K R K^-1 u`
@@ -28,6 +30,7 @@ class CameraRotations(nn.Module):
         hand_world: where the hand is, metres; only its direction from the cameras and its distance matter.
     """
 
+    variable = "calibration"
     free: Float[Tensor, "camera 3"]
     _projector: Tensor
     _world_from_cam: Tensor
@@ -40,6 +43,14 @@ class CameraRotations(nn.Module):
         rotations = np.stack([camera.R_cam_world.T for camera in cameras])
         self.register_buffer("_world_from_cam", torch.tensor(rotations, dtype=torch.float32))
 
+    @torch.no_grad()
+    def recalibrate(self, cameras: Sequence[Camera]) -> None:
+        """Go on from other calibrations; a camera whose axes have changed starts at no rotation again."""
+        axes = torch.tensor(np.stack([camera.R_cam_world.T for camera in cameras])).to(self._world_from_cam)
+        changed = (axes - self._world_from_cam).abs().amax(dim=(1, 2)) > 0
+        self._world_from_cam.copy_(axes)
+        self.free[changed] = 0.0
+
     def rotations_world(self) -> Float[Tensor, "camera 3"]:
         """Rotation vectors in the world frame, radians; differentiable."""
         return (self._projector @ self.free.flatten()).reshape(-1, 3)
@@ -47,6 +58,14 @@ class CameraRotations(nn.Module):
     def rotations_cam(self) -> Float[Tensor, "camera 3"]:
         """The same in every camera's own frame: about its x axis (pictures move along y), its y axis, its view."""
         return torch.einsum("cji,cj->ci", self._world_from_cam, self.rotations_world())
+
+    def adjust(self, views: RenderedViews, observations: Observations) -> RenderedViews:
+        view_set = observations.views
+        renders = view_set.split(torch.cat([views.hand_rgb, views.by_hand], dim=1))
+        first_pixel = torch.from_numpy(view_set.offsets).to(views.by_hand.device)
+        camera_of_view = observations.camera_of_pixel[first_pixel]
+        turned = view_set.flatten(self.resample(renders, [v.camera for v in view_set.views], camera_of_view))
+        return RenderedViews(turned[:, :3], turned[:, 3:])
 
     def resample(
         self,

@@ -4,13 +4,14 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from handrefine.observations import Observations
+from handrefine.scene.scene_module import RenderedViews, SceneModule
+
 #: Rec. 709 luminance of linear RGB.
 LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
-#: Size of a transform's entries beside the identity at which the ridge pulls like a pixel of residual.
-USUAL_DEVIATION = 0.1
 
 
-class ColourTransforms(nn.Module):
+class ColourTransforms(SceneModule):
     """One affine map of linear RGB a camera, `rgb' = M rgb + b`, starting at identity (3.4, our reading).
 
     Multiplying every camera's transform by one matrix is the same as multiplying the light, so that one of the two
@@ -18,6 +19,7 @@ class ColourTransforms(nn.Module):
     the transforms are the free variables minus their mean. A single camera's transform is thus the identity.
     """
 
+    variable = "colour"
     free: Float[Tensor, "camera 3 4"]
 
     def __init__(self, n_cameras: int) -> None:
@@ -46,18 +48,13 @@ class ColourTransforms(nn.Module):
             offset = offset * coverage[:, None]
         return torch.einsum("pij,pj->pi", per_pixel[..., :3], rgb) + offset
 
-    def ridge(self, n_pixels: Float[Tensor, ""], strength_px: float) -> Float[Tensor, ""]:
-        """`sum over cameras of (n0 / N) |T_c - identity|^2 / s`: what few pixels decide stays at identity.
+    def deviations(self) -> Float[Tensor, "camera 3 4"]:
+        """What the transforms differ by from the identity; differentiable."""
+        return self.free - self.free.mean(dim=0, keepdim=True)
 
-        n0 is `strength_px`, N the number of pixels that the data term averages over, and s = 0.1 a usual size of
-        a transform's entries. In the mean over N pixels a camera that shows n of them pulls with n / N of its
-        residual, so that this is worth n0 pixels whatever the resolution: nothing to a camera with many more,
-        everything to one with many fewer. It falls on the transforms after the gauge, so that the mean over the
-        cameras stays the identity.
-        """
-        deviation = self.free - self.free.mean(dim=0, keepdim=True)
-        squared = deviation.square().sum(dim=(1, 2)) / USUAL_DEVIATION
-        return strength_px * squared.sum() / n_pixels.clamp(min=1.0)
+    def adjust(self, views: RenderedViews, observations: Observations) -> RenderedViews:
+        rgb = self.transform(views.hand_rgb, observations.camera_of_pixel, views.by_hand.sum(dim=1))
+        return RenderedViews(rgb, views.by_hand)
 
 
 def luminance(rgb: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch"]:

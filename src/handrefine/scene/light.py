@@ -1,7 +1,11 @@
 """The environment's light as a few spherical harmonics."""
 
+from typing import Literal
+
 import torch
 from jaxtyping import Float
+from pydantic import ConfigDict, PositiveInt
+from pydantic import dataclasses as typed
 from torch import Tensor, nn
 
 from handrefine.errors import InputError
@@ -9,6 +13,16 @@ from handrefine.scene.clamping import returning_clamp
 from handrefine.spherical import coefficient_count, latlong_directions, sh_basis
 
 MAX_ORDER = 4
+
+
+@typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class LightConfig:
+    """The light from infinity."""
+
+    order: Literal[0, 1, 2, 3, 4] = 1
+    """Highest band of spherical harmonics; 1 gives the paper's 12 coefficients."""
+    map_height: PositiveInt = 32
+    """Rows of the environment map into which the light is baked (twice as many columns)."""
 
 
 class SphericalLight(nn.Module):
@@ -24,7 +38,7 @@ class SphericalLight(nn.Module):
 
     coefficients: Float[Tensor, "coefficient 3"]
 
-    def __init__(self, order: int = 1, *, ambient: float = 0.5) -> None:
+    def __init__(self, order: int, *, ambient: float = 0.5) -> None:
         super().__init__()
         if not 0 <= order <= MAX_ORDER:
             raise InputError(
@@ -37,7 +51,7 @@ class SphericalLight(nn.Module):
         initial[0] = ambient / sh_basis(torch.tensor([0.0, 0.0, 1.0]), 0)
         self.coefficients = nn.Parameter(initial)
 
-    def bake(self, height: int = 32) -> Float[Tensor, "height width 3"]:
+    def bake(self, height: int) -> Float[Tensor, "height width 3"]:
         """Radiance of every texel of an environment map of height x 2 height, in `handrefine.spherical`'s layout.
 
         Never negative. Differentiable in the coefficients; a texel at which the harmonics are negative passes only

@@ -2,6 +2,8 @@
 
 import torch
 from jaxtyping import Float
+from pydantic import ConfigDict, PositiveInt
+from pydantic import dataclasses as typed
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -9,6 +11,14 @@ from handrefine.errors import InputError
 from handrefine.scene.clamping import returning_clamp
 
 COARSEST = 8
+
+
+@typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class TextureConfig:
+    """The hands' reflectance."""
+
+    size: PositiveInt = 1024
+    """Side of the texture in texels: 8 times a power of two. 1024 gives the paper's 8 levels of detail."""
 
 
 class TexturePyramid(nn.Module):
@@ -28,7 +38,7 @@ class TexturePyramid(nn.Module):
         InputError: the size is not 8 times a power of two, or the initial reflectance is outside [0, 1].
     """
 
-    def __init__(self, size: int = 1024, *, initial: float = 0.5, n_textures: int = 1) -> None:
+    def __init__(self, size: int, *, initial: float = 0.5, n_textures: int = 1) -> None:
         super().__init__()
         ratio = size // COARSEST
         if size % COARSEST or ratio < 1 or ratio & (ratio - 1):

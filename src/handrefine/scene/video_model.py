@@ -1,6 +1,6 @@
-"""Everything that is unknown about a video, and the pictures that a guess of it predicts."""
+"""Everything that is unknown about a video, and the images that a guess of it predicts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -8,20 +8,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from handrefine.config import Variable
 from handrefine.hand.model import HandGeometry, HandModel
-from handrefine.preprocess.observations import Observations
+from handrefine.observations import Observations
 from handrefine.render.base import HandSurface, Renderer, Rendering
 from handrefine.scene.camera_rotations import CameraRotations
 from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.light import SphericalLight
+from handrefine.scene.missing_hands import with_grains
 from handrefine.scene.pose import PoseVariables
+from handrefine.scene.scene_module import RenderedViews, SceneModule, adjusted
+from handrefine.scene.surface import PersonalSurface
 from handrefine.scene.texture import TexturePyramid
-from handrefine.sequence import JOINT_NAMES
-
-#: Size of a missing hand: a grain inside the palm of the other one, where no camera sees it.
-GRAIN = 1e-3
-_PALM = [JOINT_NAMES.index(name) for name in ("wrist", "index1", "middle1", "pinky1")]
+from handrefine.scene.variables import GEOMETRY_NAMES
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +42,21 @@ class VideoHand(nn.Module):
 
     Args:
         rows: for every frame of the video the row of `pose`, or -1 where the hand is missing.
+        surface: the person's own; None where the surface is the model's.
     """
 
     rows: Tensor
 
     def __init__(
-        self, hand: HandModel, pose: PoseVariables, texture: TexturePyramid, rows: Sequence[int] | None = None
+        self,
+        hand: HandModel,
+        pose: PoseVariables,
+        texture: TexturePyramid,
+        rows: Sequence[int] | None = None,
+        surface: PersonalSurface | None = None,
     ) -> None:
         super().__init__()
-        self.hand, self.pose, self.texture = hand, pose, texture
+        self.hand, self.pose, self.texture, self.surface = hand, pose, texture, surface
         own = range(len(pose.base_trans_m)) if rows is None else rows
         self.register_buffer("rows", torch.tensor(list(own)))
 
@@ -66,9 +70,10 @@ class VideoHand(nn.Module):
         return bool(self.present.all())
 
     def geometry(self, pose: PoseVariables | None = None) -> HandGeometry:
-        """The hand at its own frames, in this pose or in another one."""
-        pose = self.pose if pose is None else pose
-        return self.hand(pose.pose_aa(), pose.shapes(), pose.trans_m(), flat_hand_mean=pose.flat_hand_mean)
+        """The hand at its own frames with the person's surface; in another pose it is the model's own surface."""
+        of = self.pose if pose is None else pose
+        geometry = self.hand(of.pose_aa(), of.shapes(), of.trans_m(), flat_hand_mean=of.flat_hand_mean)
+        return geometry if self.surface is None or pose is not None else self.surface(geometry)
 
     def over_video(self, geometry: HandGeometry) -> HandGeometry:
         """The hand at all frames of the video; NaN where it is missing."""
@@ -84,55 +89,74 @@ class VideoHand(nn.Module):
         return texture if len(texture) == 1 else texture[self.rows.clamp(min=0)]
 
 
-class HandVideoModel(nn.Module):
-    """One hand or two in one light, seen by all cameras at all frames; the optimiser's variables are parameters.
+class VideoModel(nn.Module):
+    """Hands in one light, seen by all cameras at all frames; the optimizer's variables are parameters.
 
     Args:
         hands: they may share a shape (the same `shape` parameter) and a texture.
-        light, colour: appearance.
-        light_map_height: rows of the environment map that the renderer sees.
-        rotations: of the cameras; None where their calibration is taken as it is.
+        light: radiance from infinity. light_map_height: rows of the environment map that the renderer sees.
+        colour: what each camera does to colours.
+        modules: further unknowns, applied in this order after the colours.
     """
 
     def __init__(
         self,
         hands: Iterable[VideoHand],
         light: SphericalLight,
-        colour: ColourTransforms,
         light_map_height: int,
-        rotations: CameraRotations | None = None,
+        colour: ColourTransforms,
+        modules: Iterable[SceneModule] = (),
     ) -> None:
         super().__init__()
         self._hands = nn.ModuleList(hands)
-        self.light, self.colour = light, colour
-        self.light_map_height = light_map_height
-        self.rotations = rotations
+        self.light, self.light_map_height = light, light_map_height
+        self.colour = colour
+        self._further = nn.ModuleList(modules)
 
     @property
     def hands(self) -> tuple[VideoHand, ...]:
         return cast("tuple[VideoHand, ...]", tuple(self._hands))
 
     @property
+    def scene_modules(self) -> tuple[SceneModule, ...]:
+        """What deforms surfaces and adjusts views, in the order of application."""
+        return (self.colour, *cast("tuple[SceneModule, ...]", tuple(self._further)))
+
+    @property
+    def rotations(self) -> CameraRotations | None:
+        """Those of the cameras; None where their calibration is taken as it is."""
+        return next((m for m in self.scene_modules if isinstance(m, CameraRotations)), None)
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of the video."""
+        return len(self.hands[0].rows)
+
+    @property
     def n_levels(self) -> int:
         """Levels of detail of the textures."""
         return self.hands[0].texture.n_levels
 
-    def variables(self, name: Variable) -> Iterator[nn.Parameter]:
-        """The parameters behind one of the configuration's names of variables, each once."""
-        if name == "environment":
-            return self.light.parameters()
-        if name == "colour":
-            return self.colour.parameters()
-        if name == "calibration":
-            return iter(()) if self.rotations is None else self.rotations.parameters()
-        if name == "texture":
-            return iter(dict.fromkeys(p for hand in self.hands for p in hand.texture.parameters()))
-        return iter(dict.fromkeys(getattr(hand.pose, name) for hand in self.hands))
+    def parameters_of(self, variable: str) -> list[nn.Parameter]:
+        """The parameters behind a variable's name, each once; none where the video has no such variable."""
+        if variable == "environment":
+            return list(self.light.parameters())
+        if variable == "texture":
+            return list(dict.fromkeys(p for hand in self.hands for p in hand.texture.parameters()))
+        if variable == "surface":
+            surfaces = [hand.surface for hand in self.hands if hand.surface is not None]
+            return list(dict.fromkeys(surface.coefficients for surface in surfaces))
+        if variable in GEOMETRY_NAMES:
+            return list(dict.fromkeys(getattr(hand.pose, variable) for hand in self.hands))
+        return [p for m in self.scene_modules if m.variable == variable for p in m.parameters()]
 
     def geometries(self, poses: Sequence[PoseVariables] | None = None) -> tuple[HandGeometry, ...]:
         """The hands in this model's poses, or in others, each at its own frames."""
-        given = [hand.pose for hand in self.hands] if poses is None else poses
-        return tuple(hand.geometry(pose) for hand, pose in zip(self.hands, given, strict=True))
+        given = [None] * len(self.hands) if poses is None else poses
+        geometries = tuple(hand.geometry(pose) for hand, pose in zip(self.hands, given, strict=True))
+        for module in self.scene_modules:
+            geometries = module.deform(geometries)
+        return geometries
 
     def over_video(self, geometries: Sequence[HandGeometry]) -> tuple[HandGeometry, ...]:
         """The hands at all frames of the video; NaN where they are missing."""
@@ -158,39 +182,11 @@ class HandVideoModel(nn.Module):
         """Render the observed views, in this model's poses or others; differentiable in every parameter."""
         geometries = self.geometries(poses)
         rendering = self.render(renderer, geometries, texture_levels=texture_levels, seed=seed)
-        coverage = rendering.coverage.sum(dim=1)
-        hand_rgb = self.colour.transform(rendering.rgb, observations.camera_of_pixel, coverage)
-        by_hand = rendering.coverage
-        if self.rotations is not None:
-            hand_rgb, by_hand = _turned(self.rotations, hand_rgb, by_hand, observations)
-        return Prediction(geometries, hand_rgb, by_hand.sum(dim=1), by_hand)
+        views = adjusted(self.scene_modules, RenderedViews(rendering.rgb, rendering.coverage), observations)
+        return Prediction(geometries, views.hand_rgb, views.by_hand.sum(dim=1), views.by_hand)
 
     def surfaces(self, geometries: Sequence[HandGeometry]) -> list[Float[Tensor, "frame _ 3"]]:
-        """Vertices of every hand at all frames of the video; where it is missing, a grain inside the other one.
-
-        A renderer needs every hand at every frame. The grain is no part of any picture and takes no gradient.
-        """
+        """Vertices of every hand at all frames of the video, as a renderer needs them (see `with_grains`)."""
         if all(hand.always_present for hand in self.hands):
             return [geometry.verts_world[hand.rows] for hand, geometry in zip(self.hands, geometries, strict=True)]
-        spread = self.over_video(geometries)
-        surfaces = []
-        for k, (hand, geometry) in enumerate(zip(self.hands, geometries, strict=True)):
-            palm = spread[1 - k].joints_world[:, _PALM].mean(dim=1, keepdim=True).detach()
-            any_pose = geometry.verts_world[:1].detach()
-            grain = palm + GRAIN * (any_pose - any_pose.mean(dim=1, keepdim=True))
-            surfaces.append(torch.where(hand.present[:, None, None], spread[k].verts_world, grain))
-        return surfaces
-
-
-def _turned(
-    rotations: CameraRotations,
-    hand_rgb: Float[Tensor, "pixel 3"],
-    by_hand: Float[Tensor, "pixel hand"],
-    observations: Observations,
-) -> tuple[Float[Tensor, "pixel 3"], Float[Tensor, "pixel hand"]]:
-    """The pictures as the turned cameras show them."""
-    pictures = observations.views.split(torch.cat([hand_rgb, by_hand], dim=1))
-    camera_of_view = observations.camera_of_pixel[torch.from_numpy(observations.views.offsets).to(by_hand.device)]
-    cameras = [view.camera for view in observations.views.views]
-    turned = observations.views.flatten(rotations.resample(pictures, cameras, camera_of_view))
-    return turned[:, :3], turned[:, 3:]
+        return with_grains(self.over_video(geometries))

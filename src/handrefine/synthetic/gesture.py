@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import roma
@@ -9,7 +10,8 @@ import torch
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
-from handrefine.sequence import JOINT_NAMES, Side
+from handrefine.hand.model import HandModel
+from handrefine.sequence import JOINT_NAMES, FrameId, ManoParameters, Side
 
 #: Root joint of every finger among MANO's 15 finger joints.
 MANO_FINGERS: Mapping[str, int] = {"index": 0, "middle": 3, "pinky": 6, "ring": 9, "thumb": 12}
@@ -36,12 +38,12 @@ _THUMB_AXIS = np.array([0.45, -0.8, 0.4]) / math.hypot(0.45, 0.8, 0.4)
 _KEY_POSES_PER_FRAME = 0.25
 
 
-def frame_numbers(n_frames: int, rng: np.random.Generator, *, largest_gap: int = 4) -> tuple[int, ...]:
+def frame_numbers(n_frames: int, rng: np.random.Generator, *, largest_gap: int) -> tuple[FrameId, ...]:
     """Ascending numbers with gaps of 1 to `largest_gap` steps of three: a dataset that skips frames."""
-    return tuple(int(v) for v in 100 + np.cumsum(3 * rng.integers(1, largest_gap + 1, size=n_frames)))
+    return tuple(FrameId(int(v)) for v in 100 + np.cumsum(3 * rng.integers(1, largest_gap + 1, size=n_frames)))
 
 
-def gesture_time(frames: tuple[int, ...]) -> Float[np.ndarray, " frame"]:
+def gesture_time(frames: tuple[FrameId, ...]) -> Float[np.ndarray, " frame"]:
     """Frame numbers as a time that starts at 0 and takes about 1 a frame: gaps are faster motion."""
     numbers = np.array(frames, dtype=np.float64)
     return (numbers - numbers[0]) / max((numbers[-1] - numbers[0]) / max(len(numbers) - 1, 1), 1.0)
@@ -94,6 +96,37 @@ def global_motion(
     return np.stack([_compose(s, base) for s in swing]), trans_m
 
 
+@dataclass(frozen=True, eq=False)
+class MovingHand:
+    """One hand over time: its true parameters and what they pose."""
+
+    mano: ManoParameters
+    verts_world: Float[np.ndarray, "frame vertex 3"]
+    joints_world: Float[np.ndarray, "frame 21 3"]
+
+    def shifted(self, by_m: Float[np.ndarray, "3"]) -> "MovingHand":
+        """The same gesture elsewhere."""
+        mano = replace(self.mano, trans_m=self.mano.trans_m + by_m)
+        return MovingHand(mano, self.verts_world + by_m, self.joints_world + by_m)
+
+
+def moving_hand(
+    hand: HandModel,
+    betas: Float[np.ndarray, "10"],
+    time: Float[np.ndarray, " frame"],
+    rng: np.random.Generator,
+    turn: float | None,
+) -> MovingHand:
+    """A hand of this shape through a random gesture; `turn` as of `global_motion`."""
+    rest = _posed(hand, np.zeros((1, 48)), np.zeros((1, 10)), np.zeros((1, 3)), flat_hand_mean=True)
+    fingers = finger_gesture(rest[1][0], hand.side, time, rng)
+    rotation, trans_m = global_motion(hand.side, time, rng, turn=turn)
+    pose_aa = np.concatenate([rotation, fingers - hand.hands_mean.detach().cpu().numpy()], axis=1)
+    shape = np.tile(betas, (len(time), 1))
+    verts_world, joints_world = _posed(hand, pose_aa, shape, trans_m, flat_hand_mean=False)
+    return MovingHand(ManoParameters(pose_aa, shape, trans_m, flat_hand_mean=False), verts_world, joints_world)
+
+
 def _key_pose(
     name: str, rest_joints: Float[np.ndarray, "21 3"], side: Side, rng: np.random.Generator
 ) -> Float[np.ndarray, "45"]:
@@ -113,3 +146,16 @@ def _key_pose(
 
 def _compose(second: Float[np.ndarray, "3"], first: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
     return roma.rotvec_composition([torch.as_tensor(second), torch.as_tensor(first)]).numpy()
+
+
+def _posed(
+    hand: HandModel, pose_aa: np.ndarray, shape: np.ndarray, trans_m: np.ndarray, *, flat_hand_mean: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices and joints as float64 arrays."""
+    like = {"dtype": hand.hands_mean.dtype, "device": hand.hands_mean.device}
+    with torch.no_grad():
+        out = hand(
+            *(torch.as_tensor(values, **like) for values in (pose_aa, shape, trans_m)),
+            flat_hand_mean=flat_hand_mean,
+        )
+    return out.verts_world.double().cpu().numpy(), out.joints_world.double().cpu().numpy()

@@ -1,7 +1,7 @@
 """What real recordings have and the model lacks: relief, a lamp, clutter, noise, colour casts, compression.
 
 Everything is drawn from a seed. The hand itself is rendered elsewhere; this file makes its surface and light, and
-turns the pictures into photographs.
+turns renders into images as a camera takes them.
 """
 
 import math
@@ -16,7 +16,7 @@ from handrefine.colour import linear_to_srgb8, srgb8_to_linear
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
 
-Picture = Float[np.ndarray, "height width 3"]
+Image = Float[np.ndarray, "height width 3"]
 #: The uneven light's level as a share of the matched light's, which leaves room for the lamp.
 _FAR_SHARE = 0.6
 #: Standard deviation of a coefficient of band l as a share of the constant one, times l.
@@ -26,7 +26,7 @@ _WAVES, _WAVELENGTHS_M = 40, (0.012, 0.04)
 
 @dataclass(frozen=True, kw_only=True)
 class MismatchSettings:
-    """How far the photographs leave the model.
+    """How far the images leave the model.
 
     Attributes:
         relief_mm: root mean square of the surface's displacement along its normals.
@@ -146,10 +146,10 @@ def _waves(points_m: Float[np.ndarray, "point 3"], rng: np.random.Generator) -> 
     return noise / np.sqrt(np.square(noise).mean())
 
 
-def clutter(width: int, height: int, rng: np.random.Generator) -> Picture:
+def clutter(width: int, height: int, rng: np.random.Generator) -> Image:
     """A background: a gradient, bars, blurred blobs (some of them skin-coloured), a lamp that saturates."""
     corners = rng.uniform(0.03, 0.5, (2, 2, 3)).astype(np.float32)
-    picture = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
+    image = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
     size = min(width, height)
 
     def point() -> tuple[int, int]:
@@ -157,14 +157,14 @@ def clutter(width: int, height: int, rng: np.random.Generator) -> Picture:
 
     for _ in range(8):
         thickness = max(1, int(size * rng.uniform(0.01, 0.08)))
-        cv2.line(picture, point(), point(), rng.uniform(0.01, 0.8, 3).tolist(), thickness, cv2.LINE_8)
+        cv2.line(image, point(), point(), rng.uniform(0.01, 0.8, 3).tolist(), thickness, cv2.LINE_8)
     for _ in range(8):
         skin = np.array([0.5, 0.28, 0.2]) * rng.uniform(0.4, 1.4)
         colour = skin if rng.random() < 0.5 else rng.uniform(0.02, 0.7, 3)
-        cv2.circle(picture, point(), max(1, int(size * rng.uniform(0.03, 0.14))), colour.tolist(), -1, cv2.LINE_8)
-    picture = cv2.GaussianBlur(picture, (0, 0), size * 0.006)
-    cv2.circle(picture, point(), max(1, int(0.04 * size)), (1.5, 1.5, 1.4), -1, cv2.LINE_8)
-    return picture
+        cv2.circle(image, point(), max(1, int(size * rng.uniform(0.03, 0.14))), colour.tolist(), -1, cv2.LINE_8)
+    image = cv2.GaussianBlur(image, (0, 0), size * 0.006)
+    cv2.circle(image, point(), max(1, int(0.04 * size)), (1.5, 1.5, 1.4), -1, cv2.LINE_8)
+    return image
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +173,7 @@ class CameraFault:
 
     matrix: Float[np.ndarray, "3 3"]
     offset: Float[np.ndarray, "3"]
-    background: Picture
+    background: Image
 
 
 def camera_fault(width: int, height: int, settings: MismatchSettings, rng: np.random.Generator) -> CameraFault:
@@ -184,13 +184,13 @@ def camera_fault(width: int, height: int, settings: MismatchSettings, rng: np.ra
 
 
 def as_taken(
-    rgb: Picture,
+    rgb: Image,
     coverage: Float[np.ndarray, "height width"],
     camera: CameraFault,
     settings: MismatchSettings,
     rng: np.random.Generator,
-) -> Picture:
-    """The photograph of a hand rendered over black: background, colours, noise, saturation, JPEG; linear RGB."""
+) -> Image:
+    """What a camera makes of a hand rendered over black: background, colours, noise, white, JPEG; linear RGB."""
     scene = rgb + (1 - coverage)[..., None] * camera.background
     signal = np.clip(scene @ camera.matrix.T + camera.offset, 0, None)
     electrons = rng.poisson(signal * settings.full_well)
@@ -198,7 +198,7 @@ def as_taken(
     return _jpeg(np.clip(noisy, 0, 1).astype(np.float32), settings.jpeg_quality)
 
 
-def _jpeg(linear: Picture, quality: int) -> Picture:
+def _jpeg(linear: Image, quality: int) -> Image:
     options = [cv2.IMWRITE_JPEG_QUALITY, quality]
     _, encoded = cv2.imencode(".jpg", linear_to_srgb8(linear)[..., ::-1], options)
     return srgb8_to_linear(np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))[..., ::-1])

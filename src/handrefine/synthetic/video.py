@@ -13,8 +13,9 @@ from handrefine.hand.model import HandModel, load_hand_model
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.sequence import HandAnnotation, Side
 from handrefine.synthetic.perturbation import perturb_annotation
-from handrefine.synthetic.rendering import photographs
-from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truths, save_truth
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, make_truths
+from handrefine.synthetic.truth_file import save_truth
+from handrefine.synthetic.video_images import render_images
 
 #: The truth's file in the dataset's folder.
 TRUTH_FILE = "truth.npz"
@@ -39,7 +40,7 @@ def synthesize(
         for side in sides
     ]
     truths = make_truths(models, [model.default_skin() for model in models], settings)
-    taken = photographs(models, truths, settings, config, runtime.device)
+    taken = render_images(models, truths, settings, config, runtime.device)
     annotations: dict[Side, HandAnnotation] = {
         model.side: imperfect_annotation(model, truth, error_mm, settings.seed + k)
         for k, (model, truth) in enumerate(zip(models, truths, strict=True))

@@ -139,14 +139,15 @@ def segment(picture: Pixels, models: ColourModels, length_px: float) -> Labels:
     return label
 
 
-def is_plausible(label: Labels, joints_px: Joints, other_joints_px: Joints | None = None) -> bool:
-    """Whether the labels show a hand where the joints are.
+def is_plausible(label: Labels, hands_px: Sequence[Joints]) -> bool:
+    """Whether the labels show the first hand where its joints are.
 
     They do not where less than 0.3 of the known pixels within the joints' hull are HAND: a spread hand fills half,
     and an annotation may be off. Nor do they where more than half of a ring around the hand is, which should be
     background mostly: it lies 0.15 to 0.25 of the hand's length outside of the hull, without forearms and the
-    other hand.
+    other hands.
     """
+    joints_px, *others_px = hands_px
     height, width = label.shape
     hull = regions.convex_hull(joints_px, height, width)
     within = label[hull & (label != UNKNOWN)]
@@ -154,9 +155,8 @@ def is_plausible(label: Labels, joints_px: Joints, other_joints_px: Joints | Non
         return False
     away = regions.distance_px(hull) / max(regions.hand_length_px(joints_px), 1e-6)
     ring = (away > 0.15) & (away < REACH) & ~_forearm(joints_px, height, width) & (label != UNKNOWN)
-    if other_joints_px is not None:
-        other = surroundings([other_joints_px], height, width)
-        ring &= ~other.near & ~other.forearm
+    others = surroundings(others_px, height, width)
+    ring &= ~others.near & ~others.forearm
     return not ring.any() or float((label[ring] == HAND).mean()) <= 0.5
 
 

@@ -33,7 +33,7 @@ def doubtful(
     Args:
         mask: True where it says skin.
         picture: 8-bit sRGB.
-        segmented: what colours say of skin, `segmentation.segment`.
+        segmented: what colours say of skin, `colour_segmentation.segment`.
         length_px: the hand's length in this picture.
     """
     disagree = np.where(mask, segmented == NOT_HAND, segmented == HAND)

@@ -1,6 +1,7 @@
 """Where the images show skin, of any hand: from given masks, from colours, or from the empty background."""
 
 import logging
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -9,9 +10,8 @@ from torch import Tensor
 
 from handrefine import regions
 from handrefine.colour import linear_to_srgb8
-from handrefine.config import LabelConfig
 from handrefine.errors import InputError
-from handrefine.preprocess.crops import Window
+from handrefine.observations import CropWindow
 from handrefine.preprocess.masks.background_model import Plate, background_plate, labels_by_plate
 from handrefine.preprocess.masks.colour_segmentation import (
     ColourModels,
@@ -20,9 +20,9 @@ from handrefine.preprocess.masks.colour_segmentation import (
     segment,
     surroundings,
 )
-from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
+from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN, LabelConfig
 from handrefine.preprocess.masks.mask_check import doubtful
-from handrefine.sequence import HandSequence
+from handrefine.sequence import FrameIndex, HandSequence, ViewKey
 
 log = logging.getLogger(__name__)
 #: Colours are segmented at this length of the hand, in pixels: finer than any crop window is rendered.
@@ -40,8 +40,8 @@ class SkinSource:
     """Skin, not skin or unknown for every view, by `labels.source`.
 
     Args:
-        frame_indices: the refined frames, by which the other arguments are ordered.
-        hands_world: joints of this hand and, where there is one, of the other; NaN where they are not known.
+        sequence: the video that is refined.
+        hands_world: joints of this hand, then of all others, at its frames; NaN where they are not known.
         over_black: the video shows hands over black; only given masks are needed then, and no check of them.
 
     Raises:
@@ -51,79 +51,73 @@ class SkinSource:
     def __init__(
         self,
         sequence: HandSequence,
-        frame_indices: list[int],
-        hands_world: list[Float[Tensor, "frame 21 3"]],
+        hands_world: Sequence[Float[Tensor, "frame 21 3"]],
         config: LabelConfig,
         *,
         over_black: bool = False,
     ) -> None:
-        self._over_black = over_black
-        self._sequence, self._frames, self._config = sequence, frame_indices, config
+        self._sequence, self._config, self._over_black = sequence, config, over_black
         self._hands_world = [hand.detach().cpu() for hand in hands_world]
         self._models: dict[str, ColourModels | None] = {}
         self._plates: dict[str, Plate] = {}
-        _refuse_impossible(sequence, frame_indices, config)
+        _refuse_impossible(sequence, config)
 
-    def labels(self, k: int, name: str, window: Window) -> Labels | None:
-        """The labels of one view's window at the image's own resolution; None where nothing is known.
-
-        k: counts the refined frames.
-        """
-        key, source = (self._frames[k], name), self._config.source
+    def labels(self, key: ViewKey, window: CropWindow) -> Labels | None:
+        """The labels of one view's window at the image's own resolution; None where nothing is known."""
+        source = self._config.source
         if key in self._sequence.masks and (source in ("auto", "masks") or self._over_black):
-            return self._given(k, name, window, window.cut(self._sequence.masks[key]()))
+            return self._given(key, window, window.cut(self._sequence.masks[key]()))
         if source in ("masks", "none") or self._over_black:
             return None
         if source == "plate":
-            return window.cut(labels_by_plate(self._picture(k, name), self._plate(name)))
-        _, _, segmented = self._segmented(k, name, window)
+            return window.cut(labels_by_plate(self._picture(key), self._plate(key[1])))
+        _, _, segmented = self._segmented(key, window)
         if segmented is None:
             return None
         return _resized(segmented, (window.y1_px - window.y0_px, window.x1_px - window.x0_px), cv2.INTER_NEAREST)
 
-    def _given(self, k: int, name: str, window: Window, mask: Bool[np.ndarray, "_ _"]) -> Labels:
+    def _given(self, key: ViewKey, window: CropWindow, mask: Bool[np.ndarray, "_ _"]) -> Labels:
         """A given mask, checked where there is something to check it by."""
         label = np.where(mask, HAND, NOT_HAND).astype(np.int8)
         if self._config.check_masks and not self._over_black:
-            small, length_px, segmented = self._segmented(k, name, window)
+            small, length_px, segmented = self._segmented(key, window)
             if segmented is not None:
                 shares = _resized(mask.astype(np.float32), segmented.shape, cv2.INTER_AREA)
                 doubt = doubtful(shares > 0.5, small, segmented, length_px)
                 label[_resized(doubt.astype(np.uint8), mask.shape, cv2.INTER_NEAREST) > 0] = UNKNOWN
         return label
 
-    def _segmented(self, k: int, name: str, window: Window) -> tuple[Pixels, float, Labels | None]:
+    def _segmented(self, key: ViewKey, window: CropWindow) -> tuple[Pixels, float, Labels | None]:
         """The window at the segmented size, the hand's length there, and the labels by colour.
 
         None for these where they show no hand at the annotation's place.
         """
         corner = np.array([window.x0_px, window.y0_px])
-        hands_px = [hand - corner for hand in self._hands_px(k, name)]
-        small, scale = _at_length(window.cut(self._picture(k, name)), hands_px[0])
+        hands_px = [hand - corner for hand in self._hands_px(key)]
+        small, scale = _at_length(window.cut(self._picture(key)), hands_px[0])
         hands_px = [hand * scale for hand in hands_px]
         length_px = regions.hand_length_px(hands_px[0])
-        models = self._colour_models(name)
+        models = self._colour_models(key[1])
         if models is None:
             return small, length_px, None
         label = segment(small, models, length_px)
-        if is_plausible(label, *hands_px):
+        if is_plausible(label, hands_px):
             return small, length_px, label
-        frame = self._sequence.frames[self._frames[k]]
-        log.info("frame %d, camera %s: colours do not tell the hand", frame, name)
+        position, name = key
+        log.info("frame %d, camera %s: colours do not tell the hand", self._sequence.frames[position], name)
         return small, length_px, None
 
     def _colour_models(self, name: str) -> ColourModels | None:
         """Learned once a camera, from some of its frames."""
         if name not in self._models:
             pictures, hands = [], []
-            for k in _spread(len(self._frames), COLOUR_FRAMES):
-                if (self._frames[k], name) in self._sequence.images:
-                    hands_px = self._hands_px(k, name)
-                    corner, crop = _with_context(self._picture(k, name), hands_px[0])
-                    if crop.size:
-                        small, scale = _at_length(crop, hands_px[0] - corner)
-                        pictures.append(small)
-                        hands.append([(hand - corner) * scale for hand in hands_px])
+            for key in self._some_views(name, COLOUR_FRAMES):
+                hands_px = self._hands_px(key)
+                corner, crop = _with_context(self._picture(key), hands_px[0])
+                if crop.size:
+                    small, scale = _at_length(crop, hands_px[0] - corner)
+                    pictures.append(small)
+                    hands.append([(hand - corner) * scale for hand in hands_px])
             self._models[name] = fit_colour_models(pictures, hands) if pictures else None
             if self._models[name] is None:
                 log.warning("camera %s: the colours of hand and background cannot be told apart", name)
@@ -133,44 +127,50 @@ class SkinSource:
         """Made once a camera, from some of its frames."""
         if name not in self._plates:
             pictures, covered = [], []
-            for k in _spread(len(self._frames), PLATE_FRAMES):
-                if (self._frames[k], name) in self._sequence.images:
-                    pictures.append(self._picture(k, name))
-                    around = surroundings(self._hands_px(k, name), *pictures[-1].shape[:2])
-                    covered.append(~around.background)
+            for key in self._some_views(name, PLATE_FRAMES):
+                pictures.append(self._picture(key))
+                around = surroundings(self._hands_px(key), *pictures[-1].shape[:2])
+                covered.append(~around.background)
             self._plates[name] = background_plate(pictures, covered)
         return self._plates[name]
 
-    def _picture(self, k: int, name: str) -> Pixels:
-        return linear_to_srgb8(self._sequence.images[self._frames[k], name]())
+    def _some_views(self, name: str, most: int) -> list[ViewKey]:
+        """A camera's views at frames that are evenly spaced, at most so many."""
+        keys = [(position, name) for position in _spread(self._sequence.positions, most)]
+        return [key for key in keys if key in self._sequence.images]
 
-    def _hands_px(self, k: int, name: str) -> list[np.ndarray]:
+    def _picture(self, key: ViewKey) -> Pixels:
+        return linear_to_srgb8(self._sequence.images[key]())
+
+    def _hands_px(self, key: ViewKey) -> list[np.ndarray]:
         """Joints of every hand that the camera may see, this hand's first."""
+        position, name = key
         camera = self._sequence.cameras[name]
-        own, *others = (camera.project(hand[k]).numpy() for hand in self._hands_world)
+        own, *others = (camera.project(hand[position]).numpy() for hand in self._hands_world)
         return [own, *(other for other in others if np.isfinite(other).all())]
 
 
-def _refuse_impossible(sequence: HandSequence, frame_indices: list[int], config: LabelConfig) -> None:
+def _refuse_impossible(sequence: HandSequence, config: LabelConfig) -> None:
     if config.source == "masks" and not sequence.masks:
         raise InputError(
             "labels are to come from masks, but there are none",
             where=sequence.name,
             fix="give masks beside the images, or choose labels.source auto or segment",
         )
-    if config.source == "plate" and len(frame_indices) < 2:
+    if config.source == "plate" and len(sequence.frames) < 2:
         raise InputError(
             "a background plate needs several frames",
             where=sequence.name,
             expected="at least 2 frames at which the hand is annotated",
-            found=len(frame_indices),
+            found=len(sequence.frames),
             fix="choose labels.source auto or segment",
         )
 
 
-def _spread(count: int, most: int) -> list[int]:
-    """At most `most` of the first `count` numbers, evenly spaced."""
-    return sorted({round(k) for k in np.linspace(0, count - 1, min(count, most))})
+def _spread(positions: Sequence[FrameIndex], most: int) -> list[FrameIndex]:
+    """At most so many of the positions, evenly spaced."""
+    count = len(positions)
+    return [positions[k] for k in sorted({round(k) for k in np.linspace(0, count - 1, min(count, most))})]
 
 
 def _with_context(picture: Pixels, joints_px: Float[np.ndarray, "21 2"]) -> tuple[np.ndarray, Pixels]:

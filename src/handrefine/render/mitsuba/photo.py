@@ -37,7 +37,7 @@ class SquareLamp(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class PhotoSettings:
-    """Skin (Mitsuba's `principled`) and quality of the picture."""
+    """Skin (Mitsuba's `principled`) and quality of the image."""
 
     roughness: float = 0.45
     specular: float = 0.5

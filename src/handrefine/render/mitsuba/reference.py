@@ -16,13 +16,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, Rendering, RenderSettings, ViewSet
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
 from handrefine.render.mitsuba import keys
 from handrefine.render.mitsuba.first_hit import FirstHit, albedo, hand_colour_code
 from handrefine.render.mitsuba.scene import HandScene, SceneTensors, envmap_from_latlong
 from handrefine.render.mitsuba.sensor import Pinhole
 from handrefine.render.mitsuba.silhouettes import WeldedSilhouettes
+from handrefine.views import ViewSet
 
 #: Coverage is rendered as one colour channel a hand.
 MAX_HANDS = 3
@@ -31,27 +33,39 @@ MAX_HANDS = 3
 class ReferenceRenderer:
     """Renders hands of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
-    Radiance: `prb_projective` with paths up to `settings.depth`. Albedo and coverage: `FirstHit`.
+    Radiance: `prb_projective` with paths up to `config.depth`. Albedo and coverage: `FirstHit`.
     Visible silhouettes are differentiable (occlusion of one finger by another and of hand by hand included).
     Not differentiable: the motion of shadow edges, so the gradient of *radiance* in a hand's geometry lacks what
-    changing self-occlusion contributes; and the motion of edges in the picture where the texture jumps at a seam
+    changing self-occlusion contributes; and the motion of edges in the image where the texture jumps at a seam
     of its atlas. Interiors seen through the open wrist look like the outside (two-sided).
-    `settings.memory_gib` and `settings.edge_samples_per_px` do not apply: one view's samples are small, and
+    `config.memory_gib` and `config.edge_samples_per_px` do not apply: one view's samples are small, and
     silhouettes get `spp` samples a pixel of the image.
 
     Raises:
-        ValueError: more than three hands.
+        InputError: more than three hands.
     """
 
-    def __init__(self, topologies: Sequence[MeshTopology], views: ViewSet, settings: RenderSettings) -> None:
+    def __init__(
+        self,
+        topologies: Sequence[MeshTopology],
+        views: ViewSet,
+        config: RenderConfig,
+        *,
+        beside: Renderer | None = None,
+    ) -> None:
+        del beside  # there is nothing to share
         if not 1 <= len(topologies) <= MAX_HANDS:
-            raise ValueError(f"the reference renderer takes 1 to {MAX_HANDS} hands, not {len(topologies)}")
+            raise InputError(
+                f"the reference renderer takes 1 to {MAX_HANDS} hands",
+                where="render.backend",
+                found=len(topologies),
+            )
         self.topologies = tuple(topologies)
         self.views = views
-        self.settings = settings
+        self.config = config
         self._scene = HandScene(topologies)
         self._sensors = [Pinhole(view.camera) for view in views.views]
-        self._appearance = FirstHit(albedo) if settings.shading == "albedo" else _path_integrator(settings.depth)
+        self._appearance = FirstHit(albedo) if config.shading == "albedo" else _path_integrator(config.depth)
         self._coverage = FirstHit(hand_colour_code(self._scene.meshes))
         for integrator in (self._appearance, self._coverage):
             integrator.proj_detail = WeldedSilhouettes(integrator, self._scene.meshes, topologies)
@@ -63,51 +77,32 @@ class ReferenceRenderer:
         environment: Float[Tensor, "height width 3"],
         *,
         seed: int,
-        background: Float[Tensor, "pixel 3"] | None = None,
     ) -> Rendering:
         """See `handrefine.render.base.Renderer.render`.
 
         Raises:
-            ValueError: hands or instants do not fit the topologies and views of this renderer.
+            ValueError: hands or frames do not fit the topologies and views of this renderer.
         """
-        self._check(hands, background)
+        check_hands(hands, self.topologies, self.views)
         positions, normals, textures = [], [], []
         for hand, topology in zip(hands, self.topologies, strict=True):
             corners = torch.as_tensor(topology.split_to_vertex, device=hand.verts_world.device)
             positions.append(hand.verts_world[:, corners])
             normals.append(vertex_normals(hand.verts_world, topology)[:, corners])
             textures.append(hand.texture)
-        pictures: Tensor = _Render.apply(
+        images: Tensor = _Render.apply(
             self, seed, envmap_from_latlong(environment), *positions, *normals, *textures
         )  # pyright: ignore[reportAssignmentType]
-        rgb, coverage = pictures[:, :3], pictures[:, 3 : 3 + len(hands)]
-        if background is not None:
-            rgb = rgb + (1 - coverage.sum(-1, keepdim=True)) * background
+        rgb, coverage = images[:, :3], images[:, 3 : 3 + len(hands)]
         return Rendering(rgb=rgb, coverage=coverage)
 
-    def _check(self, hands: Sequence[HandSurface], background: Tensor | None) -> None:
-        if len(hands) != len(self.topologies):
-            raise ValueError(f"{len(self.topologies)} topologies but {len(hands)} hands")
-        n_frames = len(hands[0].verts_world)
-        for hand, topology in zip(hands, self.topologies, strict=True):
-            if hand.verts_world.shape[1] != topology.n_vertices:
-                raise ValueError(
-                    f"{topology.n_vertices} vertices in the topology, {hand.verts_world.shape[1]} given"
-                )
-            if len(hand.verts_world) != n_frames or len(hand.texture) not in (1, n_frames):
-                raise ValueError("hands need the same number of instants, and one texture or one an instant")
-        if n_frames < self.views.n_frames:
-            raise ValueError(f"the views need {self.views.n_frames} instants, {n_frames} given")
-        if background is not None and len(background) != self.views.n_pixels:
-            raise ValueError(f"the views have {self.views.n_pixels} pixels, the background {len(background)}")
-
     def _seeds(self, seed: int, view: int) -> tuple[mi.UInt32, mi.UInt32]:
-        """Independent seeds of a view's picture and its gradient; opaque, so that no kernel depends on them."""
-        picture, gradient = np.random.SeedSequence([seed, view]).generate_state(2)
-        return dr.opaque(mi.UInt32, int(picture)), dr.opaque(mi.UInt32, int(gradient))
+        """Independent seeds of a view's image and its gradient; opaque, so that no kernel depends on them."""
+        image, gradient = np.random.SeedSequence([seed, view]).generate_state(2)
+        return dr.opaque(mi.UInt32, int(image)), dr.opaque(mi.UInt32, int(gradient))
 
     def _passes(self) -> tuple[tuple[mi.ad.integrators.common.ADIntegrator, slice], ...]:
-        """The integrators and the channels of a view's picture that they fill."""
+        """The integrators and the channels of a view's image that they fill."""
         return (self._appearance, slice(0, 3)), (self._coverage, slice(3, 6))
 
 
@@ -126,7 +121,7 @@ def _path_integrator(depth: int) -> mi.ad.integrators.common.ADIntegrator:
 
 @dataclass(frozen=True, eq=False)
 class _Inputs:
-    """The tensors of `_Render`, and one instant's share of them."""
+    """The tensors of `_Render`, and one frame's share of them."""
 
     environment: Tensor
     positions: tuple[Tensor, ...]
@@ -153,7 +148,7 @@ class _Inputs:
 class _Render(torch.autograd.Function):
     """Pixels of all views with 6 channels (appearance, coverage of up to three hands), and their gradient.
 
-    Not `drjit.wrap`: the scene is shared by all instants and all calls, and Mitsuba differentiates with
+    Not `drjit.wrap`: the scene is shared by all frames and all calls, and Mitsuba differentiates with
     whatever geometry the scene holds when the gradient is asked for. So the backward pass loads it again.
     """
 
@@ -162,21 +157,21 @@ class _Render(torch.autograd.Function):
         inputs = _Inputs.of(environment, per_hand)
         ctx.renderer, ctx.seed = renderer, seed
         ctx.save_for_backward(*inputs.flat())
-        pictures = []
+        images = []
         for index, view in enumerate(renderer.views.views):
             renderer._scene.load(inputs.at(view.frame))
-            picture_seed, _ = renderer._seeds(seed, index)
+            image_seed, _ = renderer._seeds(seed, index)
             channels = [
                 integrator.render(
-                    renderer._scene.scene, renderer._sensors[index], seed=picture_seed, spp=renderer.settings.spp
+                    renderer._scene.scene, renderer._sensors[index], seed=image_seed, spp=renderer.config.spp
                 ).torch()
                 for integrator, _ in renderer._passes()
             ]
-            pictures.append(torch.cat(channels, dim=-1).flatten(0, 1))
-        return torch.cat(pictures)
+            images.append(torch.cat(channels, dim=-1).flatten(0, 1))
+        return torch.cat(images)
 
     @staticmethod
-    def backward(ctx, grad_pictures: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def backward(ctx, grad_images: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
         renderer: ReferenceRenderer = ctx.renderer
         inputs = _Inputs.of(ctx.saved_tensors[0], ctx.saved_tensors[1:])
         gradients = _Inputs.of(*_zeros_like(inputs))
@@ -185,7 +180,7 @@ class _Render(torch.autograd.Function):
             for key, needed in zip(_keys_in_order(len(inputs.positions)), ctx.needs_input_grad[2:], strict=True)
             if needed
         )
-        for index, grad_image in enumerate(renderer.views.split(grad_pictures)):
+        for index, grad_image in enumerate(renderer.views.split(grad_images)):
             frame = renderer.views.views[index].frame
             leaves = renderer._scene.load(inputs.at(frame), differentiate)
             _, gradient_seed = renderer._seeds(ctx.seed, index)
@@ -196,7 +191,7 @@ class _Render(torch.autograd.Function):
                     mi.TensorXf(grad_image[..., channels].contiguous()),
                     renderer._sensors[index],
                     seed=gradient_seed,
-                    spp=renderer.settings.spp,
+                    spp=renderer.config.spp,
                 )
             totals = gradients.at(frame).by_key()
             for key, leaf in leaves.items():

@@ -3,14 +3,13 @@
 import logging
 import os
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
 from handrefine.errors import InputError
+from handrefine.render.base import Variant
 from handrefine.render.mitsuba.llvm import LlvmLibrary, find_llvm, use_llvm
 
-Variant = Literal["auto", "llvm_ad_rgb", "cuda_ad_rgb"]
 log = logging.getLogger(__name__)
 
 

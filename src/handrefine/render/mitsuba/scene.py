@@ -19,7 +19,7 @@ from handrefine.render.mitsuba import keys
 
 @dataclass(frozen=True, eq=False)
 class SceneTensors:
-    """Everything that changes between two pictures, as plain tensors without autograd history.
+    """Everything that changes between two images, as plain tensors without autograd history.
 
     positions, normals: one (corner, 3) a hand, over the topology's split vertices.
     textures: one (height, width, 3) a hand, row 0 at the top of the image.

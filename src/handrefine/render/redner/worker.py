@@ -2,7 +2,7 @@
 
 Started by `client.py` in an environment that knows nothing of us, so it imports only `protocol.py` beside it.
 
-Requests: `setup` (topology, cameras, options), `render`, `gradient` (of an earlier picture). A picture's graph
+Requests: `setup` (topology, cameras, options), `render`, `gradient` (of an earlier image). An image's graph
 is kept until the client, whose autograd decides, says `forget`.
 """
 
@@ -29,7 +29,7 @@ CLIP_NEAR_M = 1e-2
 
 
 class Job:
-    """What stays the same between the pictures of one renderer: how and from where they are drawn."""
+    """What stays the same between the images of one renderer: how and from where they are drawn."""
 
     def __init__(self, fields, arrays):
         self.fixed = fields["redner"] == "fixed"
@@ -60,7 +60,7 @@ class Job:
         return pixels, leaves
 
     def _pixels(self, leaves, seeds):
-        materials, objects, pictures = {}, {}, []
+        materials, objects, images = {}, {}, []
         envmap = self._envmap(leaves["environment"]) if self.radiance else None
         for view, (frame, camera) in enumerate(zip(self.frames, self.cameras)):
             texture = min(frame, len(leaves["texture"]) - 1)
@@ -77,9 +77,9 @@ class Job:
                     normals=leaves["normals"][frame].contiguous(),
                 )
             scene = pyredner.Scene(camera, objects=[objects[frame]], envmap=envmap)
-            pictures.append(self._picture(scene, seeds[view]))
+            images.append(self._image(scene, seeds[view]))
             send("alive", {}, {})
-        return torch.cat(pictures)
+        return torch.cat(images)
 
     def _envmap(self, values):
         envmap = pyredner.EnvironmentMap(values.contiguous(), directly_visible=False)
@@ -87,7 +87,7 @@ class Job:
             envmap.pdf_norm = NO_LIGHT_SAMPLING
         return envmap
 
-    def _picture(self, scene, seeds):
+    def _image(self, scene, seeds):
         colour = redner.channels.radiance if self.radiance else redner.channels.diffuse_reflectance
         serialized = pyredner.RenderFunction.serialize_scene(
             scene,
@@ -102,14 +102,14 @@ class Job:
 
 
 class Worker:
-    """Answers requests: jobs by number, and the graphs of pictures that may still be differentiated."""
+    """Answers requests: jobs by number, and the graphs of images that may still be differentiated."""
 
     def __init__(self):
         self.jobs, self.graphs = {}, {}
 
     def answer(self, kind, fields, arrays):
-        for picture in fields["forget"]:
-            self.graphs.pop(picture, None)
+        for image in fields["forget"]:
+            self.graphs.pop(image, None)
         if kind not in ("setup", "render", "gradient"):
             raise ValueError(f"unknown request {kind!r}")
         return getattr(self, kind)(fields, arrays)
@@ -121,11 +121,11 @@ class Worker:
     def render(self, fields, arrays):
         pixels, leaves = self.jobs[fields["job"]].render(fields, arrays)
         if fields["differentiate"]:
-            self.graphs[fields["picture"]] = (pixels, leaves)
+            self.graphs[fields["image"]] = (pixels, leaves)
         return {"pixels": pixels.detach().numpy()}
 
     def gradient(self, fields, arrays):
-        pixels, leaves = self.graphs[fields["picture"]]
+        pixels, leaves = self.graphs[fields["image"]]
         wanted = {name: leaf for name, leaf in leaves.items() if leaf.requires_grad}
         if not pixels.requires_grad:  # e.g. albedo, of which only the light is asked for
             return {name: torch.zeros_like(leaf).numpy() for name, leaf in wanted.items()}

@@ -1,0 +1,1 @@
+"""Masks of real hands corrected by hand, and how far a rendered hand is from them."""

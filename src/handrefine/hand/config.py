@@ -1,0 +1,27 @@
+"""Which hand model a run takes, and what several hands of one person have in common."""
+
+from pathlib import Path
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class HandConfig:
+    model_file: Path | None = None
+    """MANO_RIGHT.pkl or MANO_LEFT.pkl of the official release; without it the embedded open hand is used."""
+    fix_left_shape: bool | None = None
+    """Flip the sign of the left model's first shape direction where it equals the right's (InterHand2.6M did,
+    DexYCB did not); by default as the dataset's annotators did."""
+
+
+@dataclass(frozen=True, kw_only=True, config=_STRICT)
+class HandsConfig:
+    """What two hands of one person have in common (`--hand both`)."""
+
+    shared_shape: bool = False
+    """One shape for both, the left hand's mirrored: fewer unknowns where one of them is seen badly."""
+    shared_texture: bool = False
+    """One texture for both, in the right hand's atlas."""

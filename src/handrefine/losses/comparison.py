@@ -1,0 +1,50 @@
+"""The image that the model predicts, background included, beside what it should be."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from handrefine.observations import Observations
+from handrefine.scene.colour_transforms import luminance
+from handrefine.scene.video_model import Prediction
+
+#: Share of hand below which a pixel is beside it.
+BESIDE = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Prediction and target of all views of one batch.
+
+    rgb: the whole predicted image. as_seen: as its camera shows it, grey for grey cameras; target likewise.
+    """
+
+    rgb: Float[Tensor, "pixel 3"]
+    as_seen: Float[Tensor, "pixel 3"]
+    target: Float[Tensor, "pixel 3"]
+
+
+def compare(prediction: Prediction, observations: Observations, *, protect_texture: bool) -> Comparison:
+    """Put the rendered hands before the background; differentiable in the prediction.
+
+    protect_texture: where labels say that a pixel is not the hand's, before a known background, the gradient moves
+        the contour alone: else the texture would be painted like what stands beside the hand, to hide a contour
+        that is wrong.
+    """
+    hand_rgb, coverage = prediction.hand_rgb, prediction.coverage[:, None]
+    if protect_texture:
+        known = (observations.silhouette_weight > 0) & observations.background_known
+        beside = (known & (observations.hand_share < BESIDE))[:, None]
+        colour = hand_rgb.detach() / coverage.detach().clamp(min=1e-3)
+        hand_rgb = torch.where(beside, coverage * colour, hand_rgb)
+    rgb = hand_rgb + (1 - coverage) * observations.background
+    return Comparison(rgb, as_seen(rgb, observations), as_seen(observations.target, observations))
+
+
+def as_seen(rgb: Float[Tensor, "pixel 3"], observations: Observations) -> Float[Tensor, "pixel 3"]:
+    """Grey cameras see luminance only, here in all three channels."""
+    if not bool(observations.grey_pixel.any()):
+        return rgb
+    return torch.where(observations.grey_pixel[:, None], luminance(rgb)[:, None], rgb)

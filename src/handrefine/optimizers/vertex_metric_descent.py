@@ -1,0 +1,136 @@
+"""Descent in the vertex metric: steps of a given length in millimetres of vertex motion."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field
+from typing import Annotated
+
+import torch
+from annotated_types import Ge, Lt
+from pydantic import ConfigDict, PositiveFloat, PositiveInt
+from pydantic import dataclasses as typed
+from torch import Tensor, nn
+
+from handrefine.optimizers.vertex_metric import N_POSE, N_SHAPE, Motion, VertexMetric, columns, measure_metric
+from handrefine.scene.variables import spreads
+from handrefine.scene.video_model import VideoHand, VideoModel
+
+
+@typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+class VertexMetricConfig:
+    """Descent in the vertex metric."""
+
+    step_mm: PositiveFloat = 1.5
+    """Root mean square motion of the vertices in one step at the full rate, millimetres."""
+    reach_mm: PositiveFloat = 4.0
+    """A frame whose step would move some joint by more than this, at the full rate, takes a smaller one: else the
+    whole step may go into one finger at one frame once everything else has arrived."""
+    momentum: Annotated[float, Ge(0), Lt(1)] = 0.7
+    """Share of the averaged gradient that is kept from one iteration to the next."""
+    refresh: PositiveInt = 10
+    """Iterations between two measurements of the metric."""
+    damping_mm: PositiveFloat = 0.3
+    """Variables whose whole spread moves the vertices by less than this are damped."""
+    spread: Mapping[str, PositiveFloat] = field(default_factory=spreads)
+    """How far off each variable of an annotation may be: radians, metres, betas."""
+
+
+class VertexMetricDescent:
+    """Descent along `(G + D)^-1 m`, its length prescribed in millimetres of root mean square vertex motion.
+
+    m is the gradient averaged over iterations and G the vertex metric, so that a step means the same for a wrist
+    and for a fingertip, which Adam's scaling parameter by parameter cannot know. D damps what hardly moves the
+    vertices: variable i by `(damping_mm / spread_i)^2`, where the spread is how far off an annotation may be.
+
+    Args:
+        hands: one hand, or hands that share a shape, whose frames count like those of one hand.
+    """
+
+    def __init__(self, hands: Sequence[VideoHand], names: Iterable[str], config: VertexMetricConfig) -> None:
+        self._hands, self._names, self._config = hands, tuple(names), config
+        self._columns = columns()
+        self._steps = 0
+        self._average: Motion | None = None
+        self._metric: VertexMetric | None = None
+        self._damping = self._make_damping()
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        if self._metric is None or self._steps % self._config.refresh == 0:
+            self._metric = measure_metric(self._hands)
+        self._steps += 1
+        gradient = self._gradient()
+        if self._average is None:
+            self._average = Motion(torch.zeros_like(gradient.own), torch.zeros_like(gradient.shared))
+        keep = self._config.momentum
+        self._average = Motion(
+            keep * self._average.own + (1 - keep) * gradient.own,
+            keep * self._average.shared + (1 - keep) * gradient.shared,
+        )
+        direction = self._metric.solve(self._average, self._damping)
+        motion_m = self._metric.motion_m(direction)
+        step_m = factor * self._config.step_mm / 1000
+        change = direction.scaled(torch.where(motion_m > 0, -step_m / motion_m.clamp(min=1e-30), 0.0))
+        reach_m = self._metric.reach_m(change).clamp(min=1e-30)
+        held = (factor * self._config.reach_mm / 1000 / reach_m).clamp(max=1)
+        self._move(Motion(change.own * held[:, None], change.shared))
+
+    def _gradient(self) -> Motion:
+        def of(parameter: nn.Parameter) -> Tensor:
+            return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).double()
+
+        own = torch.cat(
+            [
+                torch.cat([of(getattr(hand.pose, name)) for name in self._columns if name != "shape"], dim=1)
+                for hand in self._hands
+            ]
+        )
+        shape = of(self._hands[0].pose.shape)
+        if shape.ndim == 2:
+            return Motion(torch.cat([own, shape], dim=1), shape.new_zeros(0))
+        surface = self._hands[0].surface
+        return Motion(own, shape if surface is None else torch.cat([shape, of(surface.coefficients)]))
+
+    def _move(self, change: Motion) -> None:
+        first_row = 0
+        for hand in self._hands:
+            rows = slice(first_row, first_row + len(hand.pose.translation))
+            for name in self._names:
+                if name == "surface":
+                    continue
+                parameter = getattr(hand.pose, name)
+                if name != "shape" or parameter.ndim == 2:
+                    parameter += change.own[rows, self._columns[name]].to(parameter.dtype)
+            first_row = rows.stop
+        shape, surface = self._hands[0].pose.shape, self._hands[0].surface
+        if "shape" in self._names and shape.ndim == 1:
+            shape += change.shared[:N_SHAPE].to(shape.dtype)
+        if "surface" in self._names and surface is not None:
+            surface.coefficients.add_(change.shared[N_SHAPE:].to(shape.dtype))
+
+    def _make_damping(self) -> Motion:
+        """Variables that are not optimised are held by an enormous damping."""
+        shape, frames = self._hands[0].pose.shape, sum(len(hand.pose.translation) for hand in self._hands)
+        surface = self._hands[0].surface
+        n_modes = 0 if surface is None else len(surface.coefficients)
+        alone = shape.ndim == 2
+        like = {"dtype": torch.float64, "device": shape.device}
+        own = torch.full((frames, N_POSE + N_SHAPE * alone), 1e12, **like)
+        shared = torch.full((0 if alone else N_SHAPE + n_modes,), 1e12, **like)
+        for name in self._names:
+            damping = (self._config.damping_mm / 1000 / self._config.spread[name]) ** 2
+            if name == "surface":
+                if surface is not None:
+                    shared[N_SHAPE:] = damping * surface.stiffness.double()
+            elif name == "shape" and not alone:
+                shared[:N_SHAPE] = damping
+            else:
+                own[:, self._columns[name]] = damping / (1 if alone else frames)
+        return Motion(own, shared)
+
+
+def descents(model: VideoModel, names: Iterable[str], config: VertexMetricConfig) -> list[VertexMetricDescent]:
+    """One descent for hands that share a shape, else one a hand."""
+    groups = [(hand,) for hand in model.hands]
+    if len({id(hand.pose.shape) for hand in model.hands}) == 1:
+        groups = [model.hands]
+    return [VertexMetricDescent(hands, list(names), config) for hands in groups]

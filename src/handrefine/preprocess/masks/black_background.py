@@ -1,0 +1,44 @@
+"""Black that shows nothing: borders that undistortion leaves, and backgrounds that are black altogether."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float
+
+from handrefine import regions
+
+#: Brightest value of any channel (linear) that still counts as a border's black: 4/255 in sRGB.
+BORDER_BLACK = 0.0012
+#: The same for a background known to be black; above it lies what JPEG leaves around a hand.
+BACKGROUND_BLACK = 0.006
+#: How far beyond the hull of its joints a hand may reach: these pixels, and at most this share of its length.
+REACH_PX, REACH = 25, 0.2
+#: Share of the background that must be black, and how many pixels there must be to tell.
+MOSTLY, FEWEST = 0.99, 64
+
+Image = Float[np.ndarray, "height width 3"]
+
+
+def black_border(image: Image) -> Bool[np.ndarray, "height width"]:
+    """Black regions that touch the image's border: what undistortion leaves. Give it the full image."""
+    dark = (image.max(axis=2) <= BORDER_BLACK).astype(np.uint8)
+    _, component = cv2.connectedComponents(dark, connectivity=4)
+    rim = np.concatenate([component[0], component[-1], component[:, 0], component[:, -1]])
+    return np.isin(component, np.unique(rim[rim > 0]))
+
+
+def is_black_background(image: Image, hands_px: Sequence[Float[np.ndarray, "21 2"]]) -> bool:
+    """Whether nearly everything (99 %) outside the hulls of the hands' joints, somewhat grown, is black.
+
+    What lies beyond a wrist is not asked: there may be a forearm. False where the view is too tight to tell. Ask
+    it of all views of a video and believe the majority.
+    """
+    height, width = image.shape[:2]
+    asked = np.ones((height, width), bool)
+    for joints_px in hands_px:
+        margin_px = min(REACH_PX, REACH * regions.hand_length_px(joints_px))
+        asked &= regions.distance_px(regions.convex_hull(joints_px, height, width)) > margin_px
+        asked &= ~regions.beyond_wrist(joints_px, height, width)
+    outside = image.max(axis=2)[asked]
+    return outside.size >= FEWEST and float((outside <= BACKGROUND_BLACK).mean()) >= MOSTLY

@@ -1,0 +1,77 @@
+"""What happens around the iterations of a stage: camera weights, visibility, restarts, and later more."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from handrefine.losses.base import Iterate
+from handrefine.losses.objective import Objective
+from handrefine.observations import Observations
+from handrefine.refinement.problem import Problem
+from handrefine.refinement.schedule import StageConfig
+from handrefine.render.base import Renderer
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one iteration compares: some of the views, the renderer that draws just them, and their objective."""
+
+    observations: Observations
+    renderer: Renderer
+    objective: Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """One stage as it runs.
+
+    batches: the iterations take them in turn.
+    """
+
+    name: str
+    config: StageConfig
+    problem: Problem
+    batches: tuple[Batch, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Iteration:
+    """One iteration after its step: what was predicted before it, and every term of the loss.
+
+    number: counts over all stages, from 0; index: within the stage.
+    """
+
+    stage: Stage
+    number: int
+    index: int
+    batch: Batch
+    iterate: Iterate
+    terms: dict[str, Float[Tensor, ""]]
+
+
+@runtime_checkable
+class StageHook(Protocol):
+    """Told of every stage and iteration, in the order in which hooks are listed."""
+
+    def stage_begins(self, stage: Stage) -> None: ...
+
+    def iteration_ended(self, iteration: Iteration) -> None: ...
+
+    def stage_ends(self, stage: Stage) -> Problem | None:
+        """What has been found may change the problem that the next stages go on with."""
+        ...
+
+
+class Hook:
+    """A hook that does nothing: hooks override what they need."""
+
+    def stage_begins(self, stage: Stage) -> None:
+        pass
+
+    def iteration_ended(self, iteration: Iteration) -> None:
+        pass
+
+    def stage_ends(self, stage: Stage) -> Problem | None:
+        pass

@@ -1,0 +1,103 @@
+"""The hooks of every refinement: what cameras see and how far they are believed, the log, and its progress."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from handrefine.hand.model import HandGeometry
+from handrefine.progress import Progress, Record
+from handrefine.refinement.camera_weights import CameraWeights
+from handrefine.refinement.hooks import Hook, Iteration, Stage
+from handrefine.refinement.problem import Problem
+from handrefine.refinement.visibility import Visibility, measure_visibility
+from handrefine.scene.variables import GEOMETRY_NAMES
+
+#: Extra figures of a hand's geometry for the log, e.g. its error where a caller knows the truth.
+Monitor = Callable[[HandGeometry], Mapping[str, float]]
+
+
+class WatchVisibility(Hook):
+    """Measures what the cameras see of the hands: at the start, and after every stage that moved them."""
+
+    def __init__(self, problem: Problem, cameras: CameraWeights) -> None:
+        self._cameras = cameras
+        self.now: Visibility = measure_visibility(problem.model, problem.observations)
+        self._moved = False
+
+    def stage_begins(self, stage: Stage) -> None:
+        if self._moved:
+            self.now = measure_visibility(stage.problem.model, stage.problem.observations)
+        self._cameras.visible_share = self.now.visible_share
+
+    def stage_ends(self, stage: Stage) -> None:
+        self._moved = any(variable in GEOMETRY_NAMES for variable in stage.config.variables)
+
+
+class WatchCameras(Hook):
+    """Renews the cameras' weights."""
+
+    def __init__(self, cameras: CameraWeights) -> None:
+        self._cameras = cameras
+
+    def iteration_ended(self, iteration: Iteration) -> None:
+        iterate, stage = iteration.iterate, iteration.stage
+        self._cameras.watch(
+            iterate.prediction, iterate.comparison, iteration.batch.observations, len(stage.batches)
+        )
+
+
+class KeepTextures(Hook):
+    """Keeps every hand's (first) texture as it was at the end of every stage, by the stage's name."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.textures: list[dict[str, Float[np.ndarray, "_ _ 3"]]] = [{} for _ in problem.hands]
+
+    @torch.no_grad()
+    def stage_ends(self, stage: Stage) -> None:
+        for hand, kept in zip(stage.problem.model.hands, self.textures, strict=True):
+            kept[stage.name] = hand.textures(stage.config.texture_levels)[0].cpu().numpy()
+
+
+class WriteLog(Hook):
+    """Hands one record (`handrefine.progress`) an iteration to whoever listens, with the monitors' figures."""
+
+    def __init__(
+        self, listeners: Sequence[Callable[[Record], None]], monitors: Sequence[Monitor | None], progress: Progress
+    ) -> None:
+        self._listeners, self._monitors, self._progress = listeners, monitors, progress
+        self.records: list[Record] = []
+        self._started = time.perf_counter()
+
+    def stage_begins(self, stage: Stage) -> None:
+        self._progress.stage(stage.name, stage.config.iterations)
+
+    def iteration_ended(self, iteration: Iteration) -> None:
+        terms = iteration.terms
+        record: Record = {
+            "stage": iteration.stage.name,
+            "iteration": iteration.number,
+            "loss": torch.stack(list(terms.values())).sum().item(),
+            "terms": {term: value.item() for term, value in terms.items()},
+            "seconds": time.perf_counter() - self._started,
+            **self._monitored(iteration),
+        }
+        self.records.append(record)
+        for listen in (*self._listeners, self._progress.update):
+            listen(record)
+
+    def _monitored(self, iteration: Iteration) -> Record:
+        """The monitors' figures; of several hands their means, and each hand's own under its side."""
+        hands, geometries = iteration.stage.problem.hands, iteration.iterate.prediction.geometries
+        figures = {
+            hand.side: dict(monitor(geometry))
+            for hand, geometry, monitor in zip(hands, geometries, self._monitors, strict=True)
+            if monitor is not None
+        }
+        if len(figures) < 2:
+            return dict(next(iter(figures.values()), {}))
+        names = set.intersection(*map(set, figures.values()))
+        means = {name: sum(of[name] for of in figures.values()) / len(figures) for name in sorted(names)}
+        return means | {"hands": figures}

@@ -1,0 +1,136 @@
+"""The images of a synthetic video: hands, light and cameras of a truth, brought before a renderer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from handrefine.colour import linear_to_srgb8, srgb8_to_linear
+from handrefine.config import Config
+from handrefine.hand.model import HandModel
+from handrefine.render.base import HandSurface
+from handrefine.render.registry import create_renderer
+from handrefine.sequence import FrameIndex, HandAnnotation, HandSequence, ViewKey
+from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.synthetic.mismatch import as_taken, bright_lamp, camera_fault, fine_surface
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
+from handrefine.views import View, ViewSet
+
+#: Samples a pixel of the renders that play the part of camera images.
+IMAGE_SPP = 64
+#: A pixel of a mask is a hand's from this coverage on.
+COVERED = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class SyntheticImages:
+    """Every view of a video: its image in linear RGB and its mask, True where a pixel shows skin of any hand."""
+
+    images: Mapping[ViewKey, Float[np.ndarray, "_ _ 3"]]
+    masks: Mapping[ViewKey, Bool[np.ndarray, "_ _"]]
+
+
+def render_images(
+    hands: Sequence[HandModel],
+    truths: Sequence[SyntheticTruth],
+    settings: SyntheticSettings,
+    config: Config,
+    device: torch.device,
+) -> SyntheticImages:
+    """Render every image of a true video of one or several hands. Mitsuba must have been started.
+
+    matched: by our own renderer in the truth's light, over black. mismatched: see `handrefine.synthetic.mismatch`.
+    """
+    if settings.kind == "mismatched":
+        return _mismatched(hands, truths, settings, config.light.map_height)
+    return _matched(hands, truths, config, device)
+
+
+def sequence_in_memory(
+    truth: SyntheticTruth, seen: SyntheticImages, annotation: HandAnnotation, *, masks: bool
+) -> HandSequence:
+    """The video as a reader would give it, in 8 bits but without files; with its masks, or without."""
+    images = {key: linear_to_srgb8(image) for key, image in seen.images.items()}
+
+    def as_is(mask: np.ndarray) -> np.ndarray:
+        return mask
+
+    return HandSequence(
+        name="synthetic",
+        cameras=truth.cameras,
+        frames=truth.frames,
+        images={key: partial(srgb8_to_linear, image) for key, image in images.items()},
+        annotations={truth.side: annotation},
+        masks={key: partial(as_is, mask) for key, mask in seen.masks.items()} if masks else {},
+    )
+
+
+def _matched(
+    hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], config: Config, device: torch.device
+) -> SyntheticImages:
+    truth = truths[0]  # cameras, frames and light are common
+    keys = _keys(truth)
+    views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
+    settings = replace(config.render, spp=IMAGE_SPP, shading="radiance")
+    renderer = create_renderer([hand.topology for hand in hands], views, settings)
+    surfaces = [
+        HandSurface(
+            torch.as_tensor(of.verts_world).float().to(device),
+            torch.as_tensor(of.texture).float().to(device)[None],
+        )
+        for of in truths
+    ]
+    with torch.no_grad():
+        light = _environment(truth, config.light.map_height).to(device)
+        render = renderer.render(surfaces, light, seed=config.seed)
+    images = [image.cpu().numpy() for image in views.split(render.rgb)]
+    masks = [coverage.cpu().numpy() >= COVERED for coverage in views.split(render.coverage.sum(dim=1))]
+    return SyntheticImages(dict(zip(keys, images, strict=True)), dict(zip(keys, masks, strict=True)))
+
+
+def _mismatched(
+    hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], settings: SyntheticSettings, map_height: int
+) -> SyntheticImages:
+    from handrefine.render.mitsuba.photo import PhotoSettings, PhotoStudio
+
+    mismatch, truth = settings.mismatch, truths[0]
+    surface_rng, lamp_rng, camera_rng, noise_rng = (
+        np.random.default_rng(s) for s in np.random.SeedSequence([settings.seed, 1]).spawn(4)
+    )
+    surfaces = [
+        fine_surface(of.verts_world, hand.topology, mismatch.relief_mm, surface_rng)
+        for hand, of in zip(hands, truths, strict=True)
+    ]
+    lamp = bright_lamp(truth.light, truth.verts_world.mean(axis=(0, 1)), mismatch.lamp, lamp_rng)
+    skin = PhotoSettings(roughness=mismatch.roughness, specular=mismatch.specular, spp=IMAGE_SPP)
+    studio = PhotoStudio(
+        [topology for topology, _ in surfaces],
+        [of.texture for of in truths],
+        _environment(truth, map_height),
+        lamp,
+        skin,
+    )
+    faults = {name: camera_fault(c.width, c.height, mismatch, camera_rng) for name, c in truth.cameras.items()}
+    images: dict[ViewKey, np.ndarray] = {}
+    masks: dict[ViewKey, np.ndarray] = {}
+    for index, (k, name) in enumerate(_keys(truth)):
+        if index % len(truth.cameras) == 0:
+            studio.move(*(torch.as_tensor(verts_world[k]).float() for _, verts_world in surfaces))
+        rgb, coverage = studio.photograph(truth.cameras[name], seed=index)
+        images[k, name] = as_taken(rgb, coverage, faults[name], mismatch, noise_rng)
+        masks[k, name] = coverage >= COVERED
+    return SyntheticImages(images, masks)
+
+
+def _keys(truth: SyntheticTruth) -> list[ViewKey]:
+    """Frame by frame."""
+    return [(FrameIndex(k), name) for k in range(len(truth.frames)) for name in truth.cameras]
+
+
+def _environment(truth: SyntheticTruth, height: int) -> torch.Tensor:
+    order = int(np.sqrt(len(truth.light))) - 1
+    radiance = sh_basis(latlong_directions(height, 2 * height), order) @ torch.as_tensor(truth.light).float()
+    return radiance.clamp(min=0)
