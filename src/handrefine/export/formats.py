@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
-from handrefine.hand.model import OPEN_HAND_NAME
 from handrefine.errors import InputError
 from handrefine.export import Format
 from handrefine.export.glb import glb_bytes
 from handrefine.export.meshes import TexturedMesh, write_material, write_obj, write_ply
 from handrefine.export.new_output import new_file, new_folder, refuse_existing
 from handrefine.export.scene_xml import scene_content, write_scene
+from handrefine.hand.model import OPEN_HAND_NAME
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.reader import HandRun, Which
 from handrefine.runs.result import HandState
