@@ -168,8 +168,9 @@ def test_a_finished_run_is_judged_on_a_camera_as_if_it_had_been_held_out(
         now = json.loads((run / name).read_text())
         assert [entry["camera"] for entry in now["cameras"]] == ["01"]
         for figure, change in then["mean"].items():
-            rel = 0.02 if figure == "photometric_error" else 1e-6
-            assert now["mean"][figure] == pytest.approx(change, rel=rel), figure
+            # Half a level of 8-bit sRGB is 0.002 in linear light where a texture begins.
+            off = 3e-3 if figure == "photometric_error" else 1e-9
+            assert now["mean"][figure] == pytest.approx(change, abs=off), figure
         metrics = json.loads((run / name).with_name("metrics.json").read_text())
         assert metrics["holdout"] == now["mean"]
     assert {path.name for path in stale.iterdir()} == sheets

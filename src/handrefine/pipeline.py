@@ -155,8 +155,7 @@ def read_task(task: Task) -> tuple[HandSequence, HandSequence | None]:
     if task.held_out:
         sequence, held_out = split_off(sequence, task.held_out)
     if count is not None:
-        hands = task.hands[0] if len(task.hands) == 1 else "both"
-        sequence = sequence.with_cameras(cameras_that_see_most(sequence, hands, count, task.config))
+        sequence = sequence.with_cameras(cameras_that_see_most(sequence, task.hands, count, task.config))
     return sequence, held_out
 
 

@@ -3,13 +3,17 @@
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from handrefine.cli.main import main
+from handrefine import __version__
+from handrefine.cli.deprecated import RENAMED, renewed
+from handrefine.cli.main import COMMANDS, main
 from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
 from handrefine.hand.model import load_hand_model
 from handrefine.synthetic.truth import SyntheticSettings, make_truth
@@ -178,7 +182,7 @@ def test_debug_shows_where_it_happened(tmp_path: Path, capsys: pytest.CaptureFix
     assert "Traceback" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["demo", "synthesize", "refine", "evaluate", "fit", "doctor"])
+@pytest.mark.parametrize("command", list(COMMANDS))
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main([command, "--help"])
@@ -205,3 +209,46 @@ def test_an_output_folder_around_or_within_the_dataset(
     for out in (tmp_path, data, data / "run", tmp_path / "link" / "run"):
         assert "lie in one another" in fails(command, "--data", data, "--out", out, *options)
     assert sorted(path.relative_to(data) for path in data.rglob("*")) == before
+
+
+def test_a_run_is_judged_by_something(tmp_path: Path, fails: Callable[..., str]) -> None:
+    assert "--truth FILE or --data DIR" in fails("evaluate", tmp_path)
+
+
+def test_an_unknown_command(fails: Callable[..., str]) -> None:
+    assert "one of demo, synthesize" in fails("refin", "--data", "x")
+
+
+def test_the_version_and_all_commands_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    code = [sys.executable, "-m", "handrefine", "--version"]
+    assert subprocess.run(code, capture_output=True, text=True, check=True).stdout == f"handrefine {__version__}\n"
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    told = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"  {name} " not in told] == []
+
+
+def test_old_options_still_work_and_say_what_they_are_called_now() -> None:
+    today, messages = renewed(["demo", "--instants=3", "--cameras", "5", "--size", "32"])
+    assert today == ["demo", "--n-frames=3", "--n-cameras", "5", "--size", "32"]
+    assert messages == ["--instants is now called --n-frames", "--cameras is now called --n-cameras"]
+    assert renewed(["refine", "--cameras", "00"]) == (["refine", "--cameras", "00"], [])
+    assert renewed([]) == ([], [])
+
+
+@pytest.mark.parametrize("command", list(RENAMED))
+def test_what_options_are_called_now_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    told = capsys.readouterr().out
+    for new in RENAMED[command].values():
+        assert f"{new} " in told
+
+
+def test_an_old_option_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["turntable", str(tmp_path / "nowhere"), "--out", str(tmp_path / "film"), "--pictures", "2"])
+    message = " ".join(capsys.readouterr().err.split())
+    assert "deprecated: --pictures is now called --n-images" in message
+    assert "does not exist" in message

@@ -17,7 +17,8 @@ from handrefine.cli.common import one_hand
 from handrefine.cli.main import parse
 from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
-from handrefine.synthetic.truth import SyntheticSettings, make_truth, save_truth
+from handrefine.synthetic.truth import SyntheticSettings, make_truth
+from handrefine.synthetic.truth_file import save_truth
 from handrefine.viewer.content import viewer_content
 from handrefine.viewer.scene import corners_world, joint_lines, pyramid_lines
 from handrefine.viewer.server import Viewer

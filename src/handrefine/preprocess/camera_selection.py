@@ -11,7 +11,7 @@ from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.preprocess.initialization import initialize
 from handrefine.render.mitsuba.runtime import start_mitsuba
-from handrefine.sequence import Hands, HandSequence, Side, sides_of
+from handrefine.sequence import HandSequence, Side
 
 log = logging.getLogger(__name__)
 AUTO = "auto:"
@@ -56,7 +56,7 @@ def select_cameras(
 
 
 def cameras_that_see_most(
-    sequence: HandSequence, hands: Hands, n: int, config: Config | None = None
+    sequence: HandSequence, hands: Side | Sequence[Side], n: int, config: Config | None = None
 ) -> tuple[str, ...]:
     """The `n` cameras with the largest visible area of the annotated hand or hands, averaged over their images.
 
@@ -70,9 +70,10 @@ def cameras_that_see_most(
     names = list(sequence.cameras)
     if not 1 <= n <= len(names):
         return select_cameras(np.zeros((0, len(names))), names, n)  # refuses it
-    areas_mm2 = [_visible_areas_mm2(sequence, side, config) for side in sides_of(hands)]
+    sides: list[Side] = [hands] if isinstance(hands, str) else list(hands)
+    areas_mm2 = [_visible_areas_mm2(sequence, side, config) for side in sides]
     chosen = select_cameras(np.concatenate(areas_mm2), names, n)
-    log.info("cameras that see most of the %s hand: %s", hands, ", ".join(chosen))
+    log.info("cameras that see most of the %s hand: %s", " and ".join(sides), ", ".join(chosen))
     return chosen
 
 

@@ -250,9 +250,9 @@ class Run(_Folder):
 def _hand_result(hand: HandRun, *, images: bool) -> HandResult:
     annotation, textures, seen = hand.annotation, hand.texture[None], hand.texture_seen[None]
     if hand.layout.textures.is_dir():
-        read, paths = appearance_files, [hand.layout.texture_of(frame) for frame in annotation.frames]
-        textures = np.stack([read.read_texture(path) for path in paths])
-        seen = np.stack([read.read_seen_texels(hand.layout.texture_seen_of(f)) for f in annotation.frames])
+        layout, read = hand.layout, appearance_files
+        textures = np.stack([read.read_texture(layout.texture_of(frame)) for frame in annotation.frames])
+        seen = np.stack([read.read_seen_texels(layout.texture_seen_of(frame)) for frame in annotation.frames])
     return HandResult(
         side=annotation.side,
         hand_model=annotation.hand_model,
@@ -282,7 +282,9 @@ def _camera_results(hand: HandRun) -> list[CameraResult]:
                 visible_share=float(weights[camera.name]["visible_share"]),
                 reason=weights[camera.name].get("reason"),
                 colour_transform=transforms[camera.name],
-                rotation_cam_mrad=_vector(weights[camera.name].get("rotation_cam_mrad")),
+                rotation_cam_mrad=None
+                if (turned := weights[camera.name].get("rotation_cam_mrad")) is None
+                else np.array(turned, dtype=np.float32),
             )
             for camera in hand.annotation.cameras
         ]
@@ -290,10 +292,6 @@ def _camera_results(hand: HandRun) -> list[CameraResult]:
         raise InputError(
             "a camera's weight or colours are missing", where=hand.layout.cameras, found=error
         ) from error
-
-
-def _vector(values: object) -> Float[np.ndarray, "3"] | None:
-    return None if values is None else np.array(values, dtype=np.float32)
 
 
 def _mapping(path: Path, value: Any) -> Mapping[str, Any]:
