@@ -124,12 +124,14 @@ class ManoParameters:
     pose_aa: global rotation (3) and 15 joint rotations (45), axis-angle. With `flat_hand_mean=False`
         the 45 are relative to the model's mean pose (InterHand2.6M), else to the flat hand.
     trans_m: added to the vertices after MANO has rotated them about its own root joint.
+    open_hand: they are the embedded open hand's; a MANO file would make another hand of them.
     """
 
     pose_aa: Float[np.ndarray, "frame 48"]
     shape: Float[np.ndarray, "frame 10"]
     trans_m: Float[np.ndarray, "frame 3"]
     flat_hand_mean: bool = False
+    open_hand: bool = False
 
     def at(self, indices: Sequence[FrameIndex]) -> "ManoParameters":
         """The parameters at some of the frames."""

@@ -233,6 +233,14 @@ def test_ho3d_with_one_camera_lives_in_its_frame(tmp_path: Path) -> None:
     assert (in_camera.joints[..., 2] > 0).all()
 
 
+def test_ho3d_saved_anew_with_protocol_5(tmp_path: Path) -> None:
+    truth = write_ho3d(tmp_path)
+    for path in tmp_path.glob("train/*/meta/*.pkl"):
+        path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()), protocol=5))
+    annotation = read_ho3d(tmp_path, sequence="ABF1").annotation("right")
+    np.testing.assert_allclose(annotation.joints_world, truth.joints, atol=1e-9)
+
+
 def test_cameras_of_ho3d_that_contradict_each_other(tmp_path: Path) -> None:
     write_ho3d(tmp_path, disturb_m=0.05)
     with pytest.raises(InputError, match=r"contradict(.|\n)*20 mm(.|\n)*--cameras ABF10"):
@@ -254,6 +262,9 @@ HO3D_FAULTS = {
     "NaN": (lambda r: _meta(r, handTrans=np.array([0, np.nan, 0])), "not a finite.*0000.pkl, handTrans"),
     "PCA": (lambda r: _meta(r, handPose=np.zeros(9)), "wrong shape.*handPose.*48.*9"),
     "wrist only": (lambda r: _meta(r, handJoints3D=np.zeros(3)), "no hand is fully annotated.*evaluation"),
+    "ragged": (lambda r: _meta(r, handJoints3D=[[1], [1, 2]]), "numbers were expected.*handJoints3D"),
+    "beyond all numbers": (lambda r: _meta(r, handTrans=[10**400, 0, 0]), "numbers were expected.*handTrans"),
+    "objects": (lambda r: _meta(r, handBeta=np.array([None] * 10)), "annotation file is damaged.*array's type"),
     "code": (lambda r: _meta(r, handBeta=_RunsCode()), "annotation file asks for pathlib.*not run.*pkl"),
     "torn": (
         lambda r: [p.write_bytes(p.read_bytes()[:300]) for p in r.glob("train/MC1/meta/*.pkl")],

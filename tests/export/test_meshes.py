@@ -130,7 +130,10 @@ def test_arrays_hold_the_chosen_state(folder, run, tmp_path):
 
 def test_interhand_files_hold_parameters_and_cameras(folder, run, tmp_path):
     export(folder, "interhand26m", tmp_path / "annotated", frame=19)
-    files = {path.stem.split("test_")[1]: json.loads(path.read_text()) for path in tmp_path.rglob("*.json")}
+    found = tmp_path.rglob("InterHand*.json")
+    files = {path.stem.split("test_")[1]: json.loads(path.read_text()) for path in found}
+    (mark,) = tmp_path.rglob("handrefine.json")
+    assert json.loads(mark.read_text()) == {"hand_model": "open"}
     hands = files["MANO_NeuralAnnot"]["0"]
     assert list(hands) == ["19"]
     np.testing.assert_array_equal(hands["19"]["left"]["trans"], run.after.mano.trans_m[1])

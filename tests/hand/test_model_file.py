@@ -63,7 +63,7 @@ def _regressor(arrays) -> np.ndarray:
     return np.eye(778)[distance.argmin(axis=1)]
 
 
-@pytest.mark.parametrize("protocol", [0, 1, 2, 4])
+@pytest.mark.parametrize("protocol", range(6))
 def test_the_official_pickle_is_read_without_chumpy(open_arrays, chumpy, tmp_path, protocol):
     make, forget = chumpy
     plain = official_arrays(open_arrays)
@@ -125,7 +125,7 @@ def test_only_listed_globals_are_reached(tmp_path, stolen):
 def test_an_object_array_of_calls_is_refused(tmp_path):
     path = tmp_path / "MANO_RIGHT.pkl"
     path.write_bytes(pickle.dumps({"v_template": np.array([_Call(print, "ran")], dtype=object)}))
-    with pytest.raises(InputError, match=r"builtins\.print"):
+    with pytest.raises(InputError, match="array's type is not one of"):
         load_model_arrays(path)
 
 

@@ -10,7 +10,7 @@ from handrefine.errors import InputError
 from handrefine.hand.config import HandConfig
 from handrefine.hand.model import OPEN_HAND, load_hand_model
 from handrefine.preprocess import initialization
-from handrefine.preprocess.initialization import in_terms_of, initialize, load_hand
+from handrefine.preprocess.initialization import in_terms_of, initialize, load_hand, other_joints, posed_joints
 from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, PcaParameters
 
 #: A model in a file of its own counts as the official one.
@@ -91,3 +91,47 @@ def test_which_datasets_turned_the_left_shape(tmp_path: Path, request: pytest.Fi
     assert list(dexycb.annotations) == ["left"]
     assert not dexycb.fix_left_shape
     assert read_dataset(write_dataset(tmp_path / "interhand")).fix_left_shape
+
+
+def _posed(joints_off_m: float = 0.0, *, joints: bool = True, open_hand: bool = True) -> HandSequence:
+    """The open hand's parameters with its joints, or with joints so far from them."""
+    rng, hand = np.random.default_rng(1), load_hand_model("right")
+    mano = ManoParameters(
+        rng.normal(0, 0.2, (2, 48)), rng.normal(0, 1, (2, 10)), np.full((2, 3), 0.1), open_hand=open_hand
+    )
+    joints_world = posed_joints(hand, mano).astype(np.float64) + np.array([joints_off_m, 0, 0])
+    told = HandAnnotation("right", mano, np.ones(2, bool), joints_world if joints else None)
+    return HandSequence("video", {}, (FrameId(4), FrameId(8)), {}, {"right": told})
+
+
+@pytest.mark.parametrize(("off_m", "followed"), [(0.0, False), (0.015, False), (0.09, True)])
+def test_parameters_centimetres_from_their_joints_are_not_the_open_hands(
+    off_m: float, followed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    annotation = in_terms_of(load_hand_model("right"), _posed(off_m))
+    assert (annotation.mano is None) == followed
+    assert ("fitted to the joints" in caplog.text) == followed
+
+
+@pytest.mark.parametrize("joints", [False, True])
+def test_a_model_file_follows_the_joints_of_the_open_hands_parameters(joints: bool) -> None:
+    """With joints in the dataset it takes those, else those of the open hand itself."""
+    sequence = _posed(0.02, joints=joints)
+    annotation = in_terms_of(load_hand("right", sequence, OFFICIAL), sequence)
+    assert annotation.mano is None
+    expected = _posed(0.02 if joints else 0.0).annotation("right").joints_world
+    np.testing.assert_allclose(annotation.joints_world, expected, atol=1e-6)
+    assert initialize(sequence, "right", OFFICIAL).joint_residual_mm < 3
+    unmarked = _posed(joints=joints, open_hand=False)
+    assert in_terms_of(load_hand("right", unmarked, OFFICIAL), unmarked).mano is not None
+
+
+def test_a_hand_known_by_official_parameters_only_is_left_out_of_the_others_fit(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told = _posed(joints=False, open_hand=False)
+    left = replace(told.annotation("right"), side="left")
+    sequence = replace(told, annotations={**told.annotations, "left": left})
+    assert np.isfinite(other_joints(sequence, "right", HandConfig()).numpy()).all()
+    assert other_joints(replace(sequence, official_mano=True), "right", HandConfig()) is None
+    assert "the left hand is left out" in caplog.text

@@ -152,7 +152,7 @@ def _hands(folder: Path, stems: Sequence[str]) -> _Hands | None:
             continue
         meta = read_pickle(path, "an annotation file")
         # Frames that nobody annotated hold None, those of the evaluation split the wrist in the joints' place.
-        if any(meta.get(key) is None for key in shapes) or np.asarray(meta["handJoints3D"]).size == 3:
+        if any(meta.get(key) is None for key in shapes) or _is_a_point(meta["handJoints3D"]):
             continue
         for key, shape in shapes.items():
             arrays[key][index] = as_finite(meta[key], shape, f"{path}, {key}")
@@ -171,6 +171,12 @@ def _hands(folder: Path, stems: Sequence[str]) -> _Hands | None:
         K,
     )
     return opengl.moved(OPENCV_FROM_OPENGL, np.zeros(3))
+
+
+def _is_a_point(joints: object) -> bool:
+    if isinstance(joints, np.ndarray):
+        return joints.size == 3
+    return isinstance(joints, list | tuple) and len(joints) == 3
 
 
 Pose = tuple[np.ndarray, np.ndarray]

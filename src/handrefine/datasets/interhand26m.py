@@ -25,6 +25,7 @@ from handrefine.datasets.interhand26m_layout import (
     is_grey,
     sequence_name,
 )
+from handrefine.datasets.interhand26m_mark import says_open_hand
 from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation
 from handrefine.datasets.parsing import as_finite, read_json_object, require
 from handrefine.errors import InputError
@@ -68,6 +69,8 @@ def read_interhand26m(
     camera_path = annotation_path(root, split, "camera")
     camera_json = require(read_json_object(camera_path), capture, str(camera_path))
     documents = annotation_documents(folders, split)
+    mano_file = documents["MANO_NeuralAnnot"][0] if "MANO_NeuralAnnot" in documents else None
+    open_hand = mano_file is not None and says_open_hand(mano_file)
     images, masks = {}, {}
     for (frame, name), entry in views.items():
         key, size = (position[frame], name), sizes[name]
@@ -83,13 +86,14 @@ def read_interhand26m(
         },
         frames=tuple(position),
         images=images,
-        annotations=hand_annotations(documents, capture, tuple(position)),
+        annotations=hand_annotations(documents, capture, tuple(position), open_hand=open_hand),
         masks=masks,
         source=InterHandSource(
-            root, split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}
+            root, split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}, open_hand
         ),
         write_back=write_interhand26m_annotation,
         fix_left_shape=True,
+        official_mano=mano_file is not None and not open_hand,
     )
 
 

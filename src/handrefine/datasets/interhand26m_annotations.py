@@ -1,6 +1,7 @@
 """InterHand2.6M's annotation of either hand: joints of joint_3d.json, MANO parameters of MANO_NeuralAnnot.json."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,11 @@ def annotation_documents(folders: list[Path], split: str) -> dict[str, tuple[Pat
 
 
 def hand_annotations(
-    documents: Mapping[str, tuple[Path, dict[str, Any]]], capture: str, frames: tuple[FrameId, ...]
+    documents: Mapping[str, tuple[Path, dict[str, Any]]],
+    capture: str,
+    frames: tuple[FrameId, ...],
+    *,
+    open_hand: bool,
 ) -> dict[Side, HandAnnotation]:
     """Both hands, as far as the dataset says anything of them at these frames.
 
@@ -52,7 +57,7 @@ def hand_annotations(
         if has_joints or has_mano:
             annotations[side] = HandAnnotation(
                 side,
-                mano=parameters if has_mano else None,
+                mano=replace(parameters, open_hand=open_hand) if has_mano else None,
                 mano_valid=mano_valid if has_mano else None,
                 joints_world=joints_world if has_joints else None,
                 joint_valid=joint_valid if has_joints else None,

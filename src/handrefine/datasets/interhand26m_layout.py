@@ -5,6 +5,7 @@ Layout (github.com/facebookresearch/InterHand2.6M)::
     images/{split}/Capture{c}/{sequence}/cam{camera}/image{frame}.jpg
     masks/{split}/...                    the same names as PNG; ours, the dataset has none
     annotations/{split}/InterHand2.6M_{split}_{camera,joint_3d,data,MANO_NeuralAnnot}.json
+    annotations/{split}/handrefine.json  ours, see `interhand26m_mark`
 
 Cameras and joints are in millimetres, `x_cam = camrot (X - campos)`; MANO parameters are in metres, in the
 world frame, with 45 joint angles relative to the model's mean pose (`flat_hand_mean=False`).
@@ -67,6 +68,7 @@ class InterHandSource:
     """Which part of the dataset a sequence was read from.
 
     documents: joint_3d and MANO_NeuralAnnot as they were parsed, for all captures, where there are such files.
+    open_hand: the parameters in MANO_NeuralAnnot are the open hand's.
     """
 
     root: Path
@@ -74,3 +76,4 @@ class InterHandSource:
     capture: str
     sequence: str
     documents: Mapping[str, dict[str, Any]]
+    open_hand: bool = False

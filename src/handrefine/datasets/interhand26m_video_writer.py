@@ -21,6 +21,7 @@ from handrefine.datasets.interhand26m_layout import (
     image_name,
     is_grey,
 )
+from handrefine.datasets.interhand26m_mark import all_of_open_hand, mark_of
 from handrefine.datasets.interhand26m_writer import (
     check_fit,
     hand_type,
@@ -85,7 +86,9 @@ def write_interhand26m_sequence(
             "MANO_NeuralAnnot": refined_mano(source, frames, annotations),
             "data": _data_json(source, names, cameras, frames, annotations),
         }
-        write_json_files({annotation_path(unfinished, SPLIT, kind): d for kind, d in documents.items()})
+        mano_file = annotation_path(unfinished, SPLIT, "MANO_NeuralAnnot")
+        mark = mark_of(mano_file, open_hand=all_of_open_hand(annotations))
+        write_json_files({annotation_path(unfinished, SPLIT, kind): d for kind, d in documents.items()} | mark)
         unfinished.replace(root)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)

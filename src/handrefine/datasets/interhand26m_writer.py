@@ -14,6 +14,7 @@ from handrefine.datasets.interhand26m_layout import (
     InterHandSource,
     annotation_path,
 )
+from handrefine.datasets.interhand26m_mark import all_of_open_hand, mark_of
 from handrefine.errors import InputError
 from handrefine.sequence import FrameId, HandAnnotation, HandSequence, Side
 
@@ -25,7 +26,8 @@ def write_interhand26m_annotation(
 
     Every other capture, frame, hand and joint keeps its value to the last digit. What `refined` marks as not
     valid is left as it was. A file that has no refined content is not written; one that the dataset did not have
-    is created. `read_interhand26m(root, refined=out_dir)` reads the result with the original images.
+    is created. Parameters of one hand model never join those of another: the file then holds the refined ones
+    alone. `read_interhand26m(root, refined=out_dir)` reads the result with the original images.
 
     Args:
         sequence: as `read_interhand26m` gave it.
@@ -36,8 +38,8 @@ def write_interhand26m_annotation(
         The files written.
 
     Raises:
-        InputError: `sequence` is not from InterHand2.6M, the annotation does not fit it or is not finite, or
-            out_dir is the dataset itself.
+        InputError: `sequence` is not from InterHand2.6M, the annotation does not fit it or is not finite, or is of
+            two hand models, or out_dir is the dataset itself.
     """
     source = sequence.source
     if not isinstance(source, InterHandSource):
@@ -54,6 +56,9 @@ def write_interhand26m_annotation(
     if any(a.joints_world is not None for a in refined.values()):
         documents["joint_3d"] = refined_joints(source, sequence.frames, refined)
     paths = {annotation_path(Path(out_dir), source.split, kind): content for kind, content in documents.items()}
+    if "MANO_NeuralAnnot" in documents:
+        mano_file = annotation_path(Path(out_dir), source.split, "MANO_NeuralAnnot")
+        paths |= mark_of(mano_file, open_hand=all_of_open_hand(refined))
     write_json_files(paths)
     return list(paths)
 
@@ -80,7 +85,8 @@ def check_fit(annotation: HandAnnotation, n_frames: int) -> None:
 def refined_mano(
     source: InterHandSource, frames: Sequence[FrameId], refined: Mapping[Side, HandAnnotation]
 ) -> dict[str, Any]:
-    original = source.documents.get("MANO_NeuralAnnot", {})
+    same_model = source.open_hand == all_of_open_hand(refined)
+    original = source.documents.get("MANO_NeuralAnnot", {}) if same_model else {}
     capture = dict(original.get(source.capture, {}))
     for side, annotation in refined.items():
         mano = annotation.mano

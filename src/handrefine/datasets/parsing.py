@@ -34,14 +34,34 @@ def read_json(path: Path) -> object:
         ) from error
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML's own types, and Python's tuples as lists: PyYAML's `dump` writes the latter by a tag of their own.
+
+    What stands in a tuple is read by the same rules, so that no tag can name anything but data.
+    """
+
+    yaml_constructors = {  # noqa: RUF012  # as PyYAML spells it
+        **yaml.SafeLoader.yaml_constructors,
+        "tag:yaml.org,2002:python/tuple": lambda loader, node: loader.construct_sequence(node, deep=True),
+    }
+
+
 def read_yaml_object(path: Path) -> dict[str, Any]:
     """Raises:
-    InputError: the file is missing, does not parse, or holds no mapping at its top.
+    InputError: the file is missing, does not parse, asks for anything but data, or holds no mapping at its top.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
     except FileNotFoundError:
         raise InputError("a file of the dataset is missing", where=path) from None
+    except yaml.constructor.ConstructorError as error:
+        raise InputError(
+            "a YAML file asks for something that is not data",
+            where=path,
+            found=error,
+            expected="numbers, text, lists and mappings only",
+            fix="use the file as its makers published it",
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(
             "a file is not valid YAML", where=path, found=error, fix="download or copy it again"
@@ -104,7 +124,7 @@ def as_numbers(value: object, shape: tuple[int, ...], where: str) -> Float[np.nd
     """Float64 array of exactly `shape`; only where a vector is expected may the numbers be nested otherwise."""
     try:
         numbers = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError("numbers were expected here", where=where, expected=_times(shape)) from None
     if numbers.size != np.prod(shape) or (len(shape) > 1 and numbers.shape != shape):
         raise InputError(

@@ -2,12 +2,13 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
+from handrefine.hand.model import OPEN_HAND_NAME
 from handrefine.errors import InputError
 from handrefine.export import Format
 from handrefine.export.glb import glb_bytes
@@ -138,7 +139,7 @@ def export_interhand26m(selection: Selection, out: Path) -> None:
     run, state, rows = selection.run.annotation, selection.state, selection.rows
     annotation = HandAnnotation(
         run.side,
-        mano=state.mano.at(rows),
+        mano=replace(state.mano.at(rows), open_hand=run.hand_model == OPEN_HAND_NAME),
         mano_valid=np.ones(len(rows), dtype=bool),
         joints_world=state.joints_world[rows].astype(np.float64),
     )

@@ -263,5 +263,6 @@ def _result(
     residual[fitted] = torch.where(problem.valid > 0, distance * 1e3, torch.nan).numpy()
     weight[fitted] = (problem.valid * _trust(distance, settings.outlier_mm / 1e3)).numpy()
     log.info("fitted %d of %d frames, median joint residual %.2f mm", fitted.sum(), frames, np.nanmedian(residual))
-    parameters = ManoParameters(full[:, :48], np.tile(shape.numpy(), (frames, 1)), full[:, 48:])
+    shapes, open_hand = np.tile(shape.numpy(), (frames, 1)), problem.model.open_hand
+    parameters = ManoParameters(full[:, :48], shapes, full[:, 48:], open_hand=open_hand)
     return JointFit(parameters, fitted, residual, weight, noise)

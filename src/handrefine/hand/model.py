@@ -22,6 +22,7 @@ from handrefine.mesh import MeshTopology
 from handrefine.sequence import Side
 
 OPEN_HAND = Path(__file__).parent / "open_hand"
+OPEN_HAND_NAME = "open hand"
 #: MANO's 16 joints (root, index, middle, pinky, ring, thumb), then our 5 tips, in the order of JOINT_NAMES.
 _MANO_ROOT = {"thumb": 13, "index": 1, "middle": 4, "ring": 10, "pinky": 7}
 JOINT_ORDER: tuple[int, ...] = (
@@ -46,7 +47,7 @@ class HandModel(torch.nn.Module):
 
     Attributes:
         side: right or left.
-        name: "open hand", or the file's name.
+        name: `OPEN_HAND_NAME`, or the file's name.
         open_hand: whether it is the embedded openly licensed hand.
         topology: triangles and texture atlas.
         tips: vertices that stand for the tips of thumb, index, middle, ring and pinky.
@@ -157,7 +158,7 @@ def load_hand_model(side: Side, model_file: Path | None = None, *, fix_left_shap
     if model_file is None:
         arrays = load_model_arrays(OPEN_HAND / "model.npz")
         arrays = arrays if side == "right" else mirrored(arrays)
-        return HandModel(arrays, side, "open hand", open_hand=True)
+        return HandModel(arrays, side, OPEN_HAND_NAME, open_hand=True)
     path = model_file / f"MANO_{side.upper()}.pkl" if model_file.is_dir() else model_file
     arrays = load_model_arrays(path)
     if _side_of(arrays) != side:

@@ -141,9 +141,12 @@ def _array(
     if key not in raw:
         raise InputError("a hand model lacks an array", where=where, found=", ".join(sorted(map(str, raw))))
     try:
-        value = np.array(raw[key], dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        found = np.asarray(raw[key])
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError("an array of a hand model does not hold numbers", where=where) from error
+    if found.dtype.kind not in "biuf":
+        raise InputError("an array of a hand model does not hold numbers", where=where, found=found.dtype)
+    value = found.astype(np.float64)
     known = tuple(sizes.get(n, n) if isinstance(n, str) else n for n in shape)
     fits = len(known) == value.ndim and all(
         n >= at_least if isinstance(k, str) else n == k for n, k in zip(value.shape, known, strict=True)

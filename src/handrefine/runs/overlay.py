@@ -67,14 +67,6 @@ def held_out_sheet(view: HeldOutView) -> Rgb8:
     return view_sheet(view.image, *((of.own_coverage, of.rgb) for of in (view.before, view.after)))
 
 
-def contour_panels(
-    sheet: UInt8[np.ndarray, "out_height out_width 3"],
-) -> UInt8[np.ndarray, "out_height two_panels 3"]:
-    """The contours before and after, without the rest of a `view_sheet`."""
-    width = (sheet.shape[1] + GAP_PX) // len(SHEET_PANELS)
-    return sheet[:, : 2 * width - GAP_PX]
-
-
 def contact_sheet(
     images: Sequence[UInt8[np.ndarray, "_ _ 3"]], columns: int
 ) -> UInt8[np.ndarray, "out_height out_width 3"]:

@@ -94,6 +94,7 @@ class HandResult:
         views: the views around this hand.
         other_joints_world: annotated joints of the person's other hand at these frames; NaN where unknown.
         joint_residual_mm: mean distance of the initial fit to the joints; None where MANO was annotated.
+        other_model: the dataset's parameters belong to another hand model than the refined ones.
     """
 
     side: Side
@@ -109,6 +110,7 @@ class HandResult:
     views: tuple[ViewResult, ...]
     other_joints_world: Float[np.ndarray, "frame 21 3"] | None = None
     joint_residual_mm: float | None = None
+    other_model: bool = False
 
 
 @dataclass(frozen=True)

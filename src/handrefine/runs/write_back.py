@@ -26,7 +26,7 @@ def refined_annotation(hand: HandResult, sequence: HandSequence) -> HandAnnotati
         full[indices] = values
         return full
 
-    kept = old.mano
+    kept = None if hand.other_model else old.mano
     valid = np.zeros(count, bool) if kept is None or old.mano_valid is None else old.mano_valid.copy()
     valid[indices] = True
     joints = hand.after.joints_world.astype(np.float64)
@@ -38,6 +38,7 @@ def refined_annotation(hand: HandResult, sequence: HandSequence) -> HandAnnotati
             filled(refined.shape, kept.shape if kept else None),
             filled(refined.trans_m, kept.trans_m if kept else None),
             flat_hand_mean=refined.flat_hand_mean,
+            open_hand=hand.open_hand,
         ),
         mano_valid=valid,
         joints_world=filled(joints, old.joints_world),
@@ -49,7 +50,7 @@ def write_dataset(result: RunResult, sequence: HandSequence, folder: Path) -> No
     """The refined annotations in the dataset's own format, where it has a writer."""
     if sequence.write_back is None:
         return
-    if sequence.official_mano and any(hand.open_hand for hand in result.hands):
+    if any(hand.open_hand and hand.other_model for hand in result.hands):
         log.warning("no dataset/ is written: its users expect parameters of the official MANO model")
         return
     sequence.write_back(sequence, {hand.side: refined_annotation(hand, sequence) for hand in result.hands}, folder)

@@ -124,7 +124,8 @@ def moving_hand(
     pose_aa = np.concatenate([rotation, fingers - hand.hands_mean.detach().cpu().numpy()], axis=1)
     shape = np.tile(betas, (len(time), 1))
     verts_world, joints_world = _posed(hand, pose_aa, shape, trans_m, flat_hand_mean=False)
-    return MovingHand(ManoParameters(pose_aa, shape, trans_m, flat_hand_mean=False), verts_world, joints_world)
+    mano = ManoParameters(pose_aa, shape, trans_m, flat_hand_mean=False, open_hand=hand.open_hand)
+    return MovingHand(mano, verts_world, joints_world)
 
 
 def _key_pose(

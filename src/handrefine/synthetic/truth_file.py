@@ -82,7 +82,11 @@ def load_truth(path: Path, side: Side | None = None) -> SyntheticTruth:
         },
         frames=tuple(FrameId(int(frame)) for frame in arrays["frames"]),
         mano=ManoParameters(
-            arrays["pose_aa"], arrays["shape"], arrays["trans_m"], flat_hand_mean=bool(arrays["flat_hand_mean"])
+            arrays["pose_aa"],
+            arrays["shape"],
+            arrays["trans_m"],
+            flat_hand_mean=bool(arrays["flat_hand_mean"]),
+            open_hand=bool(arrays.get("open_hand", False)),  # earlier versions did not say
         ),
         verts_world=arrays["verts_world"],
         joints_world=arrays["joints_world"],
@@ -99,6 +103,7 @@ def _hand_arrays(truth: SyntheticTruth) -> dict[str, np.ndarray]:
         "shape": truth.mano.shape,
         "trans_m": truth.mano.trans_m,
         "flat_hand_mean": np.array(truth.mano.flat_hand_mean),
+        "open_hand": np.array(truth.mano.open_hand),
         "verts_world": truth.verts_world,
         "joints_world": truth.joints_world,
         "texture": truth.texture,
