@@ -5,11 +5,8 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import pytest
-import torch
 
 from handrefine import regions
-from handrefine.losses.silhouette import silhouette_loss
 from handrefine.preprocess.masks.black_background import is_black_background
 from handrefine.preprocess.masks.labels import (
     HAND,
@@ -150,12 +147,3 @@ def test_over_black_the_image_itself_tells() -> None:
     assert not is_black_background(picture(mask), hands[:1])
     small = cv2.resize(picture(mask), (80, 55), interpolation=cv2.INTER_AREA)
     assert is_black_background(small, [joints / 4 for joints in hands])
-
-
-def test_a_hand_that_covers_anothers_skin_is_pulled_off() -> None:
-    """The silhouette term compares a pixel with its owner's coverage alone: the wrong hand does not serve."""
-    share, weight = torch.ones(4), torch.ones(4)
-    by_hand = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
-    owner = torch.tensor([0, 0, -1, -1])
-    covered = torch.where(owner >= 0, by_hand[:, 0], by_hand.sum(dim=1))
-    assert silhouette_loss(covered, share, weight).item() == pytest.approx(0.5)
