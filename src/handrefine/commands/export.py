@@ -102,7 +102,7 @@ def light_of(run: FinishedRun) -> np.ndarray:
     """The run's light as the rows and columns of a file for Mitsuba's `envmap`; start Mitsuba first."""
     import mitsuba as mi
 
-    from handrefine.render.mitsuba.scene import envmap_from_latlong
+    from handrefine.render.mitsuba.envmap import envmap_from_latlong
 
     try:
         bitmap = mi.Bitmap(str(run.environment_file))
