@@ -1,16 +1,17 @@
 """The limit: nothing but the ray queries of one iteration, rays and hits prepared beforehand."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import drjit as dr
 import mitsuba as mi
+import torch
 
 from benchmarks.renderer.workload import Workload, seconds
-from handrefine.mesh import vertex_normals
-from handrefine.render.mitsuba.batched.cells import arrange
-from handrefine.render.mitsuba.batched.environment_light import low_order
+from handrefine.render.base import HandSurface
+from handrefine.render.mitsuba.batched import BatchedRenderer
 from handrefine.render.mitsuba.batched.multiview_sensor import sphere_chord
-from handrefine.render.mitsuba.batched.tracer import Inputs, Tracer
+from handrefine.render.mitsuba.batched.tracer import Tracer
 
 
 def bare_ray_casting(work: Workload) -> Callable[[], float]:
@@ -19,16 +20,13 @@ def bare_ray_casting(work: Workload) -> Callable[[], float]:
     The image casts `spp` camera rays a pixel and, for every hit, one ray a bounce; the gradient casts them anew,
     and two camera rays with their bounces a silhouette sample.
     """
-    tracer = Tracer([work.hand.topology], work.views, work.config)
-    verts, normals = work.verts_world, vertex_normals(work.verts_world, work.hand.topology)
-    cells = arrange(verts)
-    inputs = Inputs(
-        cells.to_scene(verts), normals, work.texture.reshape(-1), work.environment, low_order(work.environment)
-    )
-    size = work.texture.shape[1]
-    arrays = tracer.load(object(), inputs, cells, ((1, size, size),), [False] * 5)
+    renderer = BatchedRenderer([work.hand.topology], work.views, replace(work.config, memory_gib=1e3))
+    with torch.no_grad():  # leaves the scene in the tracer
+        renderer.render([HandSurface(work.verts_world, work.texture)], work.environment, seed=0)
+    (tracer,) = renderer._tracers
     scene, sensor, spp = tracer.geometry.scene, tracer.sensor, work.config.spp
-    silhouettes = tracer.silhouettes.sample(arrays.vertices.values, work.config.edge_samples_per_px, mi.UInt32(1))
+    vertices, per_px = tracer.geometry.vertices.values, work.config.edge_samples_per_px
+    silhouettes = tracer.silhouettes.sample(vertices, per_px, mi.UInt32(1))
     lanes = dr.arange(mi.UInt32, work.samples)
     rng = mi.PCG32(size=work.samples)
     view, corner = sensor.pixel(lanes // spp)

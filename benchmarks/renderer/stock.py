@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.renderer.workload import Iteration, Workload
 from handrefine.mesh import MeshTopology
-from handrefine.render.mitsuba.scene import envmap_from_latlong
+from handrefine.render.mitsuba.envmap import envmap_from_latlong
 from handrefine.render.mitsuba.sensor import world_from_mitsuba_camera
 from handrefine.sequence import Camera
 

@@ -76,3 +76,9 @@ def two_views(size: tuple[int, int] = (48, 40)) -> ViewSet:
             View(0, look_at_camera((0.3, 0.4, 0.2), size, (1.7 * width, 2.3 * height))),
         )
     )
+
+
+def resident_mib() -> float:
+    """Memory that this process holds now."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 2**20

@@ -6,7 +6,7 @@ import gc
 import numpy as np
 import pytest
 import torch
-from render_scenes import look_at_camera
+from render_scenes import look_at_camera, resident_mib
 
 from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions, sh_basis
@@ -196,10 +196,10 @@ def test_nothing_is_compiled_after_the_first_iteration_and_memory_stays(runtime,
     for step in range(3):
         iterate(step)
     gc.collect()
-    start = _resident_mib()
+    start = resident_mib()
     for step in range(3, 203):
         iterate(step)
-    assert _resident_mib() - start < 20
+    assert resident_mib() - start < 20
     with dr.scoped_set_flag(dr.JitFlag.KernelHistory, True):
         dr.kernel_history_clear()
         for step in (250, 300, 350):  # the history keeps every kernel's text, so it is short
@@ -219,11 +219,6 @@ def test_wrong_shapes_are_refused(runtime, rest_hand):
         renderer.render([two, two], lamps(), seed=0)
     with pytest.raises(ValueError, match="vertices"):
         renderer.render([dataclasses.replace(two, verts_world=two.verts_world[:, 1:])], lamps(), seed=0)
-
-
-def _resident_mib() -> float:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096 / 2**20
 
 
 def test_light_that_a_image_does_not_show_has_no_gradient(runtime, rest_hand):

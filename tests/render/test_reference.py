@@ -90,7 +90,7 @@ def test_the_environment_map_is_the_function_that_our_layout_says():
     import drjit as dr
     import mitsuba as mi
 
-    from handrefine.render.mitsuba.scene import envmap_from_latlong
+    from handrefine.render.mitsuba.envmap import envmap_from_latlong
 
     height, width = 6, 9
     environment = torch.rand(height, width, 3, generator=torch.Generator().manual_seed(0))
@@ -139,7 +139,7 @@ def test_the_image_is_stock_mitsubas(rest_hand):
     """
     import mitsuba as mi
 
-    from handrefine.render.mitsuba.scene import envmap_from_latlong
+    from handrefine.render.mitsuba.envmap import envmap_from_latlong
     from handrefine.render.mitsuba.sensor import world_from_mitsuba_camera
 
     camera = look_at_camera((0.1, -0.45, 0.2), (40, 32), (80.0, 80.0))
@@ -155,7 +155,7 @@ def test_the_image_is_stock_mitsubas(rest_hand):
     stock = mi.load_dict(
         {
             "type": "scene",
-            "hand": renderer._scene.meshes[0],
+            "hand": renderer._loop.scene.meshes[0],
             "light": {"type": "envmap", "bitmap": bitmap},
             "camera": {
                 "type": "perspective",

@@ -19,6 +19,11 @@ def texture(hand: int) -> str:
     return f"{hand_id(hand)}.bsdf.brdf_0.reflectance.data"
 
 
+def is_flat(key: str) -> bool:
+    """Whether a parameter is a flat array in Mitsuba, not a tensor."""
+    return key.endswith((".vertex_positions", ".vertex_normals"))
+
+
 ENVIRONMENT_ID = "environment"
 ENVIRONMENT = f"{ENVIRONMENT_ID}.data"
 

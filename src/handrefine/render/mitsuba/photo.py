@@ -12,8 +12,8 @@ from jaxtyping import Float
 
 from handrefine.mesh import MeshTopology, vertex_normals
 from handrefine.render.mitsuba import keys
+from handrefine.render.mitsuba.envmap import envmap_from_latlong
 from handrefine.render.mitsuba.first_hit import FirstHit, hand_colour_code
-from handrefine.render.mitsuba.scene import envmap_from_latlong
 from handrefine.render.mitsuba.sensor import Pinhole
 from handrefine.sequence import Camera
 

@@ -1,57 +1,16 @@
-"""A Mitsuba scene of hands under an environment map, fed with tensors. Import after `start_mitsuba()`."""
+"""A Mitsuba scene of hands under an environment map, fed with arrays. Import after `start_mitsuba()`."""
 
-# Mitsuba's type stubs do not know that tensors of other libraries convert.
+# Mitsuba's type stubs mix up its own and Dr.Jit's array types.
 # pyright: reportArgumentType=false
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 
 import drjit as dr
 import mitsuba as mi
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from handrefine.mesh import MeshTopology
 from handrefine.render.mitsuba import keys
-
-
-@dataclass(frozen=True, eq=False)
-class SceneTensors:
-    """Everything that changes between two images, as plain tensors without autograd history.
-
-    positions, normals: one (corner, 3) a hand, over the topology's split vertices.
-    textures: one (height, width, 3) a hand, row 0 at the top of the image.
-    environment: Mitsuba's own layout, see `envmap_from_latlong`.
-    """
-
-    positions: Sequence[Float[Tensor, "_corner 3"]]
-    normals: Sequence[Float[Tensor, "_corner 3"]]
-    textures: Sequence[Float[Tensor, "_height _width 3"]]
-    environment: Float[Tensor, "_rows _columns 3"]
-
-    def by_key(self) -> dict[str, Tensor]:
-        named = {keys.ENVIRONMENT: self.environment}
-        for hand in range(len(self.positions)):
-            named[keys.positions(hand)] = self.positions[hand]
-            named[keys.normals(hand)] = self.normals[hand]
-            named[keys.texture(hand)] = self.textures[hand]
-        return named
-
-
-def envmap_from_latlong(environment: Float[Tensor, "h w 3"]) -> Float[Tensor, "rows columns 3"]:
-    """A map in the layout of `handrefine.spherical` as the data of Mitsuba's `envmap`; differentiable, exact.
-
-    Columns agree, but Mitsuba puts the first and the last *row* on the poles: row r of n lies at
-    theta = pi r / (n - 1). With n = 2 h + 1 rows every odd row falls on one of ours and every even row midway
-    between two, so that bilinear interpolation gives the same function. One column is repeated on either side.
-    """
-    middle = (environment[1:] + environment[:-1]) / 2
-    even = torch.cat([environment[:1], middle, environment[-1:]])
-    rows = torch.stack([even[:-1], environment], dim=1).flatten(0, 1)
-    rows = torch.cat([rows, even[-1:]])
-    return torch.cat([rows[:, -1:], rows, rows[:, :1]], dim=1)
 
 
 class HandScene:
@@ -73,13 +32,15 @@ class HandScene:
         self._parameters = mi.traverse(self.scene)
 
     def load(
-        self, tensors: SceneTensors, differentiate: frozenset[str] = frozenset()
-    ) -> dict[str, mi.Float | mi.TensorXf]:
-        """Set all parameters; give back those named in `differentiate`, with gradients enabled."""
+        self, values: "Mapping[str, mi.Float | mi.TensorXf]", differentiate: Collection[str] = ()
+    ) -> "dict[str, mi.Float | mi.TensorXf]":
+        """Set parameters by their keys; give back those named in `differentiate`, as leaves with gradients.
+
+        positions, normals: of the topology's split vertices, flat. Textures: (height, width, 3), row 0 at the top.
+        Environment: Mitsuba's own layout, see `envmap_from_latlong`.
+        """
         leaves = {}
-        for key, tensor in tensors.by_key().items():
-            geometry = key.endswith(("positions", "normals"))
-            value = mi.Float(tensor.contiguous().ravel()) if geometry else mi.TensorXf(tensor.contiguous())
+        for key, value in values.items():
             if key in differentiate:
                 dr.enable_grad(value)
                 leaves[key] = value

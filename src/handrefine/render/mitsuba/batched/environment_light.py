@@ -4,36 +4,15 @@
 # pyright: reportOperatorIssue=false, reportReturnType=false
 
 import math
-from functools import lru_cache
 
 import drjit as dr
 import mitsuba as mi
-import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from handrefine.render.mitsuba.batched.attached import Attached
-from handrefine.spherical import latlong_directions, latlong_solid_angles, sh_basis
+from handrefine.render.mitsuba.batched.low_order_light import ORDER
 
-ORDER = 2
 #: Irradiance of a Lambertian receiver a band of radiance, over pi. Source: Ramamoorthi and Hanrahan 2001, eq. 8.
 COSINE_LOBE = (1.0, 2.0 / 3.0, 1.0 / 4.0)
-
-
-@lru_cache(maxsize=8)
-def _projection(height: int, width: int, device: torch.device) -> Float[Tensor, "coefficient texel"]:
-    directions = latlong_directions(height, width, device)
-    weights = latlong_solid_angles(height, width, device)
-    return (sh_basis(directions, ORDER) * weights[..., None]).reshape(height * width, -1).T.contiguous()
-
-
-def low_order(environment: Float[Tensor, "h w 3"]) -> Float[Tensor, "coefficient 3"]:
-    """The map's spherical harmonics coefficients up to order 2; linear, hence differentiable.
-
-    Any coefficients leave the image unbiased (they only carry a control variate): good ones lower its noise.
-    """
-    height, width, _ = environment.shape
-    return _projection(height, width, environment.device) @ environment.reshape(-1, 3)
 
 
 class Light:

@@ -6,15 +6,12 @@
 import drjit as dr
 import mitsuba as mi
 import numpy as np
-import torch
-from torch import Tensor
 
-from handrefine.render.mitsuba.batched.cells import Cells
+from handrefine.render.mitsuba.batched.view_table import CELL, CENTER, COLUMNS, DIRECTION, PROJECTION
 from handrefine.views import ViewSet
 
 #: Columns of the folded film: with at most 4096 of them a float32 still resolves 1/4096 pixel.
 FILM_WIDTH = 4096
-TABLE = 24  # floats a view: direction matrix 9, projection 9, camera centre 3, cell 3
 
 
 class MultiViewSensor(mi.Sensor):
@@ -30,14 +27,6 @@ class MultiViewSensor(mi.Sensor):
     def initialize(self, views: ViewSet) -> None:
         self.views = views
         cameras = [v.camera for v in views.views]
-        K = np.array([[[c.fx, 0, c.cx], [0, c.fy, c.cy], [0, 0, 1]] for c in cameras], dtype=np.float64)
-        R = np.stack([c.R_cam_world for c in cameras]).astype(np.float64)
-        matrices = np.concatenate(
-            [(R.transpose(0, 2, 1) @ np.linalg.inv(K)).reshape(-1, 9), (K @ R).reshape(-1, 9)], axis=1
-        )
-        self._matrices = torch.as_tensor(matrices, dtype=torch.float32)
-        self._centers = torch.as_tensor(np.stack([c.center_world for c in cameras]), dtype=torch.float64)
-        self._frames = torch.as_tensor([v.frame for v in views.views])
         sizes = np.array([[c.width, c.height] for c in cameras], dtype=np.uint32)
         self.pixel_view = mi.UInt32(np.repeat(np.arange(len(views), dtype=np.uint32), views.sizes))
         self.first_pixel = mi.UInt32(views.offsets.astype(np.uint32))
@@ -45,18 +34,12 @@ class MultiViewSensor(mi.Sensor):
         self.frame = mi.UInt32(np.array([v.frame for v in views.views], dtype=np.uint32))
         self.table, self.radius = mi.Float(0), mi.Float(1)
 
-    def place(self, cells: Cells) -> None:
-        """Follow the frames to their cells in the shared scene."""
-        device = cells.centers_world.device
-        self._matrices, self._centers, self._frames = (
-            x.to(device) for x in (self._matrices, self._centers, self._frames)
-        )
-        relative = (self._centers - cells.centers_world[self._frames].double()).float()
-        table = torch.cat([self._matrices, relative, cells.centers_scene[self._frames]], dim=1)
-        self.table, self.radius = to_drjit(table), to_drjit(cells.radius_m.reshape(1))
+    def place(self, table: "mi.Float", radius: "mi.Float") -> None:
+        """Follow the frames to their cells in the shared scene: rows of `ViewTable`, and the cells' radius."""
+        self.table, self.radius = table, radius
 
     def _row(self, view: "mi.UInt32", column: int) -> list["mi.Float"]:
-        return [dr.gather(mi.Float, self.table, view * TABLE + column + k) for k in range(3)]
+        return [dr.gather(mi.Float, self.table, view * COLUMNS + column + k) for k in range(3)]
 
     def pixel(self, index: "mi.UInt32") -> tuple["mi.UInt32", "mi.Point2f"]:
         """View and upper left corner of a pixel of the flat buffer."""
@@ -78,10 +61,10 @@ class MultiViewSensor(mi.Sensor):
 
     def ray(self, view: "mi.UInt32", uv_px: "mi.Point2f") -> "mi.Ray3f":
         """The part of a camera ray within its frame's cell; `maxt` is negative where it misses the cell."""
-        m = [mi.Vector3f(*self._row(view, 3 * r)) for r in range(3)]
+        m = [mi.Vector3f(*self._row(view, DIRECTION + 3 * r)) for r in range(3)]
         pixel = mi.Vector3f(uv_px.x, uv_px.y, 1)
         d = dr.normalize(mi.Vector3f(*(dr.dot(row, pixel) for row in m)))
-        o, cell = mi.Vector3f(*self._row(view, 18)), mi.Vector3f(*self._row(view, 21))
+        o, cell = mi.Vector3f(*self._row(view, CENTER)), mi.Vector3f(*self._row(view, CELL))
         enter, leave = sphere_chord(o, d, self.radius)
         enter = dr.maximum(enter, 0)
         ray = mi.Ray3f(mi.Point3f(o + d * enter + cell), d)
@@ -101,12 +84,12 @@ class MultiViewSensor(mi.Sensor):
             normal_px: unit vector in the image; the ray passes on the side to which it points. Negative `rounding`
                 means the other side.
         """
-        o, cell = mi.Vector3f(*self._row(view, 18)), mi.Vector3f(*self._row(view, 21))
+        o, cell = mi.Vector3f(*self._row(view, CENTER)), mi.Vector3f(*self._row(view, CELL))
         d = dr.normalize(mi.Vector3f(p) - cell - o)
         enter, leave = sphere_chord(o, d, self.radius)
         enter = dr.maximum(enter, 0)
         start = mi.Point3f(o + d * enter + cell)
-        rows = (mi.Vector3f(*self._row(view, 3 * r)) for r in range(3))
+        rows = (mi.Vector3f(*self._row(view, DIRECTION + 3 * r)) for r in range(3))
         aside = dr.normalize(mi.Vector3f(*(row.x * normal_px.x + row.y * normal_px.y for row in rows)))
         step = dr.max(dr.abs(cell) + self.radius) * (rounding * 2.0**-24)
         ray = mi.Ray3f(start, dr.normalize(p + aside * step - start))
@@ -115,13 +98,13 @@ class MultiViewSensor(mi.Sensor):
 
     def project(self, view: "mi.UInt32", p: "mi.Point3f") -> "mi.Vector3f":
         """Homogeneous pixel coordinates (x z, y z, z) of a point of the scene; differentiable."""
-        rows = [mi.Vector3f(*self._row(view, 9 + 3 * r)) for r in range(3)]
-        x = mi.Vector3f(p) - mi.Vector3f(*self._row(view, 21)) - mi.Vector3f(*self._row(view, 18))
+        rows = [mi.Vector3f(*self._row(view, PROJECTION + 3 * r)) for r in range(3)]
+        x = mi.Vector3f(p) - mi.Vector3f(*self._row(view, CELL)) - mi.Vector3f(*self._row(view, CENTER))
         return mi.Vector3f(*(dr.dot(row, x) for row in rows))
 
     def center(self, view: "mi.UInt32") -> "mi.Point3f":
         """Camera centre in the shared scene."""
-        o, cell = self._row(view, 18), self._row(view, 21)
+        o, cell = self._row(view, CENTER), self._row(view, CELL)
         return mi.Point3f(*(a + b for a, b in zip(o, cell, strict=True)))
 
     # ---- Mitsuba's interface ----
@@ -170,8 +153,3 @@ def sphere_chord(o: "mi.Vector3f", d: "mi.Vector3f", radius: "mi.Float") -> tupl
     half_squared = radius * radius - dr.squared_norm(closest)
     half = dr.sqrt(dr.maximum(half_squared, 0))
     return middle - half, dr.select(half_squared > 0, middle + half, -1)
-
-
-def to_drjit(tensor: Tensor) -> "mi.Float":
-    """A flat Dr.Jit view of a float32 tensor, without a copy where the tensor is contiguous."""
-    return mi.Float(tensor.detach().contiguous().ravel())

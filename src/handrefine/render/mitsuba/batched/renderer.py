@@ -1,20 +1,20 @@
-"""The fast renderer behind the common protocol: checks, chunks, autograd."""
+"""The fast renderer behind the common protocol: what PyTorch prepares for every chunk, and their joined image."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import drjit as dr
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.mesh import MeshTopology, vertex_normals
 from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
-from handrefine.render.mitsuba.batched.cells import Cells, arrange
+from handrefine.render.mitsuba import bridge
+from handrefine.render.mitsuba.batched.cells import arrange
 from handrefine.render.mitsuba.batched.chunks import chunks
-from handrefine.render.mitsuba.batched.environment_light import low_order
-from handrefine.render.mitsuba.batched.multiview_sensor import to_drjit
-from handrefine.render.mitsuba.batched.tracer import Inputs, Tracer, to_torch
+from handrefine.render.mitsuba.batched.low_order_light import low_order
+from handrefine.render.mitsuba.batched.tracer import TracedImage, Tracer
+from handrefine.render.mitsuba.batched.view_table import ViewTable
 from handrefine.views import ViewSet
 
 
@@ -25,9 +25,9 @@ class BatchedRenderer:
     into `config.memory_gib`. Same seed, same image, whatever the chunks; only the silhouettes' gradient then
     draws other samples. The image and its gradient never share random numbers.
 
-    Differentiable in vertices (silhouettes, borders of the mesh and seams of the atlas included), textures,
-    environment. Not differentiable: the motion of shadow edges (see docs/renderer.md for the size
-    of that bias), and the environment's reflection in anything, since hands are Lambertian here.
+    Differentiable in vertices (silhouettes, borders of the mesh and seams of the atlas included), textures and
+    environment. Not differentiable: the motion of shadow edges (see docs/renderer.md for the size of that bias).
+    Hands are Lambertian here, so nothing mirrors the environment.
 
     Interiors seen through the open wrist look like the outside (two-sided by the triangle, not by the shading
     normal, so that no shading normal turns over inside a visible surface).
@@ -48,6 +48,7 @@ class BatchedRenderer:
         self.views = views
         self.config = config
         self._chunks = chunks(views, topologies, config.memory_gib)
+        self._tables = [ViewTable(chunk.views) for chunk in self._chunks]
         self._tracers = [Tracer(self.topologies, chunk.views, config, chunk.first_pixel) for chunk in self._chunks]
 
     def render(
@@ -65,7 +66,7 @@ class BatchedRenderer:
         check_hands(hands, self.topologies, self.views)
         verts = torch.cat([hand.verts_world for hand in hands], dim=1)
         normals = [vertex_normals(h.verts_world, t) for h, t in zip(hands, self.topologies, strict=True)]
-        shared = _Shared(
+        shared = _Surfaces(
             verts,
             torch.cat(normals, dim=1),
             tuple(hand.texture for hand in hands),
@@ -73,8 +74,8 @@ class BatchedRenderer:
             low_order(environment),
         )
         parts = [
-            shared.trace(tracer, chunk.frames, seed)
-            for tracer, chunk in zip(self._tracers, self._chunks, strict=True)
+            _trace(shared.at(chunk.frames), table, tracer, seed)
+            for chunk, table, tracer in zip(self._chunks, self._tables, self._tracers, strict=True)
         ]
         pixels = parts[0] if len(parts) == 1 else torch.cat(parts)
         rgb, coverage = pixels[:, :3], pixels[:, 3:]
@@ -82,64 +83,36 @@ class BatchedRenderer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Shared:
-    """Attached tensors of all frames, of which every chunk takes its own."""
+class _Surfaces:
+    """All hands at some frames, and the light, which is common to them; attached."""
 
-    verts_world: Tensor
-    normals: Tensor
-    textures: tuple[Tensor, ...]
-    environment: Tensor
-    coefficients: Tensor
+    verts_world: Float[Tensor, "frame vertex 3"]
+    normals: Float[Tensor, "frame vertex 3"]
+    textures: tuple[Float[Tensor, "_frame _height _width 3"], ...]
+    environment: Float[Tensor, "height width 3"]
+    coefficients: Float[Tensor, "coefficient 3"]
 
-    def trace(self, tracer: Tracer, frames: tuple[int, ...], seed: int) -> Tensor:
-        everything = frames == tuple(range(len(self.verts_world)))
-        at = lambda x: x if everything or len(x) == 1 else x[list(frames)]  # noqa: E731
-        verts, normals = at(self.verts_world), at(self.normals)
-        textures = [at(texture) for texture in self.textures]
-        cells = arrange(verts)
-        scene = _Scene(tracer, cells, tuple((len(t), t.shape[1], t.shape[2]) for t in textures), seed)
-        texels = torch.cat([t.reshape(-1) for t in textures]) if len(textures) > 1 else textures[0].reshape(-1)
-        return _Trace.apply(scene, cells.to_scene(verts), normals, texels, self.environment, self.coefficients)  # pyright: ignore[reportReturnType]
+    def at(self, frames: tuple[int, ...]) -> "_Surfaces":
+        if frames == tuple(range(len(self.verts_world))):
+            return self
+        rows = list(frames)
+        textures = tuple(x if len(x) == 1 else x[rows] for x in self.textures)
+        return replace(self, verts_world=self.verts_world[rows], normals=self.normals[rows], textures=textures)
 
 
-@dataclass(eq=False)
-class _Scene:
-    """What `_Trace` needs beside tensors."""
-
-    tracer: Tracer
-    cells: Cells
-    texture_sizes: tuple[tuple[int, int, int], ...]
-    seed: int
-
-
-class _Trace(torch.autograd.Function):
-    """Pixels of one chunk, and their gradient with random numbers of its own.
-
-    An L2 loss multiplies the image with its gradient: drawn from the same numbers, their noise would correlate
-    and bias the loss's gradient. Not `drjit.wrap`, which would replay the image's numbers and store its graph.
-    """
-
-    @staticmethod
-    def forward(ctx, scene: _Scene, *tensors: Tensor) -> Tensor:
-        ctx.scene = scene
-        ctx.save_for_backward(*tensors)
-        scene.tracer.load(
-            scene, Inputs(*(t.detach() for t in tensors)), scene.cells, scene.texture_sizes, [False] * len(tensors)
-        )
-        return scene.tracer.image(2 * scene.seed)
-
-    @staticmethod
-    def backward(ctx, grad_pixels: Tensor):  # pyright: ignore[reportIncompatibleMethodOverride]
-        scene, wanted = ctx.scene, ctx.needs_input_grad[1:]
-        tracer, seed = scene.tracer, 2 * scene.seed + 1
-        inputs = Inputs(*(t.detach() for t in ctx.saved_tensors))
-        arrays = tracer.load(scene, inputs, scene.cells, scene.texture_sizes, wanted)
-        gradient = [to_drjit(channel) for channel in grad_pixels.unbind(-1)]
-        tracer.backpropagate_shading(seed, gradient)
-        if wanted[0]:
-            tracer.backpropagate_silhouettes(seed, arrays.vertices, gradient)
-        grads = arrays.gradients(wanted)
-        dr.eval(*[g for g in grads if g is not None])
-        tracer.release()
-        shapes = [x.shape for x in inputs.flat()]
-        return None, *(None if g is None else to_torch(g).reshape(s) for g, s in zip(grads, shapes, strict=True))
+def _trace(surfaces: _Surfaces, table: ViewTable, tracer: Tracer, seed: int) -> Float[Tensor, "pixel channel"]:
+    cells, texels = arrange(surfaces.verts_world), [x.reshape(-1) for x in surfaces.textures]
+    inputs = {
+        "vertices": cells.to_scene(surfaces.verts_world),
+        "normals": surfaces.normals,
+        "texels": texels[0] if len(texels) == 1 else torch.cat(texels),
+        "environment": surfaces.environment,
+        "coefficients": surfaces.coefficients,
+        "cells": cells.centers_scene,
+        "radius": cells.radius_m.reshape(1),
+        "view_table": table.rows(cells),
+    }
+    image = TracedImage(tracer, tuple((len(x), x.shape[1], x.shape[2]) for x in surfaces.textures))
+    # Of every pair of consecutive numbers one is for the image and one for its gradient.
+    channels = bridge.render(image, inputs, seeds=[2 * seed], seeds_grad=[2 * seed + 1])
+    return torch.stack(channels, dim=-1)

@@ -3,60 +3,33 @@
 # Mitsuba's type stubs mix up its own and Dr.Jit's array types.
 # pyright: reportArgumentType=false, reportAssignmentType=false, reportOperatorIssue=false, reportReturnType=false
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import drjit as dr
 import mitsuba as mi
 import numpy as np
-import torch
-from torch import Tensor
 
 from handrefine.mesh import MeshTopology
 from handrefine.render.base import RenderConfig
 from handrefine.render.mitsuba.batched.attached import Attached
-from handrefine.render.mitsuba.batched.cells import Cells
 from handrefine.render.mitsuba.batched.environment_light import Light
-from handrefine.render.mitsuba.batched.multiview_sensor import multiview_sensor, to_drjit
+from handrefine.render.mitsuba.batched.multiview_sensor import multiview_sensor
 from handrefine.render.mitsuba.batched.radiance import World, hand_integrator
 from handrefine.render.mitsuba.batched.samples import IndependentSamples, PixelSamples
 from handrefine.render.mitsuba.batched.silhouette_edges import EdgeSamples, SilhouetteSampler
 from handrefine.render.mitsuba.batched.surfaces import Atlas, HandTriangles
+from handrefine.render.mitsuba.bridge import Arrays
 from handrefine.views import ViewSet
 
 #: Distance of the two rays on either side of a silhouette, in roundings of a float32 coordinate of the scene.
 #: Near a silhouette a mesh seen edge-on folds into many slivers, so a wider distance misses some and biases
 #: the gradient (by 6 % at 0.002 px in an image of 48 px).
 EDGE_ROUNDINGS = 16.0
-
-
-@dataclass(frozen=True, eq=False)
-class Inputs:
-    """What an image depends on, without autograd history. Order: that of the autograd function's arguments."""
-
-    vertices: Tensor  # (frame, vertex of all hands, 3) in the shared scene
-    normals: Tensor
-    texels: Tensor
-    environment: Tensor  # (height, width, 3)
-    coefficients: Tensor  # low order of the environment
-
-    def flat(self) -> tuple[Tensor, ...]:
-        return self.vertices, self.normals, self.texels, self.environment, self.coefficients
-
-
-@dataclass
-class Arrays:
-    """The same on the device, each with or without a gradient to come."""
-
-    vertices: Attached
-    normals: Attached
-    texels: Attached
-    environment: Attached
-    coefficients: Attached
-
-    def gradients(self, wanted: Sequence[bool]) -> list["mi.Float | None"]:
-        every = (self.vertices, self.normals, self.texels, self.environment, self.coefficients)
-        return [array.gradient() if w else None for array, w in zip(every, wanted, strict=True)]
+#: Arrays of a scene that may carry gradients.
+DIFFERENTIABLE = ("vertices", "normals", "texels", "environment", "coefficients")
+#: (frames, height, width) of every hand's texture.
+TextureSizes = tuple[tuple[int, int, int], ...]
 
 
 class Tracer:
@@ -74,28 +47,22 @@ class Tracer:
         self._loaded: object = None
 
     def load(
-        self,
-        token: object,
-        inputs: Inputs,
-        cells: Cells,
-        texture_sizes: tuple[tuple[int, int, int], ...],
-        attach: Sequence[bool],
-    ) -> "Arrays":
-        """Set the scene and give back its arrays, attached where `attach` says so.
+        self, token: object, inputs: Arrays, texture_sizes: TextureSizes, attach: Collection[str] = ()
+    ) -> dict[str, Attached]:
+        """Set the scene and give back its `DIFFERENTIABLE` arrays, those named in `attach` as leaves.
 
-        The ray tracer's tree is rebuilt unless the last call had the same token.
+        inputs: see `TracedImage`. The ray tracer's tree is rebuilt unless the last call had the same token.
         """
-        flat = [to_drjit(x) for x in inputs.flat()]
+        arrays = {name: Attached.of(inputs[name].array, attach=name in attach) for name in DIFFERENTIABLE}
         if self._loaded is not token:
-            self.geometry.move(flat[0])
-            self.sensor.place(cells)
-            self.geometry.cells = to_drjit(cells.centers_scene)
+            self.geometry.move(arrays["vertices"].values)
+            self.geometry.cells = inputs["cells"].array
+            self.sensor.place(inputs["view_table"].array, inputs["radius"].array)
             self._loaded = token
-        arrays = Arrays(*(Attached.of(array, attach=wanted) for array, wanted in zip(flat, attach, strict=True)))
-        self.geometry.vertices, self.geometry.normals = arrays.vertices, arrays.normals
-        self.geometry.atlas = Atlas(arrays.texels, texture_sizes)
-        height, width, _ = inputs.environment.shape
-        light = Light(arrays.environment, height, width, arrays.coefficients)
+        self.geometry.vertices, self.geometry.normals = arrays["vertices"], arrays["normals"]
+        self.geometry.atlas = Atlas(arrays["texels"], texture_sizes)
+        height, width, _ = inputs["environment"].shape
+        light = Light(arrays["environment"], height, width, arrays["coefficients"])
         self.integrator.world = World(self.geometry, light, self.sensor.radius)
         return arrays
 
@@ -105,8 +72,8 @@ class Tracer:
         self.geometry.atlas = Atlas(Attached(mi.Float(0)), ())
         self.integrator.world, self._loaded = None, None
 
-    def image(self, seed: int) -> Tensor:
-        """(pixel, 3 + hand): radiance, then each hand's coverage."""
+    def image(self, seed: int) -> list["mi.Float"]:
+        """Of every pixel the radiance, three channels, then each hand's coverage."""
         n = self.views.n_pixels
         pixel = dr.arange(mi.UInt32, n)
         share = dr.opaque(mi.Float, 1.0 / self.config.spp)
@@ -120,9 +87,7 @@ class Tracer:
         with dr.suspend_grad():
             total = self._over_samples(pixel, seed, add, [dr.zeros(mi.Float, n) for _ in range(3 + self.n_hands)])
             dr.eval(total)
-        return torch.stack(
-            [to_torch(channel) for channel in total], dim=-1
-        )  # scattering there costs twice as much
+        return total
 
     def backpropagate_shading(self, seed: int, gradient: list["mi.Float"]) -> None:
         """Propagate the gradient of the radiance inside visible surfaces to the attached arrays."""
@@ -206,6 +171,45 @@ class Tracer:
         return total
 
 
+class TracedImage:
+    """A `RenderPass`: one image of a tracer, a part a channel.
+
+    Inputs: those of `DIFFERENTIABLE`, namely
+        vertices, normals: (frame, vertex of all hands, 3) in the shared scene.
+        texels: of all textures, flat, see `Atlas`.
+        environment: (height, width, 3).
+        coefficients: of the environment's low order, (coefficient, 3);
+    and `cells`, `radius` (`Cells`) and `view_table` (`ViewTable`).
+    """
+
+    def __init__(self, tracer: Tracer, texture_sizes: TextureSizes) -> None:
+        self._tracer, self._texture_sizes = tracer, texture_sizes
+
+    def render(self, inputs: Arrays, seeds: Sequence[int]) -> list["mi.TensorXf"]:
+        """See `RenderPass.render`; one seed."""
+        (seed,) = seeds
+        self._tracer.load(self, inputs, self._texture_sizes)
+        return [mi.TensorXf(channel) for channel in self._tracer.image(seed)]
+
+    def render_backward(
+        self,
+        inputs: Arrays,
+        wanted: Collection[str],
+        image_gradient: Sequence["mi.TensorXf"],
+        seeds: Sequence[int],
+    ) -> Arrays:
+        """See `RenderPass.render_backward`; one seed."""
+        (seed,), tracer, gradient = seeds, self._tracer, [part.array for part in image_gradient]
+        arrays = tracer.load(self, inputs, self._texture_sizes, wanted)
+        tracer.backpropagate_shading(seed, gradient)
+        if "vertices" in wanted:
+            tracer.backpropagate_silhouettes(seed, arrays["vertices"], gradient)
+        found = {name: mi.TensorXf(arrays[name].gradient(), inputs[name].shape) for name in wanted}
+        dr.eval(found)
+        tracer.release()
+        return found
+
+
 @dataclass
 class Hit:
     pi: "mi.PreliminaryIntersection3f"
@@ -215,7 +219,3 @@ class Hit:
 def opaque_seed(seed: int, purpose: int) -> "mi.UInt32":
     """Independent seeds for independent purposes; opaque, so that no kernel depends on them."""
     return dr.opaque(mi.UInt32, int(np.random.SeedSequence([seed, purpose]).generate_state(1)[0]))
-
-
-def to_torch(array: "mi.Float") -> Tensor:
-    return array.torch()
