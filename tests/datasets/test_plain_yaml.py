@@ -7,8 +7,8 @@ import pytest
 import yaml
 from tiny_datasets import SERIALS, write_dexycb
 
-from handrefine.datasets.parsing import read_yaml_object
 from handrefine.datasets.dexycb import read_dexycb
+from handrefine.datasets.parsing import read_yaml_object
 from handrefine.errors import InputError
 
 EXTRINSICS = "calibration/extrinsics_20200702_151821/extrinsics.yml"

@@ -11,7 +11,7 @@ from handrefine.hand.config import HandConfig
 from handrefine.hand.model import OPEN_HAND, load_hand_model
 from handrefine.preprocess import initialization
 from handrefine.preprocess.initialization import in_terms_of, initialize, load_hand, other_joints, posed_joints
-from handrefine.sequence import HandAnnotation, HandSequence, ManoParameters, PcaParameters
+from handrefine.sequence import FrameId, HandAnnotation, HandSequence, ManoParameters, PcaParameters
 
 #: A model in a file of its own counts as the official one.
 OFFICIAL = HandConfig(model_file=OPEN_HAND / "model.npz")

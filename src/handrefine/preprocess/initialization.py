@@ -66,8 +66,8 @@ def load_hand(side: Side, sequence: HandSequence, config: HandConfig) -> HandMod
 def of_another_model(hand: HandModel, sequence: HandSequence) -> bool:
     """Whether the sequence's MANO parameters belong to another hand model than this one.
 
-    The dataset's reader says so. Besides, parameters that put the open hand centimetres away from the joints of the
-    same annotation cannot be its own.
+    The dataset's reader says so. Besides, parameters that put the open hand centimetres away from the joints of
+    the same annotation cannot be its own.
 
     Raises:
         InputError: the hand is not annotated.
