@@ -8,8 +8,8 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "handrefine"
 #: What every room may import: nouns and small tools that know no room. Among themselves they form no cycle.
 NOUNS = {
-    "errors", "colour", "colour_fit", "spherical", "mesh", "sequence", "views", "observations", "regions", "progress",
-    "files", "image_files", "safe_pickle", "pickled_arrays", "pickled_matrices",
+    "errors", "colour", "colour_fit", "spherical", "mesh", "sequence", "views", "observations", "regions",
+    "progress", "files", "image_files", "safe_pickle", "pickled_arrays", "pickled_matrices",
 }  # fmt: skip
 SETTINGS = {"config", "config_files", "deprecated_keys"}
 BELOW_CONFIG = {"hand", "render", "scene", "losses", "optimizers"}
@@ -39,6 +39,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }  # fmt: skip
 #: Functions may take so many parameters, methods beside self; files may have so many lines.
 MOST_PARAMETERS, MOST_LINES = 7, 300
+#: Signatures that are Mitsuba's.
+OF_MITSUBA = {"render/mitsuba/first_hit.py: sample takes 10"}
 
 
 def files() -> list[Path]:
@@ -61,8 +63,9 @@ def imported(file: Path, *, at_import_only: bool = False) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module == "handrefine":
             names.update(f"handrefine.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
-            names.update({node.module} | {name for name in submodules if is_module(name)})
+            own = {f"{node.module}.{alias.name}" for alias in node.names}
+            submodules = {name for name in own if is_module(name)}
+            names.update(submodules if submodules == own else submodules | {node.module})
     return {name.removeprefix("handrefine.") for name in names if name.startswith("handrefine.")}
 
 
@@ -123,7 +126,7 @@ def test_functions_take_few_parameters() -> None:
                 count = len([a for a in arguments if a.arg not in ("self", "cls", "ctx")])
                 if count > MOST_PARAMETERS:
                     found.append(f"{file.relative_to(SOURCE)}: {node.name} takes {count}")
-    assert found == []
+    assert set(found) <= OF_MITSUBA
 
 
 def test_the_variant_is_set_at_one_place_only() -> None:

@@ -3,62 +3,72 @@
 import json
 import logging
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from handrefine.losses.energy import Compared, Energy
+from made_iterates import camera_weights, iterate_of, pose_of, prediction_of, setup_of, values, video_hand
 from made_observations import NAMES, SIZE, observations
 from short_schedules import schedule
 
-from handrefine.config import Config, ObjectiveConfig, TrustConfig
+from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.evaluation.monitors import error_monitor
-from handrefine.hand.model import HandGeometry
-from handrefine.losses.data import mean_residual, residual_norm
-from handrefine.losses.edge import pixels_on_edges
+from handrefine.losses.base import Residuals, TermConfig
+from handrefine.losses.comparison import Comparison
+from handrefine.losses.data import DataConfig, counted
+from handrefine.losses.edge import EdgeConfig, pixels_on_edges
+from handrefine.losses.norms import PixelNorm
+from handrefine.losses.silhouette import SilhouetteConfig
+from handrefine.observations import Observations
 from handrefine.pipeline import save_run
-from handrefine.preprocess.observations import Observations
-from handrefine.refinement.camera_weights import CameraWeights
+from handrefine.refinement.camera_weights import CameraWeights, CameraWeightsConfig
 from handrefine.refinement.refine import refine
 from handrefine.runs.result import CameraResult
 from handrefine.scene.video_model import Prediction
-from handrefine.synthetic.truth import SyntheticSettings, load_truth
+from handrefine.synthetic.truth import SyntheticSettings
+from handrefine.synthetic.truth_file import load_truth
 from handrefine.synthetic.video import synthesize
 
-
-def prediction(rgb: torch.Tensor) -> Prediction:
-    nothing = HandGeometry(torch.zeros(1, 3, 3), torch.zeros(1, 21, 3))
-    coverage = (rgb.sum(dim=1) > 0).float()
-    return Prediction((nothing,), rgb, coverage, coverage[:, None])
+IMAGE_TERMS: dict[str, TermConfig] = {"data": DataConfig(), "silhouette": SilhouetteConfig(), "edge": EdgeConfig()}
 
 
 def wrong(seen: Observations, camera: str, fault: str) -> Prediction:
     """The truth in all cameras but one."""
-    pictures = seen.target.clone().reshape(4, SIZE, SIZE, 3)
+    images = seen.target.clone().reshape(4, SIZE, SIZE, 3)
     k = NAMES.index(camera)
-    pictures[k] = pictures[k].roll(5, dims=1) if fault == "shift" else pictures[k].flip(-1)
-    return prediction(pictures.reshape(-1, 3))
+    images[k] = images[k].roll(5, dims=1) if fault == "shift" else images[k].flip(-1)
+    return prediction_of(images.reshape(-1, 3))
 
 
-def measured(fault: str, **settings) -> CameraWeights:
+def terms_of(
+    terms: dict[str, TermConfig],
+    prediction: Prediction,
+    *,
+    seen: Observations | None = None,
+    weights: CameraWeights | None = None,
+    norm: PixelNorm | None = None,
+) -> dict[str, float]:
+    seen, hand = seen or observations(), video_hand(pose_of(np.zeros((1, 48))))
+    iterate = iterate_of([hand], prediction=prediction, seen=seen, weights=weights)
+    return {
+        name: term.item() for name, term in values(terms, setup_of([hand], seen=seen, norm=norm), iterate).items()
+    }
+
+
+def measured(fault: str, times: int = 3, **settings) -> CameraWeights:
     seen = observations()
-    weights = CameraWeights(TrustConfig(every=3, **settings), NAMES, torch.device("cpu"))
+    weights = CameraWeights(CameraWeightsConfig(every=3, **settings), NAMES, torch.device("cpu"))
     guess = wrong(seen, "c", fault)
-    for _ in range(3):
-        weights.watch(guess, Compared(guess.hand_rgb, seen.target), seen, 1)
+    for _ in range(times):
+        weights.watch(guess, Comparison(guess.hand_rgb, guess.hand_rgb, seen.target), seen, 1)
     return weights
 
 
 def test_weights_are_one_until_they_are_measured():
-    seen = observations()
-    weights = CameraWeights(TrustConfig(every=3), NAMES, torch.device("cpu"))
-    guess = wrong(seen, "c", "shift")
-    for _ in range(2):
-        weights.watch(guess, Compared(guess.hand_rgb, seen.target), seen, 1)
-    assert weights.colour.tolist() == [1.0] * 4
+    assert measured("shift", times=2).colour.tolist() == [1.0] * 4
 
 
 @pytest.mark.parametrize(
@@ -74,37 +84,33 @@ def test_a_wrong_camera_loses_its_weight(fault, reason, silhouette, caplog):
     with caplog.at_level(logging.WARNING, logger="handrefine"):
         weights.warn()
     assert [reason in record.getMessage() for record in caplog.records] == [True]
+    weights.believe([NAMES[2]])
+    assert weights.colour.tolist() == weights.silhouette.tolist() == [1.0] * 4
 
 
 def test_switched_off_it_tells_and_changes_nothing():
-    weights = measured("shift", weigh=False)
+    weights = measured("shift", enabled=False)
     assert weights.colour.tolist() == weights.silhouette.tolist() == [1.0] * 4
     assert weights.trusts[2].reason == "geometry disagrees"
 
 
 def test_a_camera_without_weight_has_no_say_in_any_term():
-    seen = observations()
-    weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
+    seen, weights = observations(), camera_weights()
     weights.colour = weights.silhouette = torch.tensor([1.0, 1.0, 0.0, 1.0])
-    energy = Energy(ObjectiveConfig(lambda_edge=1.0), seen, [[0]], weights)
-    right = energy(prediction(seen.target), [torch.zeros(1, 45)])
-    without = energy(wrong(seen, "c", "shift"), [torch.zeros(1, 45)])
+    right = terms_of(IMAGE_TERMS, prediction_of(seen.target), weights=weights)
+    without = terms_of(IMAGE_TERMS, wrong(seen, "c", "shift"), weights=weights)
     assert sorted(right) == ["data", "edge", "silhouette"]
-    assert {name: value.item() for name, value in right.items()} == dict.fromkeys(right, 0.0)
-    assert without["data"].item() == without["silhouette"].item() == without["edge"].item() == 0.0
+    assert right == without == dict.fromkeys(right, 0.0)
     weights.colour = weights.silhouette = torch.ones(4)
-    assert all(term.item() > 0 for term in energy(wrong(seen, "c", "shift"), [torch.zeros(1, 45)]).values())
+    assert all(term > 0 for term in terms_of(IMAGE_TERMS, wrong(seen, "c", "shift"), weights=weights).values())
 
 
 def test_edges_compare_contrast_or_colours():
     """A hand that is a little brighter all over: its colours differ, its edges but for the outline do not."""
     seen = observations()
-    weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
-    brighter = prediction(seen.target + 0.05 * seen.hand_share[:, None])
+    brighter = prediction_of(seen.target + 0.05 * seen.hand_share[:, None])
     of_contrast, of_colours = (
-        Energy(ObjectiveConfig(residual="l1", edge_contrast_px=px), seen, [[0]], weights)(
-            brighter, [torch.zeros(1, 45)]
-        )["edge"].item()
+        terms_of({"edge": EdgeConfig(contrast_px=px)}, brighter, norm=PixelNorm(norm="l1"))["edge"]
         for px in (2.0, 0.0)
     )
     assert of_colours > 0.02
@@ -113,28 +119,32 @@ def test_edges_compare_contrast_or_colours():
 
 def test_edges_of_render_and_image_are_united():
     """The term is the mean residual over both; over either's edges alone it would be another."""
-    seen = observations()
+    seen, norm = observations(), PixelNorm(norm="l1")
     guess = wrong(seen, "c", "shift")
-    config = ObjectiveConfig(residual="l1", edge_contrast_px=0)
-    weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
-    term = Energy(config, seen, [[0]], weights)(guess, [torch.zeros(1, 45)])["edge"].item()
-    difference = residual_norm(guess.hand_rgb, seen.target, "l1")
+    term = terms_of({"edge": EdgeConfig(contrast_px=0)}, guess, norm=norm)["edge"]
     of_render, of_image = (pixels_on_edges(seen.views.split(p)) for p in (guess.hand_rgb, seen.target))
-    mean = partial(mean_residual, difference, coverage=guess.coverage, background_known=seen.background_known)
-    assert term == pytest.approx(mean(seen.colour_weight * (of_render | of_image)).item(), rel=1e-5)
+
+    def mean(weight: torch.Tensor) -> float:
+        count = counted(weight, guess.coverage, seen.background_known)
+        return Residuals(guess.hand_rgb - seen.target, norm, weight, count).value().item()
+
+    assert term == pytest.approx(mean(seen.colour_weight * (of_render | of_image)), rel=1e-5)
     for alone in (of_render, of_image):
-        assert term != pytest.approx(mean(seen.colour_weight * alone).item(), rel=0.01)
+        assert term != pytest.approx(mean(seen.colour_weight * alone), rel=0.01)
 
 
 def test_grey_cameras_compare_luminance_only():
     """A change of hue that keeps luminance costs nothing; a change of luminance does."""
     seen = observations(grey=True)
-    weights = CameraWeights(TrustConfig(), NAMES, torch.device("cpu"))
-    energy = Energy(ObjectiveConfig(residual="l1"), seen, [[0]], weights)
     hand = seen.hand_share[:, None]
     hue = torch.tensor([0.1, -0.1 * 0.2126 / 0.7152, 0.0])
     exact, hued, brighter = (
-        energy(prediction(seen.target + hand * change), [torch.zeros(1, 45)])["data"].item()
+        terms_of(
+            {"data": DataConfig()},
+            prediction_of(seen.target + hand * change),
+            seen=seen,
+            norm=PixelNorm(norm="l1"),
+        )["data"]
         for change in (torch.zeros(3), hue, torch.full((3,), 0.05))
     )
     assert exact < 1e-6
@@ -145,8 +155,8 @@ def test_grey_cameras_compare_luminance_only():
 FEW = {
     "texture": {"size": 64},
     "render": {"depth": 2},
-    "schedule": schedule(environment=5, texture=5, joint=25),
-    "trust": {"every": 5},
+    "stages": schedule(environment=5, texture=5, joint=25),
+    "camera_weights": {"every": 5},
 }
 
 
@@ -165,7 +175,7 @@ def with_fault(
     sequence, truth = read_interhand26m(folder), load_truth(folder / "truth.npz")
     name = list(sequence.cameras)[2]
     moved = replace(sequence.cameras[name], cx=sequence.cameras[name].cx + 8.0)
-    config = config_from_mapping(FEW | {"trust": {"every": 5, "weigh": weigh}, "seed": seed})
+    config = config_from_mapping(FEW | {"camera_weights": {"every": 5, "enabled": weigh}, "seed": seed})
     records = []
     faulty = replace(sequence, cameras={**sequence.cameras, name: moved})
     monitors = {truth.side: error_monitor(truth)}

@@ -17,13 +17,14 @@ from handrefine.pipeline import Task, run_task
 from handrefine.progress import Record
 from handrefine.refinement.refine import refine
 from handrefine.sequence import Side
-from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth, load_truth
+from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
+from handrefine.synthetic.truth_file import load_truth
 from handrefine.synthetic.video import synthesize
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {
     "texture": {"size": 64},
-    "schedule": schedule(environment=4, texture=4, joint=25),
+    "stages": schedule(environment=4, texture=4, joint=25),
 }
 
 
@@ -47,9 +48,9 @@ def errors_mm(folder: Path, truth: SyntheticTruth, differences: dict | None = No
     return [float(str(record["vertex_error_mm"])) for record in records]
 
 
-@pytest.mark.parametrize(("geometry", "reached_mm"), [("adam", 5.0), ("metric", 2.5)])
+@pytest.mark.parametrize(("geometry", "reached_mm"), [("adam", 5.0), ("vertex_metric", 2.5)])
 def test_the_error_falls(video: tuple[Path, SyntheticTruth], geometry: str, reached_mm: float) -> None:
-    errors = errors_mm(*video, {"optimiser": {"geometry": geometry}})
+    errors = errors_mm(*video, {"optimizer": {"geometry": geometry}})
     assert errors[0] == pytest.approx(10.0, abs=1e-3)
     assert errors[-1] < reached_mm
 
@@ -61,7 +62,7 @@ def test_edges_count_where_the_surface_moves(video: tuple[Path, SyntheticTruth])
     refine(
         read_interhand26m(folder),
         truth.side,
-        config_from_mapping(SMALL | {"schedule": stages}),
+        config_from_mapping(SMALL | {"stages": stages}),
         record=records.append,
     )
     with_edges = {record["stage"] for record in records if "edge" in record["terms"]}
@@ -69,23 +70,24 @@ def test_edges_count_where_the_surface_moves(video: tuple[Path, SyntheticTruth])
 
 
 def test_independent_frames_come_closer_too(video: tuple[Path, SyntheticTruth]) -> None:
-    mapping = config_to_mapping(load_config(CONFIGS / "smvr.yaml"))
-    differences = {name: mapping[name] for name in ("frame_coupling", "render", "objective")}
+    preset = load_config(CONFIGS / "smvr.yaml")
+    mapping = config_to_mapping(preset)
+    differences = {name: mapping[name] for name in ("frame_coupling", "render", "losses")}
     stages = schedule(texture=4, joint=25)
     for name in ("texture", "joint"):
-        stages[name] |= {"variables": mapping["schedule"][name]["variables"]}
-    errors = errors_mm(*video, differences | {"schedule": stages})
+        stages[name] |= {"variables": preset.stages[name].variables}
+    errors = errors_mm(*video, differences | {"stages": stages})
     assert errors[0] == pytest.approx(10.0, abs=1e-3)
     assert errors[-1] < 4.0
 
 
 def test_independent_frames_cannot_be_tied(video: tuple[Path, SyntheticTruth]) -> None:
-    with pytest.raises(InputError, match="lambda_prior to 0"):
+    with pytest.raises(InputError, match="leave temporal out"):
         errors_mm(*video, {"frame_coupling": "independent"})
 
 
 def test_one_seed_gives_one_result(video: tuple[Path, SyntheticTruth]) -> None:
-    short = {"schedule": schedule(environment=1, texture=1, joint=6)}
+    short = {"stages": schedule(environment=1, texture=1, joint=6)}
     first, second = errors_mm(*video, short), errors_mm(*video, short)
     other = errors_mm(*video, short | {"seed": 1})
     assert first == pytest.approx(second, rel=0.01)
@@ -94,7 +96,7 @@ def test_one_seed_gives_one_result(video: tuple[Path, SyntheticTruth]) -> None:
 
 def test_a_run_folder_is_complete_and_reads_back(video: tuple[Path, SyntheticTruth], tmp_path: Path) -> None:
     folder, truth = video
-    stages = {"schedule": schedule(environment=1, texture=1, joint=1)}
+    stages = {"stages": schedule(environment=1, texture=1, joint=1)}
     config = config_from_mapping(SMALL | stages)
     out = tmp_path / "run"
     result, metrics = run_task(Task(data=folder, out=out, hands=(truth.side,), config=config))

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from handrefine.losses.energy import Energy
 from short_schedules import schedule
 
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.refinement.camera_weights import CameraWeights
-from handrefine.refinement.problem import Job, prepare
-from handrefine.refinement.restart import SecondStart, between_neighbours
-from handrefine.refinement.view_batches import Batch
+from handrefine.refinement.hooks import Stage
+from handrefine.refinement.problem import prepare
+from handrefine.refinement.restart import Restart, between_neighbours
+from handrefine.refinement.view_batches import batches
 from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.video import synthesize
 
@@ -25,33 +25,39 @@ FINGER, BENT = slice(9, 18), 1.0
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video whose annotation is the truth."""
-    data = tmp_path_factory.mktemp("second") / "data"
+    data = tmp_path_factory.mktemp("restart") / "data"
     settings = SyntheticSettings(n_cameras=4, n_frames=FRAMES, size=48, texture_size=128)
-    synthesize(data, ("right",), settings, 0.0, Config())
+    synthesize(data, ["right"], settings, 0.0, Config())
     return data
 
 
-def job_with_a_finger_astray(folder: Path, frame: int) -> tuple[Job, list[tuple[Batch, Energy]]]:
-    job = prepare(
-        read_interhand26m(folder),
-        ["right"],
-        config_from_mapping({"texture": {"size": 16}, "schedule": schedule()}),
-    )
-    weights = CameraWeights(job.config.trust, job.observations.camera_names, job.runtime.device)
-    energy = Energy(job.config.objective, job.observations, job.frames, weights)
+def stage_with_a_finger_astray(folder: Path, frame: int, **settings: object) -> Stage:
+    """All views at once, in the stage that restarts."""
+    stages = schedule()
+    stages["again"] |= {"iterations": 1, "resolution": 1.0, "views_per_frame": None, "texture_levels": 1}
+    config = config_from_mapping({"texture": {"size": 16}, "stages": stages, **settings})
+    problem = prepare(read_interhand26m(folder), ["right"], config)
     with torch.no_grad():
-        job.model.hands[0].pose.articulation[frame, FINGER] += BENT
-    return job, [(Batch(job.observations, job.renderer), energy)]
+        problem.model.hands[0].pose.articulation[frame, FINGER] += BENT
+    (name, chosen), *_ = problem.stages.items()
+    return Stage(name, chosen, problem, batches(problem, chosen))
+
+
+def restart_of(stage: Stage) -> Restart:
+    problem = stage.problem
+    names, device = problem.observations.camera_names, problem.runtime.device
+    return Restart(CameraWeights(problem.config.camera_weights, names, device), seed=5)
 
 
 def test_only_the_frame_whose_finger_went_astray_starts_again(folder: Path) -> None:
-    job, looks = job_with_a_finger_astray(folder, 1)
-    pose = job.model.hands[0].pose
+    stage = stage_with_a_finger_astray(folder, 1)
+    pose = stage.problem.model.hands[0].pose
     before = pose.articulation.detach().clone()
-    second = SecondStart(job.model, looks, job.frames, texture_levels=1, seed=5)
+    restart = restart_of(stage)
+    restart.stage_begins(stage)
     begun = pose.articulation.detach().clone()
     assert not torch.equal(begun, before)
-    assert second.keep_the_better() == 1
+    restart.stage_ends(stage)
     kept = pose.articulation.detach()
     assert torch.equal(kept[1], begun[1])
     assert kept[1, FINGER].abs().max() < 0.5 * BENT
@@ -60,11 +66,23 @@ def test_only_the_frame_whose_finger_went_astray_starts_again(folder: Path) -> N
 
 
 def test_without_neighbours_fingers_start_at_the_annotation(folder: Path) -> None:
-    job, looks = job_with_a_finger_astray(folder, 2)
-    second = SecondStart(job.model, looks, None, texture_levels=1, seed=5)
-    assert job.model.hands[0].pose.articulation.abs().max() == 0
-    assert second.keep_the_better() == 1
-    assert job.model.hands[0].pose.articulation.abs().max() == 0
+    alone = {"frame_coupling": "independent", "losses": {"temporal": {"weight": 0}}}
+    stage = stage_with_a_finger_astray(folder, 2, **alone)
+    articulation, restart = stage.problem.model.hands[0].pose.articulation, restart_of(stage)
+    restart.stage_begins(stage)
+    assert articulation.abs().max() == 0
+    restart.stage_ends(stage)
+    assert articulation.abs().max() == 0
+
+
+def test_a_stage_that_does_not_ask_for_it_is_left_alone(folder: Path) -> None:
+    stage = stage_with_a_finger_astray(folder, 1)
+    calm = Stage("calm", stage.problem.config.stages["joint"], stage.problem, stage.batches)
+    articulation, restart = stage.problem.model.hands[0].pose.articulation, restart_of(stage)
+    before = articulation.detach().clone()
+    restart.stage_begins(calm)
+    restart.stage_ends(calm)
+    assert torch.equal(articulation, before)
 
 
 def test_neighbours_predict_a_steady_motion_exactly_whatever_the_gaps() -> None:

@@ -23,7 +23,8 @@ from handrefine.refinement.refine import refine
 from handrefine.runs.result import RunResult
 from handrefine.runs.write_back import refined_annotation
 from handrefine.sequence import HandSequence, Side
-from handrefine.synthetic.truth import SyntheticSettings, load_truth
+from handrefine.synthetic.truth import SyntheticSettings
+from handrefine.synthetic.truth_file import load_truth
 from handrefine.synthetic.video import synthesize
 
 BOTH: tuple[Side, Side] = ("right", "left")
@@ -33,7 +34,7 @@ HELD_OUT = "04"
 def config(iterations: int, **more: object) -> Config:
     few = min(iterations, 4)
     stages = schedule(environment=few, texture=few, joint=iterations)
-    return config_from_mapping({"texture": {"size": 64}, "schedule": stages, **more})
+    return config_from_mapping({"texture": {"size": 64}, "stages": stages, **more})
 
 
 @pytest.fixture(scope="module")
@@ -151,8 +152,8 @@ def test_hands_may_share_a_shape_and_a_texture(sequence: HandSequence) -> None:
     start = np.mean([of.before.mano.shape for of in (right, left)], axis=(0, 1))
     assert 0 < np.abs(right.after.mano.shape[0] - start).max() < 1.0
     model = prepare(sequence, BOTH, shared).model
-    assert len(list(model.variables("shape"))) == 1
-    assert len(list(model.variables("articulation"))) == 2
+    assert len(model.parameters_of("shape")) == 1
+    assert len(model.parameters_of("articulation")) == 2
 
 
 def test_what_shared_betas_mean_depends_on_the_models(sequence: HandSequence) -> None:
@@ -160,7 +161,9 @@ def test_what_shared_betas_mean_depends_on_the_models(sequence: HandSequence) ->
     assert mirrors(left, right)
     left._mano.shapedirs[:, 0] *= -1
     assert not mirrors(left, right)
-    alone = config(1, frame_coupling="independent", objective={"lambda_prior": 0}, hands={"shared_shape": True})
+    alone = config(
+        1, frame_coupling="independent", losses={"temporal": {"weight": 0}}, hands={"shared_shape": True}
+    )
     with pytest.raises(InputError, match="shape and a texture of their own"):
         prepare(sequence, BOTH, alone)
 

@@ -62,7 +62,7 @@ def scene_content(run: HandRun, index: FrameIndex, camera: Camera, which: Which)
     Raises:
         InputError: the run lacks its light, texture or configuration.
     """
-    from handrefine.render.mitsuba.scene import envmap_from_latlong
+    from handrefine.render.mitsuba.envmap import envmap_from_latlong
     from handrefine.render.mitsuba.sensor import world_from_mitsuba_camera
 
     rows = envmap_from_latlong(torch.from_numpy(run.environment))

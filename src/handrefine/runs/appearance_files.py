@@ -4,6 +4,7 @@ Every writer stands beside its reader; readers raise `InputError` that names the
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from handrefine.errors import InputError
 from handrefine.files import read_json, whole_file, write_json
 from handrefine.image_files import read_image, srgb_bytes, write_image
 from handrefine.runs.layout import RunLayout
-from handrefine.runs.result import CameraResult
+from handrefine.runs.result import CameraResult, MendedCamera
+from handrefine.sequence import Camera
 from handrefine.spherical import coefficient_count
 
 ENVIRONMENT_LAYOUT = (
@@ -101,7 +103,7 @@ def read_colour_transforms(path: Path) -> dict[str, Float[np.ndarray, "3 4"]]:
 
 
 def write_camera_weights(path: Path, cameras: Sequence[CameraResult]) -> None:
-    """Write how far each camera was believed, and by how much it was turned where its calibration was refined."""
+    """Write how far each camera was believed, and what was changed of its calibration."""
     entries = [
         {
             "camera": of.camera.name,
@@ -110,10 +112,32 @@ def write_camera_weights(path: Path, cameras: Sequence[CameraResult]) -> None:
             "visible_share": of.visible_share,
             "reason": of.reason,
             **({} if of.rotation_cam_mrad is None else {"rotation_cam_mrad": of.rotation_cam_mrad}),
+            **({} if of.mended is None else {"mended": asdict(of.mended)}),
         }
         for of in cameras
     ]
     write_json(path, entries)
+
+
+def camera_result(
+    camera: Camera, entry: Mapping[str, Any], colour_transform: Float[np.ndarray, "3 4"]
+) -> CameraResult:
+    """One camera, given its entry of the file above.
+
+    Raises:
+        KeyError, TypeError, ValueError: the entry lacks something or is broken.
+    """
+    turned, mended = entry.get("rotation_cam_mrad"), entry.get("mended")
+    return CameraResult(
+        camera=camera,
+        weight=float(entry["weight"]),
+        agreement=float(entry["agreement"]),
+        visible_share=float(entry["visible_share"]),
+        reason=entry.get("reason"),
+        colour_transform=colour_transform,
+        rotation_cam_mrad=None if turned is None else np.array(turned, dtype=np.float32),
+        mended=None if mended is None else MendedCamera(**mended),
+    )
 
 
 def read_camera_weights(path: Path) -> list[Mapping[str, Any]]:

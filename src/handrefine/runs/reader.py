@@ -275,17 +275,7 @@ def _camera_results(hand: HandRun) -> list[CameraResult]:
     transforms = hand.colour_transforms
     try:
         return [
-            CameraResult(
-                camera=camera,
-                weight=float(weights[camera.name]["weight"]),
-                agreement=float(weights[camera.name]["agreement"]),
-                visible_share=float(weights[camera.name]["visible_share"]),
-                reason=weights[camera.name].get("reason"),
-                colour_transform=transforms[camera.name],
-                rotation_cam_mrad=None
-                if (turned := weights[camera.name].get("rotation_cam_mrad")) is None
-                else np.array(turned, dtype=np.float32),
-            )
+            appearance_files.camera_result(camera, weights[camera.name], transforms[camera.name])
             for camera in hand.annotation.cameras
         ]
     except (KeyError, TypeError, ValueError) as error:
