@@ -37,7 +37,8 @@ RENAMED = {
 KNOWN = {
     "paper": "data and edge terms compare the same colours there; each now takes the norm itself, so that their"
     " gradients are added before the norm's derivative instead of after it",
-    "both": "a term's mean over two hands divides by two before the weight is applied instead of after it",
+    "both": "a term's mean over two hands divides by two before the weight is applied instead of after it; labels"
+    " ask for exact distances, where OpenCV's own are off by a bit or not, as memory happens to be aligned",
 }
 
 
@@ -49,10 +50,22 @@ class Case:
     video: str
     options: tuple[str, ...]
 
+    @property
+    def without(self) -> tuple[str, ...]:
+        """Today's options that switch off what was added since; some presets have no coarse stage."""
+        return WITHOUT_ADDITIONS[:3] if self.name == "paper" else WITHOUT_ADDITIONS
+
 
 CASES = (
     *(Case(name, "one", ("--config", f"configs/{name}.yaml")) for name in ("quick", "paper", "smvr", "real")),
     Case("both", "two", ("--config", "configs/quick.yaml", "--hand", "both")),
+)
+#: What has been added since and can be switched off; the other commit does not know it.
+WITHOUT_ADDITIONS = (
+    "--losses.no-protect-texture",
+    "--surface.modes",
+    "0",
+    "--stages.coarse.no-mend-cameras",
 )
 VIDEOS = {
     "one": ("--cameras", "4", "--instants", "3", "--size", "64"),
@@ -108,11 +121,11 @@ def compare(against: str, only: str | None) -> bool:
                 if only not in (None, case.name):
                     continue
                 logs = []
-                for label, checkout in (("old", old), ("new", ROOT)):
+                for label, checkout, without in (("old", old, ()), ("new", ROOT, case.without)):
                     out = Path(folder) / label / case.name
                     data = str(videos / case.video)
                     sizes = ("--data", data, "--out", str(out), "--texture.size", "64")
-                    run(checkout, "refine", *sizes, *case.options)
+                    run(checkout, "refine", *sizes, *case.options, *without)
                     logs.append(log_of(out))
                 found = difference(*logs)
                 fine &= not found or case.name in KNOWN

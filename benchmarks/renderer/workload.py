@@ -11,6 +11,7 @@ from handrefine.hand.model import HandModel, load_hand_model
 from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.truth import SyntheticSettings, make_truth
+from handrefine.views import View, ViewSet
 
 TEXTURE_SIZE, MAP_HEIGHT = 512, 32
 
