@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from handrefine.datasets.interhand26m_writer import (
         write_interhand26m_annotation as write_interhand26m_annotation,
     )
+    from handrefine.datasets.registry import list_sequences as list_sequences
     from handrefine.datasets.registry import read_dataset as read_dataset
     from handrefine.errors import InputError as InputError
     from handrefine.evaluation.held_out import measure_holdout as measure_holdout
@@ -40,6 +41,7 @@ _HOME = {
     "InputError": "errors",
     "cameras_that_see_most": "preprocess.camera_selection",
     "fit_to_joints": "hand.fit",
+    "list_sequences": "datasets.registry",
     "load_config": "config_files",
     "load_hand_model": "hand.model",
     "metrics_without_truth": "evaluation.run_metrics",
