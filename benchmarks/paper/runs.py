@@ -10,7 +10,7 @@ import yaml
 from handrefine.config import Config
 from handrefine.config_files import changed, load_config, merged
 from handrefine.errors import InputError
-from handrefine.refinement.schedule import StageConfig
+from handrefine.refinement.schedule import StageConfig, running
 from handrefine.synthetic.mismatch import MismatchSettings
 from handrefine.synthetic.truth import TruthKind
 
@@ -163,7 +163,7 @@ def configuration(run: Run, changes: Mapping[str, Any]) -> Config:
 
 
 def _every_stage(config: Config, change: Callable[[StageConfig], Mapping[str, Any]]) -> Mapping[str, Any]:
-    return {"stages": {name: change(stage) for name, stage in config.stages.items()}}
+    return {"stages": {name: change(stage) for name, stage in running(config.stages).items()}}
 
 
 def _without(config: Config, *terms: str) -> Mapping[str, Any]:

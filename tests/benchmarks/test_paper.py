@@ -21,6 +21,7 @@ from rich.console import Console
 from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.progress import SilentProgress
+from handrefine.refinement.schedule import running
 from handrefine.sequence import HandSequence
 from handrefine.synthetic.mismatch import MismatchSettings
 
@@ -83,12 +84,12 @@ def test_an_ablation_takes_its_part_away_and_nothing_else(configs: Path):
         left = tuple(name for name in every if name not in off)
         assert by_row.pop(row) == replace(whole, losses=replace(whole.losses, terms=left)), row
 
-    stages = whole.stages
-    unmixed = by_row.pop("no colour transforms").stages
+    stages = running(whole.stages)
+    unmixed = running(by_row.pop("no colour transforms").stages)
     for name, stage in stages.items():
         assert set(stage.variables) - set(unmixed[name].variables) == {"colour"}
         assert replace(unmixed[name], variables=stage.variables) == stage
-    fine = by_row.pop("all levels from the start").stages
+    fine = running(by_row.pop("all levels from the start").stages)
     assert fine == {name: replace(stage, texture_levels=8) for name, stage in stages.items()}
     assert by_row == {}
 

@@ -18,8 +18,9 @@ log = logging.getLogger(__name__)
 #: A camera that is far off shows parts of the hands only until its windows follow.
 ROUNDS = 2
 ALIGNMENT_SEED = 2**31 - 2
-#: A wrong camera's misfit falls at least to this share.
-HALVED = 0.5
+#: A wrong camera's misfit falls at least to the first share for some hand, and to the second for all together: the
+#: masks of one hand may be too poor to lie on any render.
+HALVED, LESS = 0.5, 0.75
 #: Robust standard deviations by which a wrong camera's motion exceeds the others', and the least that counts as
 #: one: a share of the median motion, and of the hand's size in the image.
 EXCESS, LEAST_SHARE, LEAST_SIZE = 4.0, 0.5, 0.01
@@ -80,9 +81,9 @@ def mend_cameras(
 ) -> dict[str, tuple[Camera, MendedCamera]]:
     """The cameras that are grossly wrong, as they should be.
 
-    A camera is wrong where the best motion of its renders at least halves its misfit, moves it far more than the
-    others are moved (by robust statistics), and is what every hand asks for by itself. Few can be wrong at once:
-    the others decide what is usual.
+    A camera is wrong where the best motion of its renders at least halves its misfit (of one hand, and takes a
+    quarter of all), moves it far more than the others are moved (by robust statistics), and is what every hand
+    asks for by itself. Few can be wrong at once: the others decide what is usual.
 
     Args:
         pairs: of every camera, renders and labels of its views.
@@ -94,8 +95,10 @@ def mend_cameras(
     excess = _excess(alignments, pairs)
     mended = {}
     for name, found in alignments.items():
-        halves = found.misfit_after <= HALVED * found.misfit_before
-        if halves and excess[name] > EXCESS and _hands_agree(pairs[name], found):
+        if excess[name] <= EXCESS:
+            continue
+        by_hand = _by_hand(pairs[name], found)
+        if _halved(found, by_hand) and _agree(found, by_hand):
             turned = found.motion.camera(cameras[name])
             mended[name] = turned, _told(name, cameras[name], turned, found)
     return mended
@@ -119,14 +122,22 @@ def _size_px(pairs: Sequence[SilhouettePair]) -> float:
     return float(np.sqrt(max(np.mean(areas), 1.0)))
 
 
-def _hands_agree(pairs: Sequence[SilhouettePair], common: Alignment) -> bool:
+def _by_hand(pairs: Sequence[SilhouettePair], common: Alignment) -> list[Alignment]:
+    """The best motion of every hand alone."""
     hands = sorted({p.hand for p in pairs})
-    if len(hands) < 2:
-        return True
-    for hand in hands:
-        own = align([p for p in pairs if p.hand == hand])
-        if own is None:
-            continue
+    if len(hands) == 1:
+        return [common]
+    found = [align([p for p in pairs if p.hand == hand]) for hand in hands]
+    return [of for of in found if of is not None]
+
+
+def _halved(common: Alignment, by_hand: Sequence[Alignment]) -> bool:
+    some = any(of.misfit_after <= HALVED * of.misfit_before for of in by_hand)
+    return some and common.misfit_after <= LESS * common.misfit_before
+
+
+def _agree(common: Alignment, by_hand: Sequence[Alignment]) -> bool:
+    for own in by_hand:
         centre = np.array([*own.motion.about_px, 1.0])
         off = own.motion.matrix() @ centre - common.motion.matrix() @ centre
         if np.hypot(*off) > AGREEMENT * max(common.motion.length_px, 1.0):
