@@ -86,10 +86,10 @@ class _RenderOp(dr.CustomOp):
         return "handrefine: render"
 
 
-def _valid_once(inputs: Sequence[Tensor]) -> Callable[[Tensor], None]:
+def _valid_once(inputs: Sequence[Tensor]) -> Callable[[Tensor | None], None]:
     versions, differentiated = [tensor._version for tensor in inputs], []
 
-    def check(_gradient: Tensor) -> None:
+    def check(_gradient: Tensor | None) -> None:  # none where only other parts were used
         if differentiated:
             raise RuntimeError("an image can be differentiated once: render it again with the same seed")
         if [tensor._version for tensor in inputs] != versions:
