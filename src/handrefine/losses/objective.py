@@ -46,7 +46,7 @@ class LossesConfig:
         "colour_ridge",
     )
     """The terms of the objective, by name; a weight of 0 switches one off as well."""
-    protect_texture: bool = True
+    protect_texture: bool = False
     """Where the model sticks out over what is certainly not the hand, contours move and no texture is painted."""
     pixel: PixelNorm = field(default_factory=PixelNorm)
     data: DataConfig = field(default_factory=DataConfig)
