@@ -9,6 +9,7 @@ import yaml
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping, config_to_mapping, load_config
 from handrefine.errors import InputError
+from handrefine.preset import about, preset_names
 from handrefine.refinement.check import check_config
 from handrefine.scene.variables import VARIABLES
 
@@ -157,6 +158,12 @@ def test_old_names_still_work_and_are_told(caplog: pytest.LogCaptureFixture) -> 
     assert "schedule.joint.iterations is deprecated: it is stages.joint.iterations now" in told
 
 
+def test_a_preset_goes_by_its_name() -> None:
+    assert load_config("quick") == load_config(CONFIGS / "quick.yaml") != Config()
+    assert preset_names() == sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+    assert all(about(name) for name in preset_names())
+
+
 @pytest.mark.parametrize(("text", "word"), [("a: [", "not valid YAML"), ("- 1", "not a mapping")])
 def test_a_broken_file_is_told(tmp_path: Path, text: str, word: str) -> None:
     file = tmp_path / "broken.yaml"
@@ -166,7 +173,7 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str, word: str) -> None:
 
 
 def test_files_that_are_missing_or_no_text_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="presets dmvr, paper, quick, real, smvr, or a YAML file"):
         load_config(tmp_path / "absent.yaml")
     file = tmp_path / "latin.yaml"
     file.write_bytes("# caf\xe9".encode("latin-1"))

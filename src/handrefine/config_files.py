@@ -12,18 +12,20 @@ from pydantic import TypeAdapter, ValidationError
 from handrefine.config import Config
 from handrefine.deprecated_keys import with_new_names
 from handrefine.errors import InputError
+from handrefine.preset import configuration_file
 from handrefine.refinement.schedule import StageConfig, default_stages
 
 #: A stage of which nothing is said but its name.
 _STAGES = "stages"
 
 
-def load_config(path: Path) -> Config:
-    """Read a YAML file of differences from the defaults.
+def load_config(name_or_path: str | Path) -> Config:
+    """Read a YAML file of differences from the defaults, or an installed one by name (`real`, `quick`).
 
     Raises:
         InputError: the file is missing or is not YAML, or a key or value is wrong; all faults are told at once.
     """
+    path = configuration_file(name_or_path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -25,8 +25,8 @@ class Common:
 
 @dataclass(frozen=True, kw_only=True)
 class Configured(Common):
-    config: Path | None = None
-    """YAML file of differences from the defaults; options on the command line override it."""
+    config: str | None = None
+    """A preset (`handrefine configs`) or a YAML file of differences from the defaults; options override it."""
     settings: Annotated[Config, arg(name="")] = field(default_factory=Config)
 
 

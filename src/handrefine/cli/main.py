@@ -1,14 +1,14 @@
 """The command line: parse one command, run it, and turn bad input into one clear message."""
 
 import dataclasses
+import inspect
 import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import tyro
 from pydantic import ValidationError
@@ -18,7 +18,7 @@ from rich.markup import escape
 
 import handrefine
 from handrefine.cli.deprecated import renewed
-from handrefine.config_files import load_config
+from handrefine.cli.slips import named_options, refuse_slips
 from handrefine.errors import InputError
 
 HELP = "Refine the 3D annotations of multi-view hand videos by differentiable ray tracing."
@@ -44,6 +44,7 @@ COMMANDS = {
     "turntable": _Entry("turntable.Turntable", "the refined hand turning, as images and an animation"),
     "view": _Entry("view.View", "the hand over time in a browser, in 3D"),
     "report": _Entry("report.Report", "one HTML page that shows a run"),
+    "configs": _Entry("configs.Configs", "the presets for --config, and what each is for"),
     "doctor": _Entry("doctor.Doctor", "what this machine has and lacks"),
 }
 
@@ -91,13 +92,34 @@ def parse(arguments: list[str]) -> Command:
     name, *options = arguments
     if name not in COMMANDS:
         raise InputError(f"there is no command {name!r}", expected=f"one of {', '.join(COMMANDS)}")
+    refuse_slips(name, options)
     module, cls = COMMANDS[name].place.split(".")
     command = getattr(import_module(f"handrefine.cli.{module}"), cls)
+    if {"-h", "--help"} & set(options):
+        command = _without_settings(command)
+    options = ["--help" if option == "--help-all" else option for option in options]
     try:
         return tyro.cli(command, prog=f"handrefine {name}", default=_defaults(command, options), args=options)
     except ValidationError as error:
         faults = [f"{e['loc'][-1] if e['loc'] else ''}: {e['msg']}, found {e['input']!r}" for e in error.errors()]
         raise InputError("an option has an invalid value", found="; ".join(faults)) from error
+
+
+def _without_settings(command: type) -> type:
+    """The command with only the options of its own in its help, where it has settings besides."""
+    settings = next((option for option in dataclasses.fields(command) if option.name == "settings"), None)
+    if settings is None:
+        return command
+    hidden = dataclasses.field(default_factory=settings.default_factory)
+    short = dataclasses.make_dataclass(
+        command.__name__,
+        [("settings", Annotated[settings.type, tyro.conf.Suppress], hidden)],
+        bases=(command,),
+        frozen=True,
+        kw_only=True,
+    )
+    short.__doc__ = f"{inspect.getdoc(command)}\n\nIts settings are explained by --help-all."
+    return short
 
 
 def _overview() -> str:
@@ -117,16 +139,9 @@ def _defaults(command: type, arguments: list[str]) -> Any:
         if option.default_factory is not dataclasses.MISSING:
             value = option.default_factory()
         object.__setattr__(defaults, option.name, tyro.MISSING if value is dataclasses.MISSING else value)
-    path = _config_path(arguments)
-    if path is not None:
-        object.__setattr__(defaults, "settings", load_config(path))
+    chosen = dict(named_options(arguments)).get("config")
+    if chosen is not None:
+        from handrefine.config_files import load_config
+
+        object.__setattr__(defaults, "settings", load_config(chosen))
     return defaults
-
-
-def _config_path(arguments: list[str]) -> Path | None:
-    for k, argument in enumerate(arguments):
-        if argument == "--config" and k + 1 < len(arguments):
-            return Path(arguments[k + 1])
-        if argument.startswith("--config="):
-            return Path(argument.removeprefix("--config="))
-    return None
