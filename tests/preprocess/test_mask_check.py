@@ -1,11 +1,11 @@
-"""Masks that contradict the picture are not believed there; masks that agree with it are."""
+"""Of a mask and a segmentation that contradict each other the one is believed that the picture's edges bear out."""
 
 import cv2
 import numpy as np
 import pytest
 
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
-from handrefine.preprocess.masks.mask_check import doubtful
+from handrefine.preprocess.masks.mask_check import reconciled
 
 HEIGHT, WIDTH, LENGTH = 160, 160, 120.0
 
@@ -39,41 +39,50 @@ PICTURE = picture_of(TRUE)
 
 
 def test_a_mask_that_agrees_is_believed():
-    assert not doubtful(TRUE, PICTURE, labels_of(TRUE), LENGTH).any()
+    assert np.array_equal(reconciled(TRUE, PICTURE, labels_of(TRUE), LENGTH), labels_of(TRUE))
 
 
-def test_a_missing_finger_is_doubted_and_the_rest_is_not():
+def test_a_missing_finger_is_taken_from_the_colours():
     mask = TRUE.copy()
     mask[:60, 80:100] = False
-    doubt = doubtful(mask, PICTURE, labels_of(TRUE), LENGTH)
-    assert np.array_equal(doubt, TRUE & ~mask)
+    assert np.array_equal(reconciled(mask, PICTURE, labels_of(TRUE), LENGTH), labels_of(TRUE))
 
 
 @pytest.mark.parametrize("by", [4, -4])
-def test_a_mask_that_is_too_fat_or_too_thin_is_doubted_along_its_contour(by: int):
+def test_a_mask_that_is_too_fat_or_too_thin_gives_way_along_its_contour(by: int):
     mask = grown(TRUE, by)
-    doubt = doubtful(mask, PICTURE, labels_of(TRUE), LENGTH)
-    assert not (doubt & (mask == TRUE)).any()
-    assert doubt[mask != TRUE].mean() > 0.9
+    label = reconciled(mask, PICTURE, labels_of(TRUE), LENGTH)
+    assert (label == labels_of(TRUE))[mask == TRUE].all()
+    assert (label == labels_of(TRUE))[mask != TRUE].mean() > 0.9
 
 
 def test_a_true_mask_is_believed_where_colours_are_wrong():
     """Colours claim a part of the background, within which there is no edge but the hand's own."""
     claimed = TRUE.copy()
     claimed[20:80, 65:80] = True
-    assert not doubtful(TRUE, PICTURE, labels_of(claimed), LENGTH).any()
+    assert np.array_equal(reconciled(TRUE, PICTURE, labels_of(claimed), LENGTH), labels_of(TRUE))
     shadow = TRUE.copy()
     shadow[90:120, 40:60] = False
-    assert not doubtful(TRUE, PICTURE, labels_of(shadow), LENGTH).any()
+    assert np.array_equal(reconciled(TRUE, PICTURE, labels_of(shadow), LENGTH), labels_of(TRUE))
 
 
-def test_a_hole_inside_the_hand_is_doubted():
+def test_neither_is_believed_where_edges_bear_out_neither():
+    """Both claim some of the background beside the palm, the mask more of it."""
+    mask, colours = TRUE.copy(), TRUE.copy()
+    mask[100:125, 110:130] = True
+    colours[100:125, 110:120] = True
+    assert (reconciled(mask, PICTURE, labels_of(colours), LENGTH)[100:125, 120:130] == UNKNOWN).all()
+
+
+def test_a_hole_inside_the_hand_is_unknown():
+    """Nothing lies along it that could be on an edge: neither the mask's contour nor that of the colours."""
     mask = TRUE.copy()
     mask[95:120, 60:90] = False
-    assert np.array_equal(doubtful(mask, PICTURE, labels_of(TRUE), LENGTH), TRUE & ~mask)
+    assert (reconciled(mask, PICTURE, labels_of(TRUE), LENGTH)[95:120, 60:90] == UNKNOWN).all()
 
 
-def test_unsure_colours_leave_the_mask_alone_and_empty_masks_are_doubted_where_skin_is():
+def test_unsure_colours_leave_the_mask_alone_and_empty_masks_give_way_to_what_edges_bear_out():
     unsure = np.full(TRUE.shape, UNKNOWN, np.int8)
-    assert not doubtful(grown(TRUE, 4), PICTURE, unsure, LENGTH).any()
-    assert np.array_equal(doubtful(np.zeros_like(TRUE), PICTURE, labels_of(TRUE), LENGTH), TRUE)
+    assert np.array_equal(reconciled(grown(TRUE, 4), PICTURE, unsure, LENGTH), labels_of(grown(TRUE, 4)))
+    nothing = np.zeros_like(TRUE)
+    assert np.array_equal(reconciled(nothing, PICTURE, labels_of(TRUE), LENGTH), labels_of(TRUE))

@@ -79,7 +79,7 @@ def test_colours_tell_skin_where_there_is_no_mask():
         assert ((label == HAND) != window().cut(skin_of(100.0))).mean() < 0.005
 
 
-def test_a_given_mask_is_checked_unless_it_is_not_to_be():
+def test_a_given_mask_is_mended_by_colours_unless_it_is_not_to_be(caplog: pytest.LogCaptureFixture):
     """The mask lacks the fingertips on one side."""
 
     def bad(x: float) -> np.ndarray:
@@ -89,9 +89,13 @@ def test_a_given_mask_is_checked_unless_it_is_not_to_be():
 
     sequence, joints = painted_video((100.0,), bad)
     missing = window().cut(skin_of(100.0) & ~bad(100.0))
-    checked = labels(SkinSource(sequence, [joints], LabelConfig()))
-    assert (checked[missing] == UNKNOWN).mean() > 0.95
+    source = SkinSource(sequence, [joints], LabelConfig())
+    checked = labels(source)
+    assert (checked[missing] == HAND).mean() > 0.95
     assert (checked[~missing] == UNKNOWN).mean() < 0.02
+    with caplog.at_level("INFO"):
+        source.tell()
+    assert "camera a: masks and image disagree; colours are believed over the masks in" in caplog.text
     believed = labels(SkinSource(sequence, [joints], LabelConfig(check_masks=False)))
     assert np.array_equal(believed == HAND, window().cut(bad(100.0)))
     assert (believed[missing] == NOT_HAND).all()

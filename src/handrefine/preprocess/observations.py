@@ -111,6 +111,8 @@ def observe(
                 continue
             maps = _view_maps(video, key, window, skins[hand].labels(key, window))
             found.append(_Found(key, hand, window, maps))
+    for skin in skins:
+        skin.tell()
     if not found:
         raise InputError(
             "no camera sees the annotated hand",

@@ -37,9 +37,11 @@ class LabelConfig:
     source: Literal["auto", "masks", "segment", "plate", "none"] = "auto"
     """What tells skin from the rest. masks: those given. segment: colours (GrabCut), learned where the annotation
     puts the hands. plate: the camera's empty background, from the frames at which the hand is elsewhere.
-    none: nothing does. auto: masks where there are any, else segment. Over black, the image itself tells."""
+    none: nothing does. auto: masks, reconciled with colours, where there are any, else segment. Over black, the
+    image itself tells."""
     check_masks: bool = True
-    """Leave unknown where colours and edges of the image contradict a given mask; unneeded for exact masks."""
+    """Where colours contradict a given mask, believe what edges of the image bear out, or nothing; unneeded for
+    exact masks."""
     background: Literal["auto", "black", "unknown"] = "auto"
     """What lies behind the hand. auto: black where the images say so, else unknown."""
     forearm: bool = True

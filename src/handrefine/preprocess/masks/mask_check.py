@@ -1,12 +1,12 @@
-"""A rough mask, believed only where the picture does not speak against it."""
+"""A rough mask and a segmentation by colours, each believed where the picture's edges speak for it."""
 
 import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int8, UInt8
 
-from handrefine.preprocess.masks.labels import HAND, NOT_HAND
+from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
 
-#: Share of a mask's contour that must lie on edges of the picture for the mask to be believed.
+#: Share of a contour that must lie on edges of the picture for its side to be believed.
 SUPPORTED = 0.6
 #: Radius within which that share is told along the contour, as a share of the hand's length.
 ALONG = 0.05
@@ -15,20 +15,19 @@ STEEPER_THAN, LEAST_STEEP = 0.8, 4.0
 _SQUARE = np.ones((3, 3), np.uint8)
 
 Region = Bool[np.ndarray, "height width"]
+Labels = Int8[np.ndarray, "height width"]
 
 
-def doubtful(
-    mask: Region,
-    picture: UInt8[np.ndarray, "height width 3"],
-    segmented: Int8[np.ndarray, "height width"],
-    length_px: float,
-) -> Region:
-    """Pixels at which a mask is not to be believed.
+def reconciled(
+    mask: Region, picture: UInt8[np.ndarray, "height width 3"], segmented: Labels, length_px: float
+) -> Labels:
+    """What a mask and a segmentation by colours say together; UNKNOWN where neither is to be believed.
 
-    Candidates are the pixels at which mask and segmentation disagree; where the segmentation is unsure, the mask
-    stands. They fall into connected patches, and along each runs a piece of the mask's contour. The mask is right
-    and colours are wrong where three fifths of that piece lie within a pixel of an edge of the picture (Canny),
-    and three fifths of the contour near the pixel itself. Elsewhere neither is believed.
+    Where they agree, and where the segmentation is unsure, the mask stands. The other pixels fall into
+    connected patches, and along each runs a piece of the mask's contour on the one side and of the segmentation's on the
+    other. A side's support is the share of its piece that lies within a pixel of an edge of the picture (Canny), or
+    of its contour near the pixel itself where that is less. The better supported side is believed, the mask where
+    both are equal, and neither below three fifths.
 
     Args:
         mask: True where it says skin.
@@ -36,14 +35,30 @@ def doubtful(
         segmented: what colours say of skin, `colour_segmentation.segment`.
         length_px: the hand's length in this picture.
     """
+    label = np.where(mask, HAND, NOT_HAND).astype(np.int8)
     disagree = np.where(mask, segmented == NOT_HAND, segmented == HAND)
-    contour = _contour(mask)
-    if not disagree.any() or not contour.any():
-        return disagree
-    supported = contour & _near_edges(picture, mask & (segmented == HAND))
-    believed = _share_of_patch(disagree, contour, supported) >= SUPPORTED
-    believed &= _share_nearby(contour, supported, max(2.0, ALONG * length_px)) >= SUPPORTED
-    return disagree & ~believed
+    if not disagree.any():
+        return label
+    edges = _near_edges(picture, mask & (segmented == HAND))
+    radius_px = max(2.0, ALONG * length_px)
+    by_mask = _support(disagree, _contour(mask), edges, radius_px)
+    by_colours = _support(disagree, _contour(segmented == HAND), edges, radius_px)
+    label[disagree & (by_mask < SUPPORTED)] = UNKNOWN
+    decided = disagree & (by_colours >= SUPPORTED) & (by_colours > by_mask)
+    label[decided] = segmented[decided]
+    return label
+
+
+def _support(
+    disagree: Region, contour: Region, edges: Region, radius_px: float
+) -> Float[np.ndarray, "height width"]:
+    """For every pixel of a patch, the share of a contour that lies on edges: along the patch or near the pixel,
+    whichever is less; 0 without a contour."""
+    if not contour.any():
+        return np.zeros(disagree.shape)
+    supported = contour & edges
+    along = _share_of_patch(disagree, contour, supported)
+    return np.minimum(along, _share_nearby(contour, supported, radius_px))
 
 
 def _contour(mask: Region) -> Region:

@@ -21,7 +21,7 @@ from handrefine.preprocess.masks.colour_segmentation import (
     surroundings,
 )
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN, LabelConfig
-from handrefine.preprocess.masks.mask_check import doubtful
+from handrefine.preprocess.masks.mask_check import reconciled
 from handrefine.sequence import FrameIndex, HandSequence, ViewKey
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 SEGMENTED_LENGTH_PX = 200
 #: How much background around the hand teaches colours, as a share of its length.
 CONTEXT = 0.6
+#: Masks that are mended in more than this share of the skin's area are worth a warning.
+WORTH_TELLING = 0.1
 #: Frames from which a camera's colours and its background are learned, at most.
 COLOUR_FRAMES, PLATE_FRAMES = 6, 25
 
@@ -60,6 +62,7 @@ class SkinSource:
         self._hands_world = [hand.detach().cpu() for hand in hands_world]
         self._models: dict[str, ColourModels | None] = {}
         self._plates: dict[str, Plate] = {}
+        self._mended: dict[str, list[tuple[int, int, int]]] = {}
         _refuse_impossible(sequence, config)
 
     def labels(self, key: ViewKey, window: CropWindow) -> Labels | None:
@@ -77,15 +80,35 @@ class SkinSource:
         return _resized(segmented, (window.y1_px - window.y0_px, window.x1_px - window.x0_px), cv2.INTER_NEAREST)
 
     def _given(self, key: ViewKey, window: CropWindow, mask: Bool[np.ndarray, "_ _"]) -> Labels:
-        """A given mask, checked where there is something to check it by."""
+        """A given mask, reconciled with colours where these tell something."""
         label = np.where(mask, HAND, NOT_HAND).astype(np.int8)
         if self._config.check_masks and not self._over_black:
             small, length_px, segmented = self._segmented(key, window)
             if segmented is not None:
                 shares = _resized(mask.astype(np.float32), segmented.shape, cv2.INTER_AREA)
-                doubt = doubtful(shares > 0.5, small, segmented, length_px)
-                label[_resized(doubt.astype(np.uint8), mask.shape, cv2.INTER_NEAREST) > 0] = UNKNOWN
+                together = reconciled(shares > 0.5, small, segmented, length_px)
+                changed = (
+                    _resized((together != (shares > 0.5)).astype(np.uint8), mask.shape, cv2.INTER_NEAREST) > 0
+                )
+                label[changed] = _resized(together, mask.shape, cv2.INTER_NEAREST)[changed]
+                by_colours, unknown = changed & (label != UNKNOWN), label == UNKNOWN
+                sizes = tuple(int(np.count_nonzero(of)) for of in (by_colours, unknown, label == HAND))
+                self._mended.setdefault(key[1], []).append(sizes)
         return label
+
+    def tell(self) -> None:
+        """Say how far the given masks of the views that were asked for have been believed."""
+        for name, sizes in self._mended.items():
+            by_colours, unknown, hand = np.sum(sizes, axis=0)
+            level = logging.WARNING if by_colours + unknown > WORTH_TELLING * hand else logging.INFO
+            log.log(
+                level,
+                "camera %s: masks and image disagree; colours are believed over the masks in %.1f %% of the skin's"
+                " area, and neither in %.1f %%",
+                name,
+                100 * by_colours / max(hand, 1),
+                100 * unknown / max(hand, 1),
+            )
 
     def _segmented(self, key: ViewKey, window: CropWindow) -> tuple[Pixels, float, Labels | None]:
         """The window at the segmented size, the hand's length there, and the labels by colour.
