@@ -12,10 +12,14 @@ import torch
 from made_run import environment, make_run
 
 from handrefine.cli.common import one_hand
+from handrefine.cli.main import main
+from handrefine.errors import InputError
 from handrefine.export.formats import export as export_run
 from handrefine.export.scene_xml import square_pixels
 from handrefine.hand.model import load_hand_model
+from handrefine.image_files import read_image
 from handrefine.render.base import HandSurface, RenderConfig
+from handrefine.render.mitsuba.scene_file import render_scene_file
 from handrefine.views import View, ViewSet
 
 MITSUBA = Path(sys.executable).with_name("mitsuba")
@@ -142,3 +146,27 @@ def test_square_pixels_see_the_same(run):
     torch.testing.assert_close(square.project(points), camera.project(points) * scale)
     assert abs(square.width - camera.width * scale[0]) <= 0.5
     assert abs(square.height - camera.height * scale[1]) <= 0.5
+
+
+def test_our_command_renders_the_exported_scene(runtime, run, skin, tmp_path):
+    import mitsuba as mi
+
+    folder, annotation = run
+    export(folder, "xml", tmp_path / "scene", frame=19, camera="odd-- name")
+    scene = str(tmp_path / "scene" / "scene.xml")
+    main(["render-scene", scene, "--out", str(tmp_path / "ours.exr"), "--spp", "1024"])
+    exported = np.array(mi.Bitmap(str(tmp_path / "ours.exr")))[..., -3:]
+    pictures = rendered_by_us(annotation, 1, square_pixels(annotation.cameras[1]), skin, repeats=4)
+    # Two halves of our own pictures tell the noise of 512 samples; the exported picture's of 1024 is smaller.
+    noise = np.abs(pictures[:2].mean(axis=0) - pictures[2:].mean(axis=0)).mean()
+    assert np.abs(exported - pictures.mean(axis=0)).mean() < noise < 0.05 * pictures.mean()
+    main(["render-scene", scene, "--out", str(tmp_path / "ours.png"), "--spp", "4"])
+    assert read_image(tmp_path / "ours.png").shape == exported.shape
+
+
+def test_a_scene_that_is_none_is_told(runtime, tmp_path):
+    (tmp_path / "broken.xml").write_text("<scene")
+    with pytest.raises(InputError, match="Mitsuba cannot load the scene"):
+        render_scene_file(tmp_path / "broken.xml")
+    with pytest.raises(InputError, match="the scene does not exist"):
+        render_scene_file(tmp_path / "absent.xml")

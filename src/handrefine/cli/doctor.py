@@ -76,7 +76,7 @@ def _packages() -> list[Finding]:
         try:
             findings.append(Finding(name, version(name), True))
         except PackageNotFoundError:
-            findings.append(Finding(name, "not installed", False, "pip install handrefine"))
+            findings.append(Finding(name, "not installed", False, f"pip install {name}"))
     return findings
 
 
@@ -98,8 +98,7 @@ def _renderer(config: Config) -> list[Finding]:
     if runtime.llvm is not None:
         old = [str(lib.major) for lib in system_libraries() if lib.major < runtime.llvm.major]
         note = f"; system versions {', '.join(sorted(old))} are not used" if old else ""
-        description = f"version {runtime.llvm.major} ({runtime.llvm.origin}): {runtime.llvm.path}{note}"
-        findings.append(Finding("LLVM", description, True))
+        findings.append(Finding("LLVM", f"version {runtime.llvm}{note}", True))
     return findings
 
 

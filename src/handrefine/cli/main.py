@@ -41,10 +41,12 @@ COMMANDS = {
     "evaluate": _Entry("evaluate.Evaluate", "a finished run against the truth, or on cameras that it never saw"),
     "fit": _Entry("fit.Fit", "MANO parameters from 3D joints"),
     "export": _Entry("export.Export", "a Mitsuba scene, meshes, arrays, or InterHand2.6M's files"),
+    "render-scene": _Entry("render_scene.RenderScene", "an exported scene as an image"),
     "turntable": _Entry("turntable.Turntable", "the refined hand turning, as images and an animation"),
     "view": _Entry("view.View", "the hand over time in a browser, in 3D"),
     "report": _Entry("report.Report", "one HTML page that shows a run"),
     "configs": _Entry("configs.Configs", "the presets for --config, and what each is for"),
+    "completion": _Entry("completion.Completion", "a script that lets a shell complete the command line"),
     "doctor": _Entry("doctor.Doctor", "what this machine has and lacks"),
 }
 
@@ -123,7 +125,7 @@ def _without_settings(command: type) -> type:
 
 
 def _overview() -> str:
-    commands = "".join(f"  {name:<12}{entry.summary}\n" for name, entry in COMMANDS.items())
+    commands = "".join(f"  {name:<13}{entry.summary}\n" for name, entry in COMMANDS.items())
     return f"usage: handrefine [-h] [--version] COMMAND ...\n\n{HELP}\n\n{commands}\n`COMMAND --help` tells more."
 
 

@@ -22,7 +22,8 @@ DEFAULTS = {"spp": "256", "seed": "0"}
 
 COMMENT = """
 Written by handrefine. Render it with
-    mitsuba scene.xml                 (or with -D spp=1024, for less noise)
+    mitsuba -m scalar_rgb scene.xml                 (or with -D spp=1024, for less noise)
+or with `handrefine render-scene`.
 
 frame {frame}, camera {camera}, {which} the refinement. {shown} over black, without the camera's colour
 transform (colour.json of the run folder): image = M @ render + coverage * b.

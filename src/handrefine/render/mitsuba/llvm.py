@@ -17,7 +17,7 @@ from handrefine.errors import InputError
 
 MIN_LLVM_MAJOR = 16
 ENVIRONMENT_VARIABLE = "DRJIT_LIBLLVM_PATH"
-#: The wheel behind `pip install 'handrefine[cpu]'`, and what its libLLVM needs loaded first, in this order.
+#: The wheel behind the extra `cpu`, and what its libLLVM needs loaded first, in this order.
 WHEEL = "karellen-llvm-core"
 WHEEL_DEPENDENCIES = ("libunwind.so.1.0", "libc++abi.so.1.0", "libc++.so.1.0")
 SYSTEM_PATTERNS = (
@@ -29,7 +29,10 @@ SYSTEM_PATTERNS = (
     "/opt/homebrew/opt/llvm*/lib/libLLVM*.dylib",
     "/usr/local/opt/llvm*/lib/libLLVM*.dylib",
 )
-FIX = "pip install 'handrefine[cpu]', or point DRJIT_LIBLLVM_PATH at a libLLVM of version 16 or later"
+FIX = (
+    "pip install karellen-llvm-core (Linux on x86-64), or an LLVM of 16 or later by the system's package manager, "
+    "or point DRJIT_LIBLLVM_PATH at such a libLLVM"
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class LlvmLibrary:
     path: Path
     major: int
     origin: str
+
+    def __str__(self) -> str:
+        return f"{self.major} ({self.origin}): {self.path}"
 
 
 def find_llvm() -> LlvmLibrary:
