@@ -1,6 +1,21 @@
 """Fixtures that every test may use."""
 
+import sys
+
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """One Dr.Jit thread a worker: images are so small here that more of them only wait, and waiting they spin.
+
+    Dr.Jit is left alone until a test has started Mitsuba, which has to choose its LLVM first.
+    """
+    mitsuba = sys.modules.get("mitsuba")
+    if mitsuba is not None and mitsuba.variant() is not None:
+        import drjit as dr
+
+        dr.set_thread_count(1)
 
 
 @pytest.fixture(scope="session")

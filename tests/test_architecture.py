@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "handrefine"
 #: What every room may import: nouns and small tools that know no room. Among themselves they form no cycle.
 NOUNS = {
     "errors", "colour", "colour_fit", "spherical", "mesh", "sequence", "views", "observations", "regions",
-    "progress", "files", "image_files", "preset", "safe_pickle", "pickled_arrays", "pickled_matrices",
+    "progress", "files", "image_files", "exr", "preset", "safe_pickle", "pickled_arrays", "pickled_matrices",
 }  # fmt: skip
 SETTINGS = {"config", "config_files", "deprecated_keys"}
 BELOW_CONFIG = {"hand", "render", "scene", "losses", "optimizers"}

@@ -16,6 +16,7 @@ from handrefine.cli.main import main
 from handrefine.errors import InputError
 from handrefine.export.formats import export as export_run
 from handrefine.export.scene_xml import square_pixels
+from handrefine.exr import worker_thread
 from handrefine.hand.model import load_hand_model
 from handrefine.image_files import read_image
 from handrefine.render.base import HandSurface, RenderConfig
@@ -39,7 +40,8 @@ def rendered_by_mitsuba(scene: Path, out: Path, seed: int = 0) -> np.ndarray:
 
     command = [MITSUBA, "-m", "scalar_rgb", "-D", f"spp={SPP}", "-D", f"seed={seed}", "-o", out, scene]
     subprocess.run(command, check=True, capture_output=True, timeout=100, cwd="/")
-    return np.array(mi.Bitmap(str(out)))[..., -3:]  # reflectance comes after an empty picture
+    with worker_thread():
+        return np.array(mi.Bitmap(str(out)))[..., -3:]  # reflectance comes after an empty picture
 
 
 def rendered_by_us(

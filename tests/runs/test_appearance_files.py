@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from handrefine.errors import InputError
+from handrefine.exr import worker_thread
 from handrefine.runs.appearance_files import (
     read_colour_transforms,
     read_light,
@@ -40,7 +41,8 @@ def test_environment_round_trip_is_exact(tmp_path, runtime):
     environment = rng.uniform(0, 20, size=(16, 32, 3)).astype(np.float32)
     coefficients = rng.normal(size=(9, 3)).astype(np.float32)
     write_environment(RunLayout(tmp_path), environment, coefficients)
-    stored = np.array(mi.Bitmap(str(tmp_path / "environment.exr")))
+    with worker_thread():
+        stored = np.array(mi.Bitmap(str(tmp_path / "environment.exr")))
     np.testing.assert_array_equal(stored, environment)
     description = json.loads((tmp_path / "environment.json").read_text())
     assert description["order"] == 2

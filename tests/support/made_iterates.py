@@ -1,12 +1,13 @@
 """What terms of the objective look at, made by hand."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import torch
 from made_observations import NAMES, observations
 
-from handrefine.hand.model import HandGeometry, load_hand_model
+from handrefine.hand.model import HandGeometry, HandModel, load_hand_model
 from handrefine.losses.base import Iterate, Setup, TermConfig
 from handrefine.losses.comparison import compare
 from handrefine.losses.norms import PixelNorm
@@ -28,8 +29,14 @@ def pose_of(pose_aa: np.ndarray, *, flat_hand_mean: bool = False) -> PoseVariabl
     )
 
 
+@cache
+def _open_hand() -> HandModel:
+    """Loaded once; no test may change it."""
+    return load_hand_model("right")
+
+
 def video_hand(pose: PoseVariables) -> VideoHand:
-    return VideoHand(load_hand_model("right"), pose, TexturePyramid(8))
+    return VideoHand(_open_hand(), pose, TexturePyramid(8))
 
 
 def prediction_of(rgb: torch.Tensor) -> Prediction:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 
 from handrefine.export.meshes import TexturedMesh, write_ply
+from handrefine.exr import write_exr
 from handrefine.runs.reader import HandRun, Which
 from handrefine.sequence import Camera, FrameId, FrameIndex
 
@@ -91,12 +92,9 @@ def square_pixels(camera: Camera) -> Camera:
 
 def write_scene(folder: Path, content: SceneContent) -> Path:
     """Write scene.xml and the files that it names, all relative to it; needs Mitsuba started, for the EXR."""
-    import mitsuba as mi
-
     write_ply(folder / MESH_FILE, content.mesh, content.frame_index)
     (folder / TEXTURE_FILE).write_bytes(content.texture_png)
-    light = np.ascontiguousarray(content.environment, dtype=np.float32)
-    mi.Bitmap(light).write(str(folder / LIGHT_FILE))
+    write_exr(folder / LIGHT_FILE, content.environment)
     root = scene_element(content)
     ET.indent(root, space="    ")
     path = folder / SCENE_FILE

@@ -13,6 +13,7 @@ from jaxtyping import Float, UInt8
 from handrefine.errors import InputError
 from handrefine.export.meshes import TexturedMesh, write_ply
 from handrefine.export.new_output import new_folder
+from handrefine.exr import worker_thread
 from handrefine.image_files import write_image
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.reader import HandRun, Which
@@ -136,7 +137,8 @@ def turning_images(
         values |= {"angle": f"{360 * k / n_images:.6f}"}
         values |= {"size": str(settings.size), "spp": str(settings.spp)}
         try:
-            loaded = mi.load_file(str(scene.resolve()), **values)
+            with worker_thread():  # the scene may have a light in an EXR file
+                loaded = mi.load_file(str(scene.resolve()), **values)
         except RuntimeError as error:
             raise InputError("Mitsuba cannot load the scene", where=scene, found=error) from error
         bitmap = mi.util.convert_to_bitmap(mi.render(loaded, seed=mi.UInt32(k)))

@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float
 
 from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
-from handrefine.files import read_json, whole_file, write_json
+from handrefine.exr import write_exr
+from handrefine.files import read_json, write_json
 from handrefine.image_files import read_image, srgb_bytes, write_image
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.result import CameraResult, MendedCamera
@@ -60,10 +61,7 @@ def write_environment(
 
     Call it after `start_mitsuba`, because Mitsuba writes the EXR.
     """
-    import mitsuba as mi
-
-    with whole_file(layout.environment) as temporary:
-        mi.Bitmap(np.ascontiguousarray(environment, dtype=np.float32)).write(str(temporary))
+    write_exr(layout.environment, environment)
     description = {
         "order": round(np.sqrt(len(coefficients))) - 1,
         "coefficients": coefficients,

@@ -45,13 +45,9 @@ def start_mitsuba(variant: Variant = "auto") -> Runtime:
         use_llvm(llvm)
         if "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(1)
-    import drjit as dr
     import mitsuba as mi
 
     if mi.variant() != chosen:
         mi.set_variant(chosen)
         log.info("Mitsuba %s, variant %s, LLVM %s", mi.__version__, chosen, llvm)
-    if dr.thread_count() < 2:
-        # One core: without a worker beside this thread Mitsuba reads and writes EXR files for ever.
-        dr.set_thread_count(2)
     return Runtime(chosen, torch.device("cuda" if chosen == "cuda_ad_rgb" else "cpu"), llvm)
