@@ -81,6 +81,17 @@ def test_a_run_within_a_run_is_asked_for_its_own_list(tmp_path):
     assert tree(demo) == {"data/truth.npz": "run", "second/metrics.json": "run"}
 
 
+def test_a_run_in_the_place_of_a_demo_leaves_the_demo_its_dataset(tmp_path):
+    demo = tmp_path / "demo"
+    a_run(demo, "data/truth.npz", "data/images/test/1.jpg", "run/metrics.json")
+    put(demo, "data/notes.txt")
+    a_run(demo, "metrics.json", overwrite=True)
+    data = {"data/truth.npz": "run", "data/images/test/1.jpg": "run", "data/notes.txt": "mine"}
+    assert tree(demo) == {"metrics.json": "run", **data}
+    a_run(demo, "metrics.json", "loss.png", overwrite=True)
+    assert tree(demo) == {"metrics.json": "run", "loss.png": "run", **data}
+
+
 def test_what_is_written_into_a_finished_run_can_be_added(tmp_path):
     a_run(tmp_path / "run", "metrics.json")
     put(tmp_path / "run", "report.html")
@@ -98,14 +109,15 @@ def test_without_a_list_only_names_of_a_run_go(tmp_path, mark):
         "metrics.json",
         "views/frame3_cam01_after.png",
         "right/report.html",
-        "data/truth.npz",
+        "data/annotations/test/InterHand2.6M_test_camera.json",
         f"right/{MARKER}",
     )
     mine = ("notes.txt", "views/mine.png", "right/notes.txt", "data/annotations/test/own.json", "metrics.json.bak")
     put(run, *own, f"right/{MARKER}", *mine)
     (run / MARKER).write_text(mark)
-    a_run(run, "metrics.json", overwrite=True)
-    assert tree(run) == {"metrics.json": "run", **dict.fromkeys(mine, "mine")}
+    new = ("metrics.json", "data/truth.npz")
+    a_run(run, *new, overwrite=True)
+    assert tree(run) == {**dict.fromkeys(new, "run"), **dict.fromkeys(mine, "mine")}
 
 
 def test_a_list_reaches_nothing_outside_the_folder(tmp_path):

@@ -27,12 +27,12 @@ class Demo(SyntheticVideo):
         from handrefine.pipeline import Task, run_task
         from handrefine.refinement.watchers import Monitor
         from handrefine.runs.folder import RunFolder
-        from handrefine.runs.layout import RunLayout
+        from handrefine.runs.layout import DEMO_DATA, DEMO_RUN, RunLayout
         from handrefine.synthetic.video import TRUTH_FILE, synthesize
 
         sides = sides_of(self.hand)
         with RunFolder.create(self.out, overwrite=self.overwrite) as folder:
-            data, run = folder.path("data"), folder.path("run")
+            data, run = folder.path(DEMO_DATA), folder.path(DEMO_RUN)
             console.print("[bold]1[/] a synthetic video of the open hand, its annotation perturbed")
             truths = synthesize(data, sides, self.synthetic(), self.error_mm, self.settings)
             tell_of_video(truths, self.error_mm, console)
@@ -45,5 +45,5 @@ class Demo(SyntheticVideo):
             console.print("[bold]3[/] evaluation against the truth")
             evaluate_against_truth(run, data / TRUTH_FILE)
             show_against_truth(run, data / TRUTH_FILE, console)
-        layout = RunLayout(self.out / "run")
+        layout = RunLayout(self.out / DEMO_RUN)
         console.print(f"run folder: {layout.root}   (open {layout.report} in a browser)")

@@ -9,6 +9,8 @@ from handrefine.sequence import FrameId, Side
 
 #: Every run folder holds this file, and only a folder that holds it is ever overwritten.
 MARKER = ".handrefine"
+#: A demo's folder holds the video that was made and the run that refined it.
+DEMO_DATA, DEMO_RUN = "data", "run"
 
 
 class _Place:

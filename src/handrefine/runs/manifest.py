@@ -3,6 +3,7 @@
 The hidden file `.handrefine` lists them, as paths relative to its own folder. A folder within the run that holds
 such a list itself (a hand's in a run of several) and was written with the outer run is asked for its own, too.
 Folders of earlier versions hold a plain text in its place: there the names that a run gives are taken for a run's.
+A demo's dataset was written by handrefine, too, but only another demo, which brings its own, takes its place.
 """
 
 import json
@@ -12,7 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from handrefine.files import write_json
-from handrefine.runs.layout import MARKER
+from handrefine.runs.layout import DEMO_DATA, MARKER
 
 #: What earlier versions called their files, for folders without a list; `handrefine.runs.layout` names today's.
 _IN_RUN = (
@@ -42,7 +43,7 @@ _OF_EARLIER_VERSIONS = tuple(
     PurePosixPath(within + name)
     for within in ("", "right/", "left/", "run/", "run/right/", "run/left/")
     for name in _IN_RUN
-) + tuple(PurePosixPath("data/" + name) for name in _IN_DEMO_DATA)
+) + tuple(PurePosixPath(DEMO_DATA, name) for name in _IN_DEMO_DATA)
 
 
 def mark(folder: Path) -> None:
@@ -76,7 +77,7 @@ def written_files(folder: Path) -> set[PurePosixPath]:
 
 def clashes(old: Path, new: Path) -> list[str]:
     """What no run wrote in `old` and stands where `new` holds something."""
-    own = written_files(old)
+    own = _replaced_by(new, old)
     taken = [
         path
         for path in _foreign(old, new, own)
@@ -93,7 +94,7 @@ def hand_over(old: Path, new: Path) -> None:
     Raises:
         OSError: something cannot be moved; it stays where it is.
     """
-    own = written_files(old)
+    own = _replaced_by(new, old)
     for path in list(_foreign(old, new, own)):
         if os.path.lexists(new / path):
             raise FileExistsError(f"there is a {path} already")
@@ -106,6 +107,12 @@ def hand_over(old: Path, new: Path) -> None:
             os.rmdir(folder)
     (old / MARKER).unlink()
     old.rmdir()
+
+
+def _replaced_by(new: Path, old: Path) -> set[PurePosixPath]:
+    """What goes when `new` takes the place of `old`: what a run has written, but no dataset if `new` has none."""
+    own, data = written_files(old), PurePosixPath(DEMO_DATA)
+    return own if (new / data).exists() else {path for path in own if data not in path.parents}
 
 
 def _files(folder: Path) -> Iterator[PurePosixPath]:
