@@ -99,8 +99,25 @@ def test_a_broken_mark_is_told(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("open_hand", [False, True])
-def test_a_new_video_is_marked_where_it_shows_the_open_hand(tmp_path: Path, open_hand: bool) -> None:
+def test_a_new_video_says_whose_hand_it_shows(tmp_path: Path, open_hand: bool) -> None:
     numbers = (np.zeros((1, n)) for n in (48, 10, 3))
     annotation = HandAnnotation("right", ManoParameters(*numbers, open_hand=open_hand), np.array([True]))
     write_interhand26m_sequence(tmp_path / "v", {}, (4,), {}, {"right": annotation})
-    assert mark(tmp_path / "v").exists() == open_hand
+    assert json.loads(mark(tmp_path / "v").read_text()) == {"hand_model": "open" if open_hand else "official"}
+
+
+def test_a_video_that_an_earlier_version_made_is_told_to_say_so(tmp_path: Path) -> None:
+    text = json.dumps(documents()).replace("Capture5/0000_fist", "Capture0/synthetic")
+    made = json.loads(text.replace('"0000_fist"', '"synthetic"').replace('"capture": 5', '"capture": 0'))
+    for kind in ("camera", "joint_3d", "MANO_NeuralAnnot"):
+        made[kind]["0"] = made[kind].pop("5")
+    root = write_dataset(tmp_path / "data", made)
+    (root / "images/test/Capture5/0000_fist").rename(root / "images/test/Capture5/synthetic")
+    (root / "images/test/Capture5").rename(root / "images/test/Capture0")
+    with pytest.raises(InputError, match="an earlier version made it") as caught:
+        read_interhand26m(root)
+    told = str(caught.value)
+    assert str(mark(root)) in told
+    mark(root).write_text('{"hand_model": "open"}')
+    assert read_interhand26m(root).annotation("right").mano.open_hand
+    assert '{"hand_model": "open"}' in told

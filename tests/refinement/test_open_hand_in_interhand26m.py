@@ -44,7 +44,7 @@ def run(data: Path, out: Path) -> RunResult:
 def official(made: Path, tmp_path: Path) -> Path:
     """The same video as the published dataset would come: parameters of another model, and the true joints."""
     data = shutil.copytree(made, tmp_path / "official")
-    (data / MARK).unlink()
+    (data / MARK).write_text('{"hand_model": "official"}')
     content = json.loads((data / MANO).read_text())
     joints_mm, valid = np.zeros((42, 3)), np.zeros((42, 1), int)
     joints_mm[JOINT_ROWS["right"]] = 1e3 * load_truth(data / "truth.npz").joints_world[0]

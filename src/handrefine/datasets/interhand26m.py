@@ -23,6 +23,7 @@ from handrefine.datasets.interhand26m_layout import (
     InterHandSource,
     annotation_path,
     is_grey,
+    is_published,
     sequence_name,
 )
 from handrefine.datasets.interhand26m_mark import says_open_hand
@@ -70,7 +71,7 @@ def read_interhand26m(
     camera_json = require(read_json_object(camera_path), capture, str(camera_path))
     documents = annotation_documents(folders, split)
     mano_file = documents["MANO_NeuralAnnot"][0] if "MANO_NeuralAnnot" in documents else None
-    open_hand = mano_file is not None and says_open_hand(mano_file)
+    open_hand = mano_file is not None and says_open_hand(mano_file, published=is_published(capture, sequence))
     images, masks = {}, {}
     for (frame, name), entry in views.items():
         key, size = (position[frame], name), sizes[name]

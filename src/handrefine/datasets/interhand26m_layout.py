@@ -31,6 +31,9 @@ MM_PER_M = 1000.0
 #: By these the layout is recognised.
 CAMERA_FILES = "annotations/*/InterHand2.6M_*_camera.json"
 
+#: What a video that handrefine makes is called: it is the only one of its dataset.
+MADE_SPLIT, MADE_CAPTURE, MADE_SEQUENCE = "test", "0", "synthetic"
+
 #: `theirs[JOINT_ORDER]` is in the order of `sequence.JOINT_NAMES`: they number every finger from its tip to its
 #: root and put the wrist last.
 JOINT_ORDER = np.array([20, *(4 * finger + 3 - k for finger in range(5) for k in range(4))])
@@ -51,6 +54,11 @@ def annotation_path(folder: Path, split: str, kind: str) -> Path:
 def sequence_name(split: str, capture: str, sequence: str) -> str:
     """`HandSequence.name` of a sequence."""
     return f"{split}/Capture{capture}/{sequence}"
+
+
+def is_published(capture: str, sequence: str) -> bool:
+    """Whether a sequence is the dataset's own rather than one that handrefine made."""
+    return (capture, sequence) != (MADE_CAPTURE, MADE_SEQUENCE)
 
 
 def image_name(capture: str, sequence: str, camera: str, frame: FrameId, suffix: str) -> str:

@@ -14,6 +14,9 @@ from jaxtyping import Bool, Float
 from handrefine.colour import linear_to_srgb8
 from handrefine.datasets.interhand26m_layout import (
     JOINT_ROWS,
+    MADE_CAPTURE,
+    MADE_SEQUENCE,
+    MADE_SPLIT,
     MM_PER_M,
     PIXEL_CENTRE_PX,
     InterHandSource,
@@ -31,9 +34,6 @@ from handrefine.datasets.interhand26m_writer import (
 )
 from handrefine.errors import InputError
 from handrefine.sequence import Camera, FrameId, FrameIndex, HandAnnotation, Side, ViewKey
-
-#: What a new video is called: it is the only one of its dataset.
-SPLIT, CAPTURE, SEQUENCE = "test", "0", "synthetic"
 
 
 def write_interhand26m_sequence(
@@ -68,27 +68,29 @@ def write_interhand26m_sequence(
     for annotation in annotations.values():
         check_fit(annotation, len(frames))
     suffix = ".png" if lossless else ".jpg"
-    names = {key: image_name(CAPTURE, SEQUENCE, key[1], frames[key[0]], suffix) for key in images}
-    source = InterHandSource(root, SPLIT, CAPTURE, SEQUENCE, {})
+    names = {key: image_name(MADE_CAPTURE, MADE_SEQUENCE, key[1], frames[key[0]], suffix) for key in images}
+    source = InterHandSource(root, MADE_SPLIT, MADE_CAPTURE, MADE_SEQUENCE, {})
     root.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
         unfinished.chmod(0o755)
         for key, linear in images.items():
             options = {} if lossless else {"quality": 97, "subsampling": 0}
-            _write_image(unfinished / "images" / SPLIT / names[key], linear_to_srgb8(linear), **options)
+            _write_image(unfinished / "images" / MADE_SPLIT / names[key], linear_to_srgb8(linear), **options)
         for key, mask in (masks or {}).items():
-            path = (unfinished / "masks" / SPLIT / names[key]).with_suffix(".png")
+            path = (unfinished / "masks" / MADE_SPLIT / names[key]).with_suffix(".png")
             _write_image(path, mask.astype(np.uint8) * 255)
         documents = {
-            "camera": {CAPTURE: _camera_json(cameras)},
+            "camera": {MADE_CAPTURE: _camera_json(cameras)},
             "joint_3d": refined_joints(source, frames, annotations),
             "MANO_NeuralAnnot": refined_mano(source, frames, annotations),
             "data": _data_json(source, names, cameras, frames, annotations),
         }
-        mano_file = annotation_path(unfinished, SPLIT, "MANO_NeuralAnnot")
-        mark = mark_of(mano_file, open_hand=all_of_open_hand(annotations))
-        write_json_files({annotation_path(unfinished, SPLIT, kind): d for kind, d in documents.items()} | mark)
+        mano_file = annotation_path(unfinished, MADE_SPLIT, "MANO_NeuralAnnot")
+        mark = mark_of(mano_file, open_hand=all_of_open_hand(annotations), published=False)
+        write_json_files(
+            {annotation_path(unfinished, MADE_SPLIT, kind): d for kind, d in documents.items()} | mark
+        )
         unfinished.replace(root)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -13,6 +13,7 @@ from handrefine.datasets.interhand26m_layout import (
     MM_PER_M,
     InterHandSource,
     annotation_path,
+    is_published,
 )
 from handrefine.datasets.interhand26m_mark import all_of_open_hand, mark_of
 from handrefine.errors import InputError
@@ -58,7 +59,8 @@ def write_interhand26m_annotation(
     paths = {annotation_path(Path(out_dir), source.split, kind): content for kind, content in documents.items()}
     if "MANO_NeuralAnnot" in documents:
         mano_file = annotation_path(Path(out_dir), source.split, "MANO_NeuralAnnot")
-        paths |= mark_of(mano_file, open_hand=all_of_open_hand(refined))
+        published = is_published(source.capture, source.sequence)
+        paths |= mark_of(mano_file, open_hand=all_of_open_hand(refined), published=published)
     write_json_files(paths)
     return list(paths)
 
