@@ -104,6 +104,14 @@ def test_the_stranger_refines(clip: Path) -> None:
     hand = result.hand("right")
     assert (hand.after.joints_world - hand.before.joints_world)[..., 0].mean() > 0.001  # and over to where it is
 
+    surfaces = hr.metrics_without_truth(result, hr.read_dataset(clip))["surface"]
+    assert surfaces == {"before": "parametric", "after": "displaced"}
+    apart_m = np.linalg.norm(hand.after.verts_world - hand.after.parametric_verts_world, axis=-1)
+    np.testing.assert_allclose(apart_m[0], along_normal_m.abs(), atol=1e-6)
+    model = hr.load_hand_model("right")
+    annotated = model(*(torch.zeros(1, n) for n in (48, 10, 3)), flat_hand_mean=False).verts_world.numpy()
+    np.testing.assert_allclose(hand.before.verts_world, annotated, atol=1e-6)  # as annotated: not displaced
+
     for view in hand.views:  # unlit: one colour
         covered = view.after.coverage > 0.5
         colours = view.after.rgb[covered] / view.after.coverage[covered, None]

@@ -71,6 +71,7 @@ def metrics_with_truth(
     return {
         **known,
         **changes(views),
+        **_parametric(annotation, true),
         "texture_psnr_db": texture_metrics(texture, seen, truth),
         "per_frame": per_frame,
         "per_view": _per_view(annotation, states, true, known.get("per_view") or []),
@@ -131,6 +132,22 @@ def texture_psnr(
         return small[0].permute(1, 2, 0)
 
     return texture_psnr_db(resized(texture), resized(truth), seen)
+
+
+def _parametric(annotation: RunAnnotation, true: HandGeometry) -> dict[str, Figures]:
+    """The error of what the parameters alone say, where the refined surface is another."""
+    states = {"before": annotation.before, "after": annotation.after}
+    if all(state.surface == "parametric" for state in states.values()):
+        return {}
+    surfaces = {
+        moment: state.verts_world if state.parametric_verts_world is None else state.parametric_verts_world
+        for moment, state in states.items()
+    }
+    errors = {
+        moment: mean_distance_mm(torch.as_tensor(verts).double(), true.verts_world)
+        for moment, verts in surfaces.items()
+    }
+    return {"parametric_vertex_error_mm": errors}
 
 
 def _per_view(

@@ -22,6 +22,7 @@ class Measure:
 
 MEASURES: dict[str, Measure] = {
     "vertex_error_mm": Measure("mean vertex error", "mm", 2, "lower", "no truth"),
+    "parametric_vertex_error_mm": Measure("mean vertex error, parameters alone", "mm", 2, "lower", "no truth"),
     "joint_error_mm": Measure("mean joint error", "mm", 2, "lower", "no truth"),
     "reprojection_px": Measure("mean reprojection error", "px", 2, "lower", "no truth"),
     "mask_precision": Measure("mask precision", "%", 1, "higher", "no mask", 100.0, "absolute"),

@@ -45,6 +45,7 @@ def hand_metrics(result: RunResult, side: Side, sequence: HandSequence) -> dict[
         "reprojection_px": unknown,
         **_change(*map(mean_agreement, agreements)),
         "texture_psnr_db": unknown,
+        "surface": {"before": hand.before.surface, "after": hand.after.surface},
         "joint_fit_residual_mm": hand.joint_residual_mm,
         "seconds": result.seconds,
         "iterations": len(result.records),

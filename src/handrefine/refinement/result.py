@@ -9,6 +9,7 @@ from torch import Tensor
 
 import handrefine
 from handrefine.errors import InputError
+from handrefine.hand.model import HandGeometry
 from handrefine.observations import Observations
 from handrefine.progress import Record
 from handrefine.refinement.camera_evidence import CameraTrust
@@ -28,7 +29,10 @@ from handrefine.runs.result import (
     ViewResult,
 )
 from handrefine.scene.pose import PoseVariables
-from handrefine.scene.video_model import Prediction
+from handrefine.scene.video_model import Prediction, VideoHand
+
+#: Metres by which a surface may differ from that of its parameters by rounding alone.
+SAME_M = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +80,8 @@ def _hand(problem: Problem, index: int, stage_textures: Mapping[str, np.ndarray]
         open_hand=start.hand.open_hand,
         topology=start.hand.topology,
         frames=problem.frames[index],
-        before=_state(before_poses[index], before, index),
-        after=_state(hand.pose, after, index),
+        before=_state(hand, before_poses[index], before.geometries[index]),
+        after=_state(hand, hand.pose, after.geometries[index]),
         textures=hand.texture().cpu().numpy(),
         textures_seen=seen_texels(problem, index, around, after.geometries, FINAL_SEED),
         stage_textures=stage_textures,
@@ -111,11 +115,11 @@ def _predict(problem: Problem, around: Observations, poses: Sequence[PoseVariabl
     )
 
 
-def _state(pose: PoseVariables, prediction: Prediction, index: int) -> HandState:
-    geometry = prediction.geometries[index]
-    return HandState(
-        pose.parameters_now(), geometry.verts_world.cpu().numpy(), geometry.joints_world.cpu().numpy()
-    )
+def _state(hand: VideoHand, pose: PoseVariables, geometry: HandGeometry) -> HandState:
+    verts_world, parametric = (of.verts_world.cpu().numpy() for of in (geometry, hand.geometry(pose)))
+    displaced = np.abs(verts_world - parametric).max() > SAME_M
+    joints_world = geometry.joints_world.cpu().numpy()
+    return HandState(pose.parameters_now(), verts_world, joints_world, parametric if displaced else None)
 
 
 def _views(

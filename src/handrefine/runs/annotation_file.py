@@ -45,7 +45,11 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
     "view_camera": ("view",),
 }
 #: Arrays that earlier files lack, or that are there only where something is known.
-OPTIONAL: dict[str, tuple[str | int, ...]] = {"open_hand": (), "other_joints_world": ("frame", 21, 3)}
+OPTIONAL: dict[str, tuple[str | int, ...]] = {
+    "open_hand": (),
+    "other_joints_world": ("frame", 21, 3),
+    "after_parametric_verts_world": ("frame", "vertex", 3),
+}
 
 
 def write_annotation_npz(path: Path, annotation: RunAnnotation) -> None:
@@ -110,7 +114,9 @@ def read_annotation_npz(path: Path) -> RunAnnotation:
 
 
 def _state_arrays(moment: str, state: HandState) -> dict[str, np.ndarray | np.generic]:
+    parametric = state.parametric_verts_world
     return {
+        **({} if parametric is None else {f"{moment}_parametric_verts_world": parametric}),
         f"{moment}_pose_aa": state.mano.pose_aa,
         f"{moment}_shape": state.mano.shape,
         f"{moment}_trans_m": state.mano.trans_m,
@@ -123,7 +129,8 @@ def _state_arrays(moment: str, state: HandState) -> dict[str, np.ndarray | np.ge
 def _state(arrays: dict[str, np.ndarray], moment: str) -> HandState:
     value = {name: arrays[f"{moment}_{name}"] for name in _STATE}
     mano = ManoParameters(value["pose_aa"], value["shape"], value["trans_m"], bool(value["flat_hand_mean"]))
-    return HandState(mano, value["verts_world"], value["joints_world"])
+    parametric = arrays.get(f"{moment}_parametric_verts_world")
+    return HandState(mano, value["verts_world"], value["joints_world"], parametric)
 
 
 def _camera(arrays: dict[str, np.ndarray], k: int, name: str) -> Camera:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -20,11 +20,21 @@ Metrics = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class HandState:
-    """One hand at F frames: its parameters and what the hand model made of them, in metres."""
+    """One hand at F frames: its parameters and its geometry, in metres.
+
+    parametric_verts_world: what the hand model makes of the parameters alone, where `verts_world` is another
+        surface (the person's own, or one that a scene module deforms); None where they are the same.
+    """
 
     mano: ManoParameters
     verts_world: Float[np.ndarray, "frame vertex 3"]
     joints_world: Float[np.ndarray, "frame 21 3"]
+    parametric_verts_world: Float[np.ndarray, "frame vertex 3"] | None = None
+
+    @property
+    def surface(self) -> Literal["parametric", "displaced"]:
+        """Whose surface `verts_world` is: that of the parameters, or a displaced one."""
+        return "parametric" if self.parametric_verts_world is None else "displaced"
 
 
 @dataclass(frozen=True, eq=False)

@@ -151,9 +151,13 @@ class VideoModel(nn.Module):
         return [p for m in self.scene_modules if m.variable == variable for p in m.parameters()]
 
     def geometries(self, poses: Sequence[PoseVariables] | None = None) -> tuple[HandGeometry, ...]:
-        """The hands in this model's poses, or in others, each at its own frames."""
-        given = [None] * len(self.hands) if poses is None else poses
-        geometries = tuple(hand.geometry(pose) for hand, pose in zip(self.hands, given, strict=True))
+        """The hands in this model's poses, each at its own frames.
+
+        In other poses they have the hand model's surface: neither a person's own nor a scene module deforms it.
+        """
+        if poses is not None:
+            return tuple(hand.geometry(pose) for hand, pose in zip(self.hands, poses, strict=True))
+        geometries = tuple(hand.geometry() for hand in self.hands)
         for module in self.scene_modules:
             geometries = module.deform(geometries)
         return geometries
