@@ -4,13 +4,14 @@ Each section stands beside the code that it sets, with its defaults. YAML files 
 (`config_files.py`) and the command line overrides both. The field docstrings are the command line's help.
 """
 
-from collections.abc import Mapping
-from dataclasses import field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field, fields, is_dataclass
 from typing import Literal
 
 from pydantic import ConfigDict, NonNegativeFloat
 from pydantic.dataclasses import dataclass
 
+from handrefine.errors import InputError
 from handrefine.hand.config import HandConfig, HandsConfig
 from handrefine.losses.objective import LossesConfig
 from handrefine.optimizers.stage_optimizer import OptimizerConfig
@@ -50,3 +51,46 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     stages: Mapping[str, StageConfig] = field(default_factory=default_stages)
     """What runs, stage after stage."""
+    implausible_input: Literal["refuse", "warn"] = "refuse"
+    """What to do where the input cannot be right: end with a list of all findings, or tell them and go on."""
+
+    def __post_init__(self) -> None:
+        """Raises:
+        InputError: a number is not finite, or larger than any machine could serve; all of these at once.
+        """
+        faults = list(_impossible(self, ""))
+        if faults:
+            raise InputError("the configuration has impossible numbers", found="; ".join(faults))
+
+
+#: By dotted names, the last part or all of it, the smallest and largest value; other numbers reach a billion.
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    "seed": (0, 2**31 - 1),
+    "texture.size": (1, 2**14),
+    "crop.max_size_px": (1, 2**14),
+    "light.map_height": (1, 2**12),
+    "render.spp": (1, 2**16),
+    "render.depth": (1, 2**10),
+    "iterations": (0, 10**7),
+}
+_LARGEST = 1e9
+
+
+def _impossible(value: object, name: str) -> Iterator[str]:
+    """Every number of the configuration that cannot be meant."""
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int | float):
+        low, high = _LIMITS.get(name, _LIMITS.get(name.rpartition(".")[2], (-_LARGEST, _LARGEST)))
+        if not low <= value <= high:  # NaN lies nowhere
+            yield f"{name} = {str(value)[:20]} (from {low:g} to {high:g})"
+        return
+    parts: Iterable[tuple[object, object]] = ()
+    if is_dataclass(value):
+        parts = [(f.name, getattr(value, f.name)) for f in fields(value)]
+    elif isinstance(value, Mapping):
+        parts = value.items()
+    elif isinstance(value, tuple | list):
+        parts = enumerate(value)
+    for key, part in parts:
+        yield from _impossible(part, f"{name}.{key}" if name else str(key))

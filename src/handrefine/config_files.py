@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from handrefine.config import Config
@@ -14,6 +13,7 @@ from handrefine.deprecated_keys import with_new_names
 from handrefine.errors import InputError
 from handrefine.preset import configuration_file
 from handrefine.refinement.schedule import StageConfig, default_stages
+from handrefine.text_files import read_yaml
 
 #: A stage of which nothing is said but its name.
 _STAGES = "stages"
@@ -26,18 +26,7 @@ def load_config(name_or_path: str | Path) -> Config:
         InputError: the file is missing or is not YAML, or a key or value is wrong; all faults are told at once.
     """
     path = configuration_file(name_or_path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError("the configuration cannot be read", where=path, found=error.strerror) from error
-    except UnicodeDecodeError as error:
-        raise InputError(
-            "the configuration is not text in UTF-8", where=path, found=error, fix="save it as UTF-8"
-        ) from error
-    try:
-        differences = yaml.safe_load(text) or {}
-    except yaml.YAMLError as error:
-        raise InputError("the configuration is not valid YAML", where=path, found=error) from error
+    differences = read_yaml(path) or {}
     if not isinstance(differences, Mapping):
         raise InputError(
             "the configuration is not a mapping", where=path, expected="key: value lines", found=differences
@@ -79,6 +68,8 @@ def changed(config: Config, differences: Mapping[str, Any], where: object = None
         whole[_STAGES] = differences[_STAGES]
     try:
         return TypeAdapter(Config).validate_python(whole)
+    except InputError as error:
+        raise InputError(error.what, where=where, found=error.found) from None
     except ValidationError as error:
         faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']} (found {e['input']!r})" for e in error.errors()]
         raise InputError("the configuration has invalid values", where=where, found="; ".join(faults)) from error

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+#: A detail longer than this is the input itself, not a hint at its fault.
+_LONGEST = 4000
+_UNPRINTABLE = re.compile(r"[^\S \n\t]|[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
 
 class InputError(Exception):
     """Something outside the program is wrong: a file, a key, a value, an installation.
@@ -27,5 +33,15 @@ class InputError(Exception):
     ) -> None:
         self.what, self.where, self.expected, self.found, self.fix = what, where, expected, found, fix
         details = {"where": where, "expected": expected, "found": found, "fix": fix}
-        lines = [what, *(f"  {name + ':':<10}{value}" for name, value in details.items() if value is not None)]
-        super().__init__("\n".join(lines))
+        lines = [what, *(f"  {name + ':':<10}{_shown(v)}" for name, v in details.items() if v is not None)]
+        super().__init__("\n".join(_printable(line) for line in lines))
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text)} characters)"
+
+
+def _printable(text: str) -> str:
+    """What came from a file must not steer the terminal."""
+    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape", "backslashreplace").decode(), text)

@@ -1,4 +1,4 @@
-"""One file at a time, whole or not at all; results as what JSON and YAML can hold, and back."""
+"""Files are written whole or not at all; results as what JSON and YAML can hold."""
 
 import json
 import math
@@ -6,11 +6,8 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import yaml
-
-from handrefine.errors import InputError
 
 
 @contextmanager
@@ -64,34 +61,3 @@ def plain(value: object) -> object:
     if callable(to_list):
         return plain(to_list())
     raise TypeError(f"{type(value).__name__} has no form in JSON: {value!r}")
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file.
-
-    Raises:
-        InputError: it is missing, or is no JSON.
-    """
-    try:
-        return json.loads(_text(path))
-    except ValueError as error:
-        raise InputError("a file is not valid JSON", where=path, found=error) from error
-
-
-def read_yaml(path: Path) -> Any:
-    """The content of a YAML file; nothing in it can run code.
-
-    Raises:
-        InputError: it is missing, or is no YAML.
-    """
-    try:
-        return yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        raise InputError("a file is not valid YAML", where=path, found=error) from error
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("a file cannot be read", where=path, found=error) from error

@@ -38,6 +38,7 @@ class Task:
         cameras: names, or `auto:N` alone for the N that see most of the hands; all where there are none.
         held_out: names of cameras that are kept from the fit and judge it.
         overwrite: replace what an earlier run wrote to `out`.
+        follow_links: read through symbolic links that lead out of `data`.
         config: all settings.
     """
 
@@ -49,6 +50,7 @@ class Task:
     cameras: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
     overwrite: bool = False
+    follow_links: bool = False
     config: Config = field(default_factory=Config)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -150,7 +152,13 @@ def read_task(task: Task) -> tuple[HandSequence, HandSequence | None]:
     """
     count = automatic_count(task.cameras[0]) if len(task.cameras) == 1 else None
     named = None if count is not None or not task.cameras else [*dict.fromkeys(task.cameras + task.held_out)]
-    sequence = read_dataset(task.data, format=task.format, sequence=task.sequence, cameras=named)
+    sequence = read_dataset(
+        task.data,
+        format=task.format,
+        sequence=task.sequence,
+        cameras=named,
+        follow_links=task.follow_links,
+    )
     held_out = None
     if task.held_out:
         sequence, held_out = split_off(sequence, task.held_out)

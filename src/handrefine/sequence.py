@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from handrefine.errors import InputError
+from handrefine.findings import Finding
 
 Side = Literal["right", "left"]
 #: A dataset's own number of a frame: what files are named by and users say. Numbers skip.
@@ -77,8 +78,15 @@ class Camera:
                 found=f"{self.width}x{self.height} px, fx={self.fx}, fy={self.fy}",
             )
         R = self.R_cam_world
-        if np.abs(R @ R.T - np.eye(3)).max() > 1e-3 or np.linalg.det(R) < 0:
-            raise InputError("a camera's rotation is not a rotation matrix", where=f"camera {self.name}")
+        if (off := float(np.abs(R @ R.T - np.eye(3)).max())) > 1e-3 or np.linalg.det(R) < 0:
+            mirrors = np.linalg.det(R) < 0
+            raise InputError(
+                "a camera's rotation is not a rotation matrix",
+                where=f"camera {self.name}",
+                expected="orthonormal to 0.001, determinant 1",
+                found=f"{off:.2g} from orthonormal, determinant {np.linalg.det(R):.4g}",
+                fix="it mirrors: the sign of one axis is wrong" if mirrors else "give more digits",
+            )
 
     @property
     def intrinsics(self) -> Float[np.ndarray, "4"]:
@@ -132,6 +140,13 @@ class ManoParameters:
     trans_m: Float[np.ndarray, "frame 3"]
     flat_hand_mean: bool = False
     open_hand: bool = False
+
+    def relative_to(self, hands_mean: Float[np.ndarray, "45"]) -> "ManoParameters":
+        """The same hand with joint angles relative to its model's mean pose (`flat_hand_mean=False`)."""
+        if not self.flat_hand_mean:
+            return self
+        pose_aa = np.concatenate([self.pose_aa[:, :3], self.pose_aa[:, 3:] - hands_mean], axis=1)
+        return replace(self, pose_aa=pose_aa, flat_hand_mean=False)
 
     def at(self, indices: Sequence[FrameIndex]) -> "ManoParameters":
         """The parameters at some of the frames."""
@@ -197,6 +212,7 @@ class HandSequence:
         returns the files; None where there is no such writer.
     fix_left_shape: the annotators turned the sign of the left MANO model's first shape direction.
     official_mano: the parameters belong to the official MANO files; another hand model can only follow the joints.
+    findings: what the reader noticed, above all what is there and is not used.
     """
 
     name: str
@@ -209,6 +225,7 @@ class HandSequence:
     write_back: WriteBack | None = None
     fix_left_shape: bool = False
     official_mano: bool = False
+    findings: tuple[Finding, ...] = ()
 
     @property
     def positions(self) -> tuple[FrameIndex, ...]:

@@ -64,12 +64,13 @@ def test_wrong_size_and_missing_file_name_the_path(tmp_path, picture):
         read_image(tmp_path / "b.png", 24, 32)
 
 
-def test_a_mask_is_true_where_anything_is_not_zero(tmp_path):
-    stored = np.zeros((24, 32), np.uint8)
-    stored[3, 4], stored[5, 6] = 1, 255
-    iio.imwrite(tmp_path / "m.png", stored)
-    np.testing.assert_array_equal(mask_reader(tmp_path / "m.png", 32, 24)(), stored > 0)
-    iio.imwrite(tmp_path / "c.png", np.stack([stored, 0 * stored, 0 * stored], axis=2))
-    np.testing.assert_array_equal(read_mask(tmp_path / "c.png", 32, 24), stored > 0)
+def test_a_mask_of_two_values_is_true_where_anything_is_not_zero(tmp_path):
+    for value in (1, 7, 255):
+        stored = np.zeros((24, 32), np.uint8)
+        stored[3, 4] = stored[5, 6] = value
+        iio.imwrite(tmp_path / "m.png", stored)
+        np.testing.assert_array_equal(mask_reader(tmp_path / "m.png", 32, 24)(), stored > 0)
+        iio.imwrite(tmp_path / "c.png", np.stack([stored, 0 * stored, 0 * stored], axis=2))
+        np.testing.assert_array_equal(read_mask(tmp_path / "c.png", 32, 24), stored > 0)
     with pytest.raises(InputError, match="wrong size"):
         read_mask(tmp_path / "m.png", 32, 25)

@@ -100,11 +100,14 @@ def test_several_sequences_must_be_told_apart(tmp_path):
     write_dataset(tmp_path, content)
     assert read_interhand26m(tmp_path).frames == FRAMES  # the other one was never downloaded
     (tmp_path / "images/test" / second["file_name"]).parent.mkdir(parents=True)
-    with pytest.raises(InputError, match=r"several sequences(.|\n)*0000_fist, 0001_palm"):
+    with pytest.raises(
+        InputError,
+        match=r"several sequences(.|\n)*, Capture5/0001_palm(.|\n)*--sequence Capture5/0000_fist",
+    ):
         read_interhand26m(tmp_path)
     assert read_interhand26m(tmp_path, sequence="0000_fist").frames == FRAMES
     with pytest.raises(InputError, match=r"no InterHand2\.6M capture '6'"):
-        read_interhand26m(tmp_path, capture="6")
+        read_interhand26m(tmp_path, sequence="Capture6/0000_fist")
 
 
 def _joints(content):

@@ -40,6 +40,8 @@ class Dataset(Configured):
     """Name of the sequence, or the end of it, e.g. 20200709_141754; needed where the folder holds several."""
     hand: Hands = "right"
     """Which hand, or both."""
+    follow_links: bool = False
+    """Read through symbolic links in the dataset's folder that lead out of it."""
 
 
 def names(option: str | None) -> tuple[str, ...]:

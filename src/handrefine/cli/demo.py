@@ -46,4 +46,4 @@ class Demo(SyntheticVideo):
             evaluate_against_truth(run, data / TRUTH_FILE)
             show_against_truth(run, data / TRUTH_FILE, console)
         layout = RunLayout(self.out / DEMO_RUN)
-        console.print(f"run folder: {layout.root}   (open {layout.report} in a browser)")
+        console.print(f"run folder: {layout.root}   (open {layout.report} in a browser)", markup=False)

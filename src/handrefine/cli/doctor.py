@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from handrefine.cli.common import Configured
@@ -61,7 +62,7 @@ def doctor(config: Config, *, redner: bool = False, redner_python: Path | None =
         table.add_column(column, overflow="fold")
     for finding in findings:
         mark = "[green]ok[/]" if finding.good else "[red]missing[/]"
-        table.add_row(mark, finding.subject, finding.found, finding.fix)
+        table.add_row(mark, *(escape(text) for text in (finding.subject, finding.found, finding.fix)))
     console.print(table)
     return all(finding.good for finding in findings)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from handrefine.cli.common import Common, RunArgument, names
 from handrefine.errors import InputError
@@ -56,4 +57,5 @@ def show_against_truth(run: Path, truth: Path, console: Console) -> None:
     from handrefine.runs.reader import open_run
 
     for hand in open_run(run).hands:
-        console.print(before_after_table(hand.metrics, title=f"{hand.side} hand against {truth.name}"))
+        title = escape(f"{hand.side} hand against {truth.name}")
+        console.print(before_after_table(hand.metrics, title=title))

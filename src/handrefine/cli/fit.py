@@ -1,5 +1,6 @@
 """`handrefine fit`: MANO parameters from a dataset's joints, in the dataset's own format."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from handrefine.config import HandConfig
 from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
 from handrefine.export.new_output import refuse_existing
+from handrefine.findings import tell
 from handrefine.hand.fit import JointFit, fit_to_joints
 from handrefine.preprocess.initialization import joint_targets, load_hand
 from handrefine.runs.folder import refuse_overlap
 from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side, sides_of
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,10 @@ class Fit(Dataset):
         """
         refuse_overlap(self.data, self.out)
         refuse_existing(self.out)
-        sequence = read_dataset(self.data, format=self.format, sequence=self.sequence)
+        sequence = read_dataset(
+            self.data, format=self.format, sequence=self.sequence, follow_links=self.follow_links
+        )
+        tell(sequence.findings, log)
         if sequence.write_back is None:
             raise InputError("there is no writer of this dataset's format", where=self.data, found=sequence.name)
         fits: dict[Side, JointFit] = {
@@ -47,7 +54,7 @@ class Fit(Dataset):
         files = sequence.write_back(sequence, fitted, self.out)
         for side, fit in fits.items():
             console.print(_table(side, fit))
-        console.print("written: " + ", ".join(map(str, files)))
+        console.print("written: " + ", ".join(map(str, files)), markup=False)
 
 
 def fit_sequence(sequence: HandSequence, side: Side, config: HandConfig) -> JointFit:

@@ -78,9 +78,25 @@ def main(argv: Sequence[str] | None = None) -> None:
             traceback.print_exc()
         errors.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise SystemExit(USAGE_ERROR) from None
+    except (OSError, MemoryError) as error:
+        _tell_of_machine(error, errors, debug=debug)
+        raise SystemExit(USAGE_ERROR) from None
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise SystemExit(INTERRUPTED) from None
+
+
+def _tell_of_machine(error: OSError | MemoryError, errors: Console, *, debug: bool) -> None:
+    """A file or folder that cannot be used, or memory that does not suffice, in the words of the system."""
+    if debug:
+        traceback.print_exc()
+    if isinstance(error, MemoryError):
+        what = InputError(
+            "the memory does not suffice", fix="fewer cameras or frames, or smaller textures and crops"
+        )
+    else:
+        what = InputError("a file or folder cannot be used", where=error.filename, found=error.strerror or error)
+    errors.print(f"[bold red]error:[/] {escape(str(what))}", highlight=False, soft_wrap=True)
 
 
 def parse(arguments: list[str]) -> Command:

@@ -32,7 +32,7 @@ class RichProgress:
     def __init__(self, console: Console | None = None, iterations: int | None = None) -> None:
         self._iterations = iterations
         self._bar = Bar(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[state]}"),

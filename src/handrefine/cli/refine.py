@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 from handrefine.cli.common import Dataset, names
 from handrefine.config import Config
@@ -42,6 +43,7 @@ class Refine(Dataset):
             cameras=names(self.cameras),
             held_out=names(self.holdout),
             overwrite=self.overwrite,
+            follow_links=self.follow_links,
             config=self.settings,
         )
 
@@ -61,10 +63,10 @@ def show_run(path: Path, console: Console) -> None:
     run = open_run(path)
     for hand in run.hands:
         title = f"{run.configuration['sequence']}, {hand.side} hand"
-        console.print(before_after_table(hand.metrics, title=title))
+        console.print(before_after_table(hand.metrics, title=escape(title)))
     if run.layout.held_out.exists():
         console.print(holdout_table(run.held_out))
-    console.print(f"run folder: {path}   (open {run.layout.report} in a browser)")
+    console.print(f"run folder: {path}   (open {run.layout.report} in a browser)", markup=False)
 
 
 def run_progress(config: Config, console: Console) -> Progress:

@@ -21,4 +21,4 @@ class Synthesize(SyntheticVideo):
 
         truths = synthesize(self.out, sides_of(self.hand), self.synthetic(), self.error_mm, self.settings)
         tell_of_video(truths, self.error_mm, console)
-        console.print(f"dataset folder: {self.out}")
+        console.print(f"dataset folder: {self.out}", markup=False)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from rich.markup import escape
 from rich.table import Table
 
 from handrefine.evaluation.measures import HOLDOUT_MEASURES, MEASURES, Measure
@@ -45,7 +46,7 @@ def holdout_table(report: Metrics) -> Table:
     rows = [(str(row["camera"]), row) for row in cameras] if isinstance(cameras, list) else []
     for name, row in [*rows, ("mean", mean)]:
         if isinstance(row, Mapping):
-            table.add_row(name, *(_before_after(row.get(key), m) for key, m in HOLDOUT_MEASURES.items()))
+            table.add_row(escape(name), *(_before_after(row.get(key), m) for key, m in HOLDOUT_MEASURES.items()))
     return table
 
 

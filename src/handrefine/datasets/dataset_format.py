@@ -18,6 +18,8 @@ class Reader(Protocol):
         sequence: name of the video, as `HandSequence.name` spells it, or the end of that name; None where there is
             one only.
         cameras: read these cameras only; all when missing.
+        follow_links: read images through symbolic links that lead out of `root`; given only where it is asked for,
+            so that a reader may lack it.
 
     Raises:
         InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers; says where.
@@ -52,6 +54,7 @@ def chosen_sequence(found: Sequence[str], wanted: str | None, where: Path) -> st
     Raises:
         InputError: there is no such sequence, or there are several.
     """
+    wanted = None if wanted is None else wanted.strip("/")
     matching = [name for name in found if wanted is None or f"/{name}".endswith(f"/{wanted}")]
     if len(matching) == 1:
         return matching[0]
@@ -60,7 +63,9 @@ def chosen_sequence(found: Sequence[str], wanted: str | None, where: Path) -> st
         "there are several sequences" if matching else f"there is no sequence {wanted or ''}".strip(),
         where=where,
         found=shown or "none",
-        fix="say which: --sequence NAME" if found else "name the dataset's own folder",
+        fix=f"say which, e.g. --sequence {(matching or list(found))[0]}"
+        if found
+        else "name the dataset's own folder",
     )
 
 

@@ -21,10 +21,22 @@ from typing import Any
 
 import numpy as np
 
+from handrefine.datasets.calibration import Pinhole, calibrated_camera
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
 from handrefine.datasets.images import image_reader
-from handrefine.datasets.parsing import as_finite, as_list, as_size, read_npz_array, read_yaml_object, require
+from handrefine.datasets.numbered_files import check_all_links, numbered_images
+from handrefine.datasets.parsing import (
+    as_finite,
+    as_list,
+    as_size,
+    read_npz_array,
+    read_yaml_object,
+    require,
+    unused_keys,
+)
 from handrefine.errors import InputError
+from handrefine.findings import Finding
+from handrefine.safe_paths import within
 from handrefine.sequence import (
     Camera,
     FrameId,
@@ -44,7 +56,13 @@ def dexycb_sequences(root: Path) -> list[str]:
     return sorted(path.parent.relative_to(root).as_posix() for path in root.glob("*/*/meta.yml"))
 
 
-def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
+def read_dexycb(
+    root: Path,
+    *,
+    sequence: str | None = None,
+    cameras: Sequence[str] | None = None,
+    follow_links: bool = False,
+) -> HandSequence:
     """Read one sequence, named SUBJECT/SEQUENCE or SEQUENCE.
 
     Frames without any image on disk are left out; a single image that is not there is a missing view.
@@ -59,13 +77,14 @@ def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[st
     count = as_size(require(meta, "num_frames", str(meta_path)), f"{meta_path}, num_frames")
     listed = as_list(require(meta, "serials", str(meta_path)), f"{meta_path}, serials")
     serials = chosen_cameras([str(serial) for serial in listed], cameras, meta_path)
-    calibrated = _cameras(root / "calibration", serials, str(require(meta, "extrinsics", str(meta_path))))
-    on_disk = {
-        (FrameId(number), serial): path
-        for number in range(count)
-        for serial in serials
-        if (path := folder / serial / f"color_{number:06d}.jpg").exists()
-    }
+    calibrated, findings = _cameras(root / "calibration", serials, meta, str(meta_path))
+    on_disk: dict[tuple[FrameId, str], Path] = {}
+    for serial in serials:
+        images, more = numbered_images(within(folder, serial, f"{meta_path}, serials"), "color_", (".jpg",))
+        if not follow_links:
+            check_all_links(root, images.values())
+        on_disk |= {(frame, serial): path for frame, path in images.items() if frame < count}
+        findings += more + [f for f in (_counted(images, count, serial, meta_path),) if f]
     position = frame_positions(frame for frame, _ in on_disk)
     frames = tuple(position)
     if not frames:
@@ -80,13 +99,29 @@ def read_dexycb(root: Path, *, sequence: str | None = None, cameras: Sequence[st
         },
         annotations=_annotations(root, folder, meta, calibrated, frames, count),
         official_mano=True,
+        findings=tuple(findings),
     )
 
 
-def _cameras(calibration: Path, serials: Sequence[str], extrinsics: str) -> dict[str, Camera]:
-    path = calibration / f"extrinsics_{extrinsics}" / "extrinsics.yml"
+def _counted(images: Mapping[FrameId, Path], count: int, serial: str, where: Path) -> Finding | None:
+    """A line where there are not as many images as the sequence has frames."""
+    found = sum(frame < count for frame in images)
+    told = f"{found} of {count} frames of camera {serial}"
+    if len(images) > found:
+        told += f", and {len(images) - found} beyond num_frames, which are not read"
+    if len(images) == found == count:
+        return None
+    level = "note" if found and len(images) == found else "warning"
+    return Finding(level, "images on disk and the number of frames differ", f"{where}, num_frames", told)
+
+
+def _cameras(
+    calibration: Path, serials: Sequence[str], meta: Mapping[str, Any], where: str
+) -> tuple[dict[str, Camera], list[Finding]]:
+    extrinsics = f"extrinsics_{require(meta, 'extrinsics', where)}"
+    path = within(calibration, extrinsics, f"{where}, extrinsics", follow_links=True) / "extrinsics.yml"
     poses = require(read_yaml_object(path), "extrinsics", str(path))
-    cameras = {}
+    cameras, findings = {}, []
     for serial in serials:
         world_from_cam = as_finite(require(poses, serial, str(path)), (12,), f"{path}, {serial}").reshape(3, 4)
         file, width, height = _intrinsics_file(calibration / "intrinsics", serial)
@@ -95,17 +130,22 @@ def _cameras(calibration: Path, serials: Sequence[str], extrinsics: str) -> dict
             as_finite(require(colour, key, str(file)), (), f"{file}, {key}").item()
             for key in ("fx", "fy", "ppx", "ppy")
         )
+        findings += unused_keys(colour, ("fx", "fy", "ppx", "ppy", "width", "height"), f"{file}, color")
+        for key, size in (("width", width), ("height", height)):
+            if key in colour and colour[key] != size:
+                raise InputError("a size contradicts the file's name", where=f"{file}, {key}", found=colour[key])
         R = world_from_cam[:, :3].T
-        cameras[serial] = Camera(
-            serial, width, height, fx, fy, cx + PIXEL_CENTRE_PX, cy + PIXEL_CENTRE_PX, R, -R @ world_from_cam[:, 3]
+        pinhole = Pinhole(width, height, fx, fy, cx + PIXEL_CENTRE_PX, cy + PIXEL_CENTRE_PX)
+        cameras[serial] = calibrated_camera(
+            serial, pinhole, R, -R @ world_from_cam[:, 3], f"{path}, {serial}; {file}"
         )
-    return cameras
+    return cameras, findings
 
 
 def _intrinsics_file(folder: Path, serial: str) -> tuple[Path, int, int]:
     for path in sorted(folder.glob(f"{serial}_*x*.yml")):
         width, _, height = path.stem.removeprefix(f"{serial}_").partition("x")
-        if width.isdecimal() and height.isdecimal():
+        if width.isdecimal() and height.isdecimal() and max(len(width), len(height)) < 6:
             return path, int(width), int(height)
     raise InputError("a camera has no intrinsics", where=folder, expected=f"{serial}_640x480.yml")
 
@@ -128,7 +168,7 @@ def _annotations(
     for hand, (side, calibration) in enumerate(zip(sides, calibrations, strict=True)):
         if side not in ("right", "left"):
             raise InputError("a hand has an unknown side", where=where, expected="right or left", found=side)
-        betas_path = root / "calibration" / f"mano_{calibration}" / "mano.yml"
+        betas_path = within(root / "calibration", f"mano_{calibration}", where, follow_links=True) / "mano.yml"
         betas = as_finite(
             require(read_yaml_object(betas_path), "betas", str(betas_path)), (10,), f"{betas_path}, betas"
         )

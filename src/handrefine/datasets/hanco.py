@@ -20,10 +20,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
-from handrefine.datasets.images import image_header, read_grey8, read_image
-from handrefine.datasets.parsing import as_finite, read_json, read_json_object, require
+from handrefine.datasets.images import read_grey8, read_image
+from handrefine.datasets.numbered_files import check_all_links, numbered_images
+from handrefine.datasets.parsing import as_finite, read_json_object, require, unused_keys
 from handrefine.errors import InputError
+from handrefine.findings import Finding
+from handrefine.image_files import image_header
 from handrefine.sequence import (
     Camera,
     FrameId,
@@ -34,6 +38,7 @@ from handrefine.sequence import (
     MaskReader,
     frame_positions,
 )
+from handrefine.text_files import read_json
 
 #: The toolkit draws projections with OpenCV, in which a pixel's centre has whole-number coordinates.
 PIXEL_CENTRE_PX = 0.5
@@ -52,7 +57,13 @@ def hanco_sequences(root: Path) -> list[str]:
     return sorted(path.name for path in (root / "rgb").glob("*") if path.is_dir())
 
 
-def read_hanco(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
+def read_hanco(
+    root: Path,
+    *,
+    sequence: str | None = None,
+    cameras: Sequence[str] | None = None,
+    follow_links: bool = False,
+) -> HandSequence:
     """Read one sequence, named by its number.
 
     Frames without any image on disk are left out; a single image that is not there is a missing view.
@@ -61,16 +72,18 @@ def read_hanco(root: Path, *, sequence: str | None = None, cameras: Sequence[str
         InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers, or a camera moves.
     """
     root = Path(root)
-    wanted = f"{int(sequence):04d}" if sequence is not None and sequence.isdecimal() else sequence
+    wanted = sequence.zfill(4) if sequence is not None and sequence.isdecimal() else sequence
     name = chosen_sequence(hanco_sequences(root), wanted, root / "rgb")
     folder = root / "rgb" / name
     names = chosen_cameras(sorted(path.name for path in folder.glob("cam*") if path.is_dir()), cameras, folder)
-    files = {
-        (FrameId(int(path.stem)), camera): path
-        for camera in names
-        for path in sorted((folder / camera).glob("*.jpg"))
-        if path.stem.isdecimal()
-    }
+    files: dict[tuple[FrameId, str], Path] = {}
+    findings: list[Finding] = []
+    for camera in names:
+        images_of, more = numbered_images(folder / camera, "", (".jpg",))
+        files |= {(frame, camera): path for frame, path in images_of.items()}
+        findings += more
+    if not follow_links:
+        check_all_links(root, files.values())
     position = frame_positions(frame for frame, _ in files)
     frames = tuple(position)
     if not frames:
@@ -79,18 +92,24 @@ def read_hanco(root: Path, *, sequence: str | None = None, cameras: Sequence[str
         )
     calibrations = {frame: root / "calib" / name / f"{frame:08d}.json" for frame in frames}
     documents = {frame: read_json_object(path) for frame, path in calibrations.items()}
+    findings += unused_keys(documents[frames[0]], ("K", "M"), str(calibrations[frames[0]]))
     calibrated, images, masks = {}, {}, {}
     for camera in names:
         own = {frame: path for (frame, owner), path in files.items() if owner == camera}
         if not own:
             continue
         rig = {frame: _calibration(documents[frame], camera, str(calibrations[frame])) for frame in own}
-        calibrated[camera], placed = _common_camera(camera, own, rig)
+        calibrated[camera], placed = _common_camera(camera, own, rig, root / "calib" / name)
         for frame, path in own.items():
             key, mask = (position[frame], camera), root / "mask_hand" / name / camera / path.name
             images[key] = placed[frame].image(path)
             if mask.exists():
                 masks[key] = placed[frame].mask(mask)
+    if not follow_links:
+        check_all_links(root, (root / "mask_hand" / name / camera for camera in names))
+    if 0 < len(masks) < len(images):
+        told = f"masks for {len(masks)} of {len(images)} images"
+        findings.append(Finding("note", "not every image has a mask", str(root / "mask_hand" / name), told))
     return HandSequence(
         name=name,
         cameras=calibrated,
@@ -99,6 +118,7 @@ def read_hanco(root: Path, *, sequence: str | None = None, cameras: Sequence[str
         annotations={"right": _annotation(root, name, frames)},
         masks=masks,
         official_mano=True,
+        findings=tuple(findings),
     )
 
 
@@ -108,12 +128,11 @@ def _calibration(document: Mapping[str, object], camera: str, where: str) -> tup
     matrices = []
     for key, shape in (("K", (3, 3)), ("M", (4, 4))):
         values = require(document, key, where)
-        if not isinstance(values, list) or not number.isdecimal() or int(number) >= len(values):
+        if not isinstance(values, list) or not number.isdecimal() or len(number) > 4 or int(number) >= len(values):
             raise InputError("a camera has no calibration", where=f"{where}, {key}", found=camera)
         matrices.append(as_finite(values[int(number)], shape, f"{where}, {key}, {camera}"))
     K, M = matrices
-    if K[0, 0] <= 0 or K[1, 1] <= 0 or np.abs(K[2] - [0, 0, 1]).max() > 0:
-        raise InputError("a camera matrix is impossible", where=f"{where}, K, {camera}", found=K.tolist())
+    focal_and_centre(K, f"{where}, K, {camera}")
     K[:2, 2] += PIXEL_CENTRE_PX
     return K, M[:3]
 
@@ -152,17 +171,19 @@ class _Placed:
 
 
 def _common_camera(
-    name: str, files: Mapping[FrameId, Path], rig: Mapping[FrameId, tuple[np.ndarray, np.ndarray]]
+    name: str, files: Mapping[FrameId, Path], rig: Mapping[FrameId, tuple[np.ndarray, np.ndarray]], calib: Path
 ) -> tuple[Camera, dict[FrameId, _Placed]]:
     """One camera for all frames, and where the image of every frame lies in its picture."""
     first = next(iter(files))
-    width, height, grey = image_header(files[first])
+    where = str(calib / f"{first:08d}.json")
+    header = image_header(files[first])
+    width, height, grey = header.width, header.height, header.grey
     pose = rig[first][1]
     for frame, (_, other) in rig.items():
         if np.abs(other - pose).max() > STILL:
             raise InputError(
                 "a camera moves",
-                where=f"{name}, frames {first} and {frame}",
+                where=f"{calib}, M, {name}, frames {first} and {frame}",
                 expected="a camera that stands still",
             )
     K = max((matrix for matrix, _ in rig.values()), key=lambda matrix: matrix[0, 0])
@@ -171,24 +192,29 @@ def _common_camera(
     spread = np.concatenate([affine @ corners - corners[:2] for affine in affines.values()], axis=1)
     if np.abs(spread).max() < SAME_PX:
         placed = dict.fromkeys(files, _Placed((width, height), (width, height), None))
-        return _camera(name, (width, height), K, pose, grey), placed
+        return _camera(name, (width, height), K, pose, grey, where), placed
     reach = np.concatenate([affine @ corners for affine in affines.values()], axis=1)
+    if np.abs(reach).max() > LARGEST_PX * 4:
+        raise InputError("a camera's images lie too far apart", where=f"{calib}, K, {name}", found="see its K")
     low = np.floor(reach.min(axis=1) + SAME_PX).astype(int)
     high = np.ceil(reach.max(axis=1) - SAME_PX).astype(int)
     canvas = int(high[0] - low[0]), int(high[1] - low[1])
     if max(canvas) > LARGEST_PX:
-        raise InputError("a camera's images lie too far apart", where=name, found=f"{canvas[0]}x{canvas[1]} px")
+        raise InputError(
+            "a camera's images lie too far apart", where=f"{calib}, K, {name}", found=f"{canvas[0]}x{canvas[1]} px"
+        )
     shift = np.array([[1.0, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]])
     placed = {
         frame: _Placed((width, height), canvas, (shift @ K @ np.linalg.inv(matrix))[:2])
         for frame, (matrix, _) in rig.items()
     }
-    return _camera(name, canvas, shift @ K, pose, grey), placed
+    return _camera(name, canvas, shift @ K, pose, grey, where), placed
 
 
-def _camera(name: str, size: tuple[int, int], K: np.ndarray, pose: np.ndarray, grey: bool) -> Camera:
+def _camera(name: str, size: tuple[int, int], K: np.ndarray, pose: np.ndarray, grey: bool, where: str) -> Camera:
     fx, fy, cx, cy = (float(K[at]) for at in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    return Camera(name, *size, fx, fy, cx, cy, pose[:, :3], pose[:, 3], grey=grey)
+    place = f"{where}, M, {name}"
+    return calibrated_camera(name, Pinhole(*size, fx, fy, cx, cy), pose[:, :3], pose[:, 3], place, grey=grey)
 
 
 def _annotation(root: Path, name: str, frames: tuple[FrameId, ...]) -> HandAnnotation:

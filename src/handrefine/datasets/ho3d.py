@@ -20,12 +20,16 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial.transform import Rotation
 
+from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
-from handrefine.datasets.images import image_header, image_reader
+from handrefine.datasets.images import image_reader
+from handrefine.datasets.numbered_files import check_all_links, numbered_images
 from handrefine.datasets.parsing import as_finite, read_text_numbers
 from handrefine.errors import InputError
+from handrefine.findings import Finding, some
+from handrefine.image_files import image_header
 from handrefine.safe_pickle import read_pickle
-from handrefine.sequence import Camera, FrameId, FrameIndex, HandAnnotation, HandSequence, ManoParameters
+from handrefine.sequence import Camera, FrameId, HandAnnotation, HandSequence, ManoParameters, frame_positions
 
 SPLITS = ("train", "evaluation")
 #: librealsense puts a pixel's centre at whole numbers.
@@ -68,7 +72,13 @@ def ho3d_sequences(root: Path) -> list[str]:
     return sorted(_folders(root))
 
 
-def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None) -> HandSequence:
+def read_ho3d(
+    root: Path,
+    *,
+    sequence: str | None = None,
+    cameras: Sequence[str] | None = None,
+    follow_links: bool = False,
+) -> HandSequence:
     """Read one sequence, named SPLIT/SEQUENCE or SEQUENCE; cameras bear the names of their folders.
 
     Frames without any image on disk are left out; a single image that is not there is a missing view. Where
@@ -82,20 +92,22 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
     folders = _folders(root)
     name = chosen_sequence(sorted(folders), sequence, root)
     names = chosen_cameras([path.name for path in folders[name]], cameras, root / name)
-    files = {
-        (path.stem, folder.name): path
-        for folder in folders[name]
-        if folder.name in names
-        for path in sorted((folder / "rgb").iterdir())
-        if path.suffix in (".jpg", ".png") and path.stem.isdecimal()
-    }
-    stems = sorted({stem for stem, _ in files}, key=int)
-    if not stems:
+    files: dict[tuple[FrameId, str], Path] = {}
+    findings: list[Finding] = []
+    for folder in folders[name]:
+        if folder.name in names:
+            images, more = numbered_images(folder / "rgb", "", (".jpg", ".png"))
+            files |= {(frame, folder.name): path for frame, path in images.items()}
+            findings += more
+    if not follow_links:
+        check_all_links(root, files.values())
+    position = frame_positions(frame for frame, _ in files)
+    frames = tuple(position)
+    if not frames:
         raise InputError(
             "none of the sequence's images is on disk", where=root / name, expected="rgb/0000.jpg ..."
         )
-    position = {stem: FrameIndex(k) for k, stem in enumerate(stems)}
-    told = {folder.name: _hands(folder, stems) for folder in folders[name] if folder.name in names}
+    told = {folder.name: _hands(folder, frames) for folder in folders[name] if folder.name in names}
     hands = {camera: hand for camera, hand in told.items() if hand is not None}
     if not hands:
         raise InputError(
@@ -105,9 +117,12 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
             fix="the evaluation split publishes the wrist only: take a sequence of the training split",
         )
     poses = _poses(root, name, hands)
+    if left_out := [camera for camera, hand in told.items() if hand is None]:
+        findings.append(Finding("warning", "cameras without any annotation are left out", name, some(left_out)))
+    meta = {folder.name: folder / "meta" for folder in folders[name]}
     calibrated = {
         camera: _camera(
-            camera, next(p for (_, owner), p in files.items() if owner == camera), hands[camera].K, pose
+            next(p for (_, owner), p in files.items() if owner == camera), hands[camera].K, pose, meta[camera]
         )
         for camera, pose in poses.items()
         if any(owner == camera for _, owner in files)
@@ -115,14 +130,15 @@ def read_ho3d(root: Path, *, sequence: str | None = None, cameras: Sequence[str]
     return HandSequence(
         name=name,
         cameras=calibrated,
-        frames=tuple(FrameId(int(stem)) for stem in stems),
+        frames=frames,
         images={
-            (position[stem], camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
-            for (stem, camera), path in files.items()
+            (position[frame], camera): image_reader(path, calibrated[camera].width, calibrated[camera].height)
+            for (frame, camera), path in files.items()
             if camera in calibrated
         },
         annotations={"right": _merged([hands[camera].moved(*pose) for camera, pose in poses.items()])},
         official_mano=True,
+        findings=tuple(findings),
     )
 
 
@@ -141,13 +157,13 @@ def _calibration(root: Path, sequence: str) -> Path:
     return root / "calibration" / sequence / "calibration"
 
 
-def _hands(folder: Path, stems: Sequence[str]) -> _Hands | None:
+def _hands(folder: Path, frames: Sequence[FrameId]) -> _Hands | None:
     """What one camera's files say; None where none is a full annotation."""
     shapes = {"handPose": (48,), "handBeta": (10,), "handTrans": (3,), "handJoints3D": (21, 3), "camMat": (3, 3)}
-    arrays = {key: np.zeros((len(stems), *shape)) for key, shape in shapes.items()}
-    valid = np.zeros(len(stems), dtype=bool)
-    for index, stem in enumerate(stems):
-        path = folder / "meta" / f"{stem}.pkl"
+    arrays = {key: np.zeros((len(frames), *shape)) for key, shape in shapes.items()}
+    valid = np.zeros(len(frames), dtype=bool)
+    for index, frame in enumerate(frames):
+        path = folder / "meta" / f"{frame:04d}.pkl"
         if not path.exists():
             continue
         meta = read_pickle(path, "an annotation file")
@@ -192,7 +208,8 @@ def _poses(root: Path, name: str, hands: Mapping[str, _Hands]) -> dict[str, Pose
     if not folder.is_dir():
         return {camera: (np.eye(3), np.zeros(3)) for camera in hands}
     path = folder / "cam_orders.txt"
-    order = np.atleast_1d(read_text_numbers(path)).astype(int).tolist()
+    listed = read_text_numbers(path)
+    order = [int(number) for number in as_finite(listed, (listed.size,), str(path))]
     if sorted(order) != list(range(len(order))):
         raise InputError("the order of the cameras is no permutation", where=path, found=order)
     readings = []
@@ -203,6 +220,7 @@ def _poses(root: Path, name: str, hands: Mapping[str, _Hands]) -> dict[str, Pose
                 raise InputError("a camera has no calibration", where=path, found=camera)
             file = folder / f"trans_{index_of[int(camera[-1])]}.txt"
             T = as_finite(read_text_numbers(file), (4, 4), str(file))
+            _check_motion(T, str(file))
             poses[camera] = T[:3, :3], T[:3, 3]
         readings.append(poses)
     apart_m = [_disagreement_m([hands[c].moved(*pose) for c, pose in poses.items()]) for poses in readings]
@@ -229,11 +247,24 @@ def _disagreement_m(hands: Sequence[_Hands]) -> float:
     return float(np.median(distances)) if len(distances) else 0.0
 
 
-def _camera(name: str, image: Path, K: np.ndarray, pose: Pose) -> Camera:
-    width, height, grey = image_header(image)
-    cx, cy = K[0, 2] + PIXEL_CENTRE_PX, K[1, 2] + PIXEL_CENTRE_PX
+def _check_motion(T: Float[np.ndarray, "4 4"], where: str) -> None:
+    R = T[:3, :3]
+    off = float(np.abs(R @ R.T - np.eye(3)).max())
+    if off > 1e-3 or np.linalg.det(R) < 0 or np.abs(T[3] - [0, 0, 0, 1]).max() > 1e-6:
+        raise InputError(
+            "a transform is no rigid motion",
+            where=where,
+            expected="a rotation and a translation, last row 0 0 0 1",
+            found=f"{off:.2g} from orthonormal, determinant {np.linalg.det(R):.4g}",
+        )
+
+
+def _camera(image: Path, K: np.ndarray, pose: Pose, meta: Path) -> Camera:
+    header = image_header(image)
+    fx, fy, cx, cy = focal_and_centre(K, f"{meta}, camMat")
     R, t = pose
-    return Camera(name, width, height, K[0, 0].item(), K[1, 1].item(), cx, cy, R.T, -R.T @ t, grey=grey)
+    pinhole = Pinhole(header.width, header.height, fx, fy, cx + PIXEL_CENTRE_PX, cy + PIXEL_CENTRE_PX)
+    return calibrated_camera(meta.parent.name, pinhole, R.T, -R.T @ t, f"{meta}, camMat", grey=header.grey)
 
 
 def _merged(hands: Sequence[_Hands]) -> HandAnnotation:

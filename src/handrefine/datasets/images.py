@@ -4,12 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import imageio.v3 as iio
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from handrefine.colour import srgb8_to_linear, srgb_to_linear
-from handrefine.errors import InputError
+from handrefine.image_files import read_pixels
 
 
 def image_reader(path: Path, width: int, height: int) -> Callable[[], Float[np.ndarray, "height width 3"]]:
@@ -28,23 +27,31 @@ def read_image(path: Path, width: int, height: int) -> Float[np.ndarray, "height
     Raises:
         InputError: the file is missing, is no image, ends too early, or has another size.
     """
-    pixels = _decode(path, width, height)
-    if pixels.dtype == np.uint8:
-        linear = srgb8_to_linear(pixels)
-    elif pixels.dtype == np.uint16:
-        linear = srgb_to_linear(pixels.astype(np.float32) / 65535)
-    else:
-        raise InputError("an image's values are neither 8 nor 16 bits", where=path, found=pixels.dtype)
+    stored = read_pixels(path, width, height).colour
+    linear = (
+        srgb8_to_linear(stored)
+        if stored.dtype == np.uint8
+        else srgb_to_linear(stored.astype(np.float32) / np.float32(65535))
+    )
     return linear if linear.shape[2] == 3 else np.repeat(linear[:, :, :1], 3, axis=2)
 
 
 def read_mask(path: Path, width: int, height: int) -> Bool[np.ndarray, "height width"]:
-    """True where any channel of the file is not zero (transparency aside).
+    """Where a mask says skin.
+
+    A mask of two values, or of small numbers that name regions, is skin wherever it is not zero; one of more
+    values (a soft matte, JPEG's noise) from half of the range on. A shape in the alpha channel counts, too: alone
+    where the colours are a picture's, or everywhere the same.
 
     Raises:
         InputError: as `read_image`.
     """
-    return (_decode(path, width, height) != 0).any(axis=2)
+    pixels = read_pixels(path, width, height)
+    value = pixels.colour.max(axis=2)
+    if pixels.alpha is None or pixels.alpha.min() == pixels.alpha.max():
+        return _is_set(value)
+    values = _some_values(value)
+    return _is_set(pixels.alpha) & (_is_set(value) if len(values) == 2 else True)
 
 
 def read_grey8(path: Path, width: int, height: int) -> Shaped[np.ndarray, "height width"]:
@@ -53,46 +60,19 @@ def read_grey8(path: Path, width: int, height: int) -> Shaped[np.ndarray, "heigh
     Raises:
         InputError: as `read_image`.
     """
-    return _decode(path, width, height)[:, :, 0]
+    return read_pixels(path, width, height).colour[:, :, 0]
 
 
-def image_header(path: Path) -> tuple[int, int, bool]:
-    """Width, height, and whether the file has a single channel, without decoding the picture.
-
-    Raises:
-        InputError: the file is missing or is no image.
-    """
-    try:
-        shape = iio.improps(path, plugin="pillow", index=0).shape
-    except FileNotFoundError:
-        raise InputError("an image file does not exist", where=path) from None
-    except Exception as error:  # as in `_decode`
-        raise InputError("an image file is broken", where=path, found=error, fix="copy it again") from error
-    return shape[1], shape[0], len(shape) == 2
+#: Numbers of regions are at most so large.
+_LARGEST_REGION = 31
 
 
-def _decode(path: Path, width: int, height: int) -> Shaped[np.ndarray, "height width channel"]:
-    """The stored values, as one or three channels, without alpha.
+def _is_set(value: Shaped[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
+    values = _some_values(value)
+    if len(values) <= 2 or values.max() <= _LARGEST_REGION:
+        return value != 0
+    return value >= (np.iinfo(value.dtype).max + 1) // 2
 
-    Pillow decodes, not OpenCV: of a truncated JPEG, OpenCV returns a picture whose lower part is grey.
-    """
-    try:
-        pixels = np.asarray(iio.imread(path, plugin="pillow", index=0))
-    except FileNotFoundError:
-        raise InputError("an image file does not exist", where=path) from None
-    except Exception as error:  # Pillow raises OSError, SyntaxError, ValueError ... on broken files
-        raise InputError(
-            "an image file is broken or ends too early", where=path, found=error, fix="copy it again"
-        ) from error
-    if pixels.ndim == 2:
-        pixels = pixels[:, :, None]
-    if pixels.shape[2] in (2, 4):
-        pixels = pixels[:, :, :-1]
-    if pixels.shape[:2] != (height, width):
-        raise InputError(
-            "an image has the wrong size",
-            where=path,
-            expected=f"{width}x{height} px (width x height), as its camera's",
-            found=f"{pixels.shape[1]}x{pixels.shape[0]} px",
-        )
-    return pixels
+
+def _some_values(value: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(np.bincount(value.ravel(), minlength=1))

@@ -5,19 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
+from handrefine.datasets.calibration import Pinhole, calibrated_camera
 from handrefine.datasets.dataset_format import DatasetFormat
 from handrefine.datasets.images import image_reader, mask_reader
-from handrefine.datasets.interhand26m_annotations import annotation_documents, hand_annotations
-from handrefine.datasets.interhand26m_index import (
-    ImageEntry,
-    downloaded_sequences,
-    image_entries,
-    image_sizes,
-    splits,
-    views_on_disk,
-)
+from handrefine.datasets.interhand26m_annotations import annotation_files, entries_of, hand_annotations
+from handrefine.datasets.interhand26m_index import Listing, image_sizes, listed_images, splits, views_on_disk
 from handrefine.datasets.interhand26m_layout import (
     CAMERA_FILES,
+    CAMERA_KEYS,
     MM_PER_M,
     PIXEL_CENTRE_PX,
     InterHandSource,
@@ -28,88 +23,85 @@ from handrefine.datasets.interhand26m_layout import (
 )
 from handrefine.datasets.interhand26m_mark import says_open_hand
 from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation
-from handrefine.datasets.parsing import as_finite, read_json_object, require
+from handrefine.datasets.parsing import as_finite, read_json_object, require, unused_keys
 from handrefine.errors import InputError
+from handrefine.findings import Finding, some
+from handrefine.safe_paths import check_links
 from handrefine.sequence import Camera, FrameId, HandSequence, frame_positions
 
 
 def read_interhand26m(
     root: Path,
     *,
-    split: str | None = None,
-    capture: str | None = None,
     sequence: str | None = None,
     cameras: Sequence[str] | None = None,
     frames: Sequence[FrameId] | None = None,
     refined: Path | None = None,
+    follow_links: bool = False,
 ) -> HandSequence:
     """Read one multi-view video; images and masks are decoded only when they are asked for.
 
-    What is not named (split, capture, sequence) is found by itself where there is one only. Frames and
-    cameras without any image on disk are left out; a single image that is not there is a missing view.
+    Frames and cameras without any image on disk are left out; a single image that is not there is a missing view.
 
     Args:
         root: folder that holds `images/` and `annotations/` (and `masks/` where there are any).
+        sequence: SEQUENCE, Capture{c}/SEQUENCE or SPLIT/Capture{c}/SEQUENCE; what is not named is found by itself
+            where there is one only.
         cameras, frames: read these only; all when missing.
+        follow_links: read images through symbolic links that lead out of `root`.
         refined: folder whose `annotations/` take precedence over root's, as the annotation writer leaves them.
 
     Raises:
         InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers; says where.
     """
     root = Path(root)
+    parts: list[str | None] = [*(sequence.strip("/").split("/") if sequence else [])]
+    split, capture, name = [None] * (3 - len(parts)) + parts[-3:]
+    capture = None if capture is None else capture.removeprefix("Capture")
     split = _the_split(root, split)
     folders = [root] if refined is None else [Path(refined), root]
-    data_path = annotation_path(root, split, "data")
-    entries = image_entries(data_path)
-    capture, sequence = _the_sequence(root / "images" / split, entries, capture, sequence, data_path)
-    entries = [e for e in entries if str(e["capture"]) == capture and str(e["seq_name"]) == sequence]
-    views = views_on_disk(root / "images" / split, entries, cameras, frames, data_path)
-
+    data_path, image_root = annotation_path(root, split, "data"), root / "images" / split
+    listing = listed_images(data_path, image_root, capture, name)
+    capture, name = _the_sequence(image_root, listing, capture, name, data_path)
+    views, findings = views_on_disk(
+        image_root, listing.entries, (cameras, frames), data_path, follow_links=follow_links
+    )
     position = frame_positions(frame for frame, _ in views)
     sizes = image_sizes(views, data_path)
     camera_path = annotation_path(root, split, "camera")
     camera_json = require(read_json_object(camera_path), capture, str(camera_path))
-    documents = annotation_documents(folders, split)
-    mano_file = documents["MANO_NeuralAnnot"][0] if "MANO_NeuralAnnot" in documents else None
-    open_hand = mano_file is not None and says_open_hand(mano_file, published=is_published(capture, sequence))
+    findings += unused_keys(camera_json, CAMERA_KEYS, f"{camera_path}, capture {capture}")
+    files = annotation_files(folders, split)
+    documents = {kind: entries_of(path, capture, tuple(position)) for kind, path in files.items()}
+    published = is_published(capture, clip)
+    open_hand = "MANO_NeuralAnnot" in files and says_open_hand(files["MANO_NeuralAnnot"], published=published)
+    mask_root = root / "masks" / split
     images, masks = {}, {}
     for (frame, name), entry in views.items():
         key, size = (position[frame], name), sizes[name]
-        images[key] = image_reader(root / "images" / split / entry["file_name"], *size)
-        mask_path = (root / "masks" / split / entry["file_name"]).with_suffix(".png")
-        if mask_path.exists():
+        images[key] = image_reader(image_root / entry["file_name"], *size)
+        mask_path = (mask_root / entry["file_name"]).with_suffix(".png")
+        if mask_path.is_file():
+            if not follow_links:
+                check_links(root, mask_path)
             masks[key] = mask_reader(mask_path, *size)
+    findings += _masks_found(len(masks), len(images), mask_root / f"Capture{capture}" / name)
     return HandSequence(
-        name=sequence_name(split, capture, sequence),
+        name=sequence_name(split, capture, name),
         cameras={
             name: _camera(camera_json, name, size, f"{camera_path}, capture {capture}")
             for name, size in sizes.items()
         },
         frames=tuple(position),
         images=images,
-        annotations=hand_annotations(documents, capture, tuple(position), open_hand=open_hand),
+        annotations=hand_annotations(documents, files, capture, tuple(position), open_hand=open_hand),
         masks=masks,
-        source=InterHandSource(
-            root, split, capture, sequence, {kind: content for kind, (_, content) in documents.items()}, open_hand
-        ),
+        source=InterHandSource(root, split, capture, name, documents, open_hand, files),
         write_back=write_interhand26m_annotation,
         fix_left_shape=True,
-        official_mano=mano_file is not None and not open_hand,
+        official_mano="MANO_NeuralAnnot" in files and not open_hand,
+        findings=tuple(findings),
     )
-
-
-def read_named_interhand26m(
-    root: Path, *, sequence: str | None = None, cameras: Sequence[str] | None = None
-) -> HandSequence:
-    """As `read_interhand26m`, for a sequence named SEQUENCE, Capture{c}/SEQUENCE or SPLIT/Capture{c}/SEQUENCE.
-
-    Raises:
-        InputError: as `read_interhand26m`.
-    """
-    parts: list[str | None] = [*(sequence.split("/") if sequence else [])]
-    split, capture, name = [None] * (3 - len(parts)) + parts[-3:]
-    capture = None if capture is None else capture.removeprefix("Capture")
-    return read_interhand26m(root, split=split, capture=capture, sequence=name, cameras=cameras)
 
 
 def interhand26m_sequences(root: Path) -> list[str]:
@@ -121,9 +113,9 @@ def interhand26m_sequences(root: Path) -> list[str]:
     return [
         sequence_name(split, capture, sequence)
         for split in splits(root)
-        for capture, sequence in downloaded_sequences(
-            root / "images" / split, image_entries(annotation_path(root, split, "data"))
-        )
+        for capture, sequence in listed_images(
+            annotation_path(root, split, "data"), root / "images" / split
+        ).downloaded
     ]
 
 
@@ -132,50 +124,70 @@ INTERHAND26M = DatasetFormat(
     marks=f"{CAMERA_FILES}, images/",
     recognise=lambda root: any(root.glob(CAMERA_FILES)),
     list_sequences=interhand26m_sequences,
-    read=read_named_interhand26m,
+    read=read_interhand26m,
 )
 
 
+def _masks_found(found: int, images: int, folder: Path) -> list[Finding]:
+    """A line where masks were given and some images have none."""
+    if found == images or (not found and not folder.is_dir()):
+        return []
+    others = {file.suffix for file in folder.glob("cam*/*") if file.suffix != ".png"}
+    told = f"masks for {found} of {images} images" + (
+        f"; files ending in {some(sorted(others))}" if others else ""
+    )
+    fix = "name every mask as its image, with the suffix .png" if others or not found else None
+    level = "warning" if others or not found else "note"
+    return [Finding(level, "not every image has a mask", str(folder), told, fix)]
+
+
 def _the_split(root: Path, split: str | None) -> str:
-    return _only("split", split, splits(root), root, missing=f"no file {CAMERA_FILES}")
+    found = splits(root)
+    if split is None and len(found) > 1:
+        raise InputError(
+            "there are several splits", where=root, found=some(found), fix=_say(f"{found[0]}/Capture0/NAME")
+        )
+    return _named("split", split, found, root, f"no file {CAMERA_FILES}")
 
 
 def _the_sequence(
-    image_root: Path,
-    entries: Sequence[ImageEntry],
-    capture: str | None,
-    sequence: str | None,
-    path: Path,
+    image_root: Path, listing: Listing, capture: str | None, sequence: str | None, path: Path
 ) -> tuple[str, str]:
     """Capture and sequence; those whose images were never downloaded do not count."""
-    present = downloaded_sequences(image_root, entries)
+    present = listing.downloaded
     if not present:
         raise InputError(
             "none of the dataset's images is on disk",
             where=image_root,
-            expected=f"the files that {path} names, e.g. {entries[0]['file_name']}" if entries else None,
+            expected=f"the files that {path} names, e.g. {listing.example}" if listing.example else None,
         )
-    capture = _only("capture", capture, sorted({c for c, _ in present}), path)
-    return capture, _only(
-        "sequence", sequence, [s for c, s in present if c == capture], f"{path}, capture {capture}"
-    )
+    matching = [(c, s) for c, s in present if capture in (None, c) and sequence in (None, s)]
+    if len(matching) > 1:
+        names = [f"Capture{c}/{s}" for c, s in matching]
+        raise InputError("there are several sequences", where=path, found=some(names), fix=_say(names[0]))
+    if not matching:
+        _named("capture", capture, sorted({c for c, _ in present}), path)
+        _named("sequence", sequence, [f"Capture{c}/{s}" for c, s in present], path)
+    return matching[0]
 
 
-def _only(kind: str, wanted: str | None, found: list[str], where: object, missing: str = "nothing") -> str:
+def _named(kind: str, wanted: str | None, found: list[str], where: object, missing: str = "nothing") -> str:
     if wanted is None and len(found) == 1:
         return found[0]
-    if wanted is not None and str(wanted) in found:
-        return str(wanted)
-    if wanted is None and found:
-        raise InputError(
-            f"there are several {kind}s", where=where, found=", ".join(found), fix=f"say which: {kind}=..."
-        )
+    if wanted is not None and wanted in found:
+        return wanted
     raise InputError(
         f"there is no InterHand2.6M {kind}" + (f" {wanted!r}" if wanted is not None else ""),
         where=where,
-        found=", ".join(found) or missing,
-        fix="name the folder that holds annotations/ and images/" if not found else f"choose another {kind}",
+        found=some(found) or missing,
+        fix=f"choose another {kind}: --sequence [SPLIT/][CaptureN/]NAME"
+        if found
+        else "name the folder that holds annotations/ and images/",
     )
+
+
+def _say(example: str) -> str:
+    return f"say which, e.g. --sequence {example}"
 
 
 def _camera(capture_json: object, name: str, size: tuple[int, int], where: str) -> Camera:
@@ -185,9 +197,5 @@ def _camera(capture_json: object, name: str, size: tuple[int, int], where: str) 
 
     R, position_m = numbers("camrot", (3, 3)), numbers("campos", (3,)) / MM_PER_M
     (fx, fy), (cx, cy) = numbers("focal", (2,)), numbers("princpt", (2,)) + PIXEL_CENTRE_PX
-    try:
-        return Camera(
-            name, *size, float(fx), float(fy), float(cx), float(cy), R, -R @ position_m, grey=is_grey(name)
-        )
-    except InputError as error:
-        raise InputError(error.what, where=f"{where}, camera {name}", found=error.found) from None
+    pinhole = Pinhole(*size, float(fx), float(fy), float(cx), float(cy))
+    return calibrated_camera(name, pinhole, R, -R @ position_m, f"{where}, camera {name}", grey=is_grey(name))

@@ -1,6 +1,6 @@
 """InterHand2.6M's annotation of either hand: joints of joint_3d.json, MANO parameters of MANO_NeuralAnnot.json."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,32 +8,50 @@ from typing import Any
 import numpy as np
 
 from handrefine.datasets.interhand26m_layout import JOINT_ROWS, MM_PER_M, SIDES, annotation_path
-from handrefine.datasets.parsing import as_finite, as_numbers, as_object, read_json_object, require
+from handrefine.datasets.parsing import as_finite, as_numbers, as_object, require
 from handrefine.errors import InputError
+from handrefine.json_stream import walk
 from handrefine.sequence import FrameId, HandAnnotation, ManoParameters, Side
 
 
-def annotation_documents(folders: list[Path], split: str) -> dict[str, tuple[Path, dict[str, Any]]]:
-    """joint_3d and MANO annotation with the files they come from, each from the first folder that has it.
+def annotation_files(folders: list[Path], split: str) -> dict[str, Path]:
+    """joint_3d and MANO annotation, each from the first folder that has it.
 
     Raises:
-        InputError: there is neither of the two, or one is broken.
+        InputError: there is neither of the two.
     """
-    documents = {}
+    files = {}
     for kind in ("joint_3d", "MANO_NeuralAnnot"):
         path = next((p for f in folders if (p := annotation_path(f, split, kind)).exists()), None)
         if path is not None:
-            documents[kind] = path, read_json_object(path)
-    if not documents:
+            files[kind] = path
+    if not files:
         raise InputError(
             "there is neither a joint nor a MANO annotation",
             where=annotation_path(folders[-1], split, "joint_3d").parent,
         )
-    return documents
+    return files
+
+
+def entries_of(path: Path, capture: str, frames: Collection[FrameId]) -> dict[str, Any]:
+    """`{capture: {frame: entry}}` of some frames; the files of the whole dataset are read entry by entry.
+
+    Raises:
+        InputError: the file is broken, or is not made of captures and frames.
+    """
+    wanted, found = {str(frame) for frame in frames}, {}
+    for place, entry in walk(path, 2):
+        if len(place) < 2 or not all(isinstance(key, str) for key in place):
+            if entry != {}:
+                raise InputError("a JSON object was expected here", where=path, found=type(entry).__name__)
+        elif place[0] == capture and place[1] in wanted:
+            found[place[1]] = entry
+    return {capture: found}
 
 
 def hand_annotations(
-    documents: Mapping[str, tuple[Path, dict[str, Any]]],
+    documents: Mapping[str, dict[str, Any]],
+    files: Mapping[str, Path],
     capture: str,
     frames: tuple[FrameId, ...],
     *,
@@ -44,10 +62,9 @@ def hand_annotations(
     Raises:
         InputError: it says nothing of either, or what it says is damaged.
     """
-    wheres = {kind: f"{path}, capture {capture}" for kind, (path, _) in documents.items()}
+    wheres = {kind: f"{path}, capture {capture}" for kind, path in files.items()}
     joint_3d, mano = (
-        as_object(documents[kind][1].get(capture, {}), wheres[kind]) if kind in documents else {}
-        for kind in ("joint_3d", "MANO_NeuralAnnot")
+        documents[kind].get(capture, {}) if kind in documents else {} for kind in ("joint_3d", "MANO_NeuralAnnot")
     )
     annotations = {}
     for side in SIDES:

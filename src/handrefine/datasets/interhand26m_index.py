@@ -1,15 +1,26 @@
-"""Which images InterHand2.6M's data.json lists, and which of them are on disk."""
+"""Which images InterHand2.6M's data.json lists, and which of them are on disk.
 
-from collections.abc import Mapping, Sequence
+The file of the whole dataset has gigabytes, so that it is read entry by entry; what belongs to other sequences,
+and `annotations`, which nobody needs here, is never kept.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from handrefine.datasets.interhand26m_layout import CAMERA_FILES
-from handrefine.datasets.parsing import as_size, read_json_object, require
+from handrefine.datasets.parsing import as_frame, as_size, require
 from handrefine.errors import InputError
+from handrefine.findings import Finding, some
+from handrefine.json_stream import walk
+from handrefine.safe_paths import within
 from handrefine.sequence import FrameId
 
 ImageEntry = Mapping[str, Any]
+_KEYS = ("file_name", "width", "height", "capture", "seq_name", "camera", "frame_idx")
+_IMAGES = "images"
 
 
 def splits(root: Path) -> list[str]:
@@ -17,50 +28,99 @@ def splits(root: Path) -> list[str]:
     return sorted(path.parent.name for path in root.glob(CAMERA_FILES))
 
 
-def image_entries(path: Path) -> list[ImageEntry]:
-    """The images of data.json, all captures and sequences.
+@dataclass(frozen=True)
+class Listing:
+    """What data.json lists.
+
+    downloaded: capture and name of all sequences that have folders of images; the others do not count.
+    entries: the images of the chosen sequence; none where several could be meant.
+    example: an image that is named, wherever it is.
+    """
+
+    downloaded: list[tuple[str, str]]
+    entries: list[ImageEntry]
+    example: str | None
+
+
+def listed_images(
+    path: Path, image_root: Path, capture: str | None = None, sequence: str | None = None
+) -> Listing:
+    """The images of one sequence, chosen by the names that are given.
+
+    Raises:
+        InputError: the file is missing or damaged, or a name leads out of the folder of images.
+    """
+    there: dict[tuple[str, str], bool] = {}
+    entries: list[ImageEntry] = []
+    example = chosen = None
+    several = False  # which one is meant is not known then: nothing needs to be kept
+    for entry in image_entries(path):
+        example = example or str(entry["file_name"])
+        key = str(entry["capture"]), str(entry["seq_name"])
+        if key not in there:
+            name = within(image_root, entry["file_name"], f"{path}, images", follow_links=True)
+            there[key] = name.parent.parent.is_dir()
+        if not there[key] or capture not in (None, key[0]) or sequence not in (None, key[1]):
+            continue
+        chosen = chosen or key
+        if key != chosen:
+            several = True
+            entries.clear()
+        elif not several:
+            entries.append({name: entry[name] for name in _KEYS})
+    return Listing(sorted(key for key, present in there.items() if present), entries, example)
+
+
+def image_entries(path: Path) -> Iterator[ImageEntry]:
+    """The images of data.json, all captures and sequences, one by one.
 
     Raises:
         InputError: the file is missing or damaged.
     """
-    entries = require(read_json_object(path), "images", str(path))
-    if not isinstance(entries, list):
-        raise InputError("a list was expected here", where=f"{path}, images", found=type(entries).__name__)
-    for index, entry in enumerate(entries):
-        for key in ("file_name", "width", "height", "capture", "seq_name", "camera", "frame_idx"):
+    found = False
+    for place, entry in walk(path, 2):
+        if place[:1] != (_IMAGES,):
+            if found:
+                return
+            continue
+        found = True
+        if len(place) == 1 or not isinstance(place[1], int):
+            if entry != []:
+                raise InputError("a list was expected here", where=f"{path}, images", found=type(entry).__name__)
+            continue
+        where = f"{path}, images, entry {place[1]}"
+        for key in _KEYS:
             if not isinstance(entry, dict) or key not in entry:
-                require(entry, key, f"{path}, images, entry {index}")
-        if not str(entry["frame_idx"]).isdecimal():
-            raise InputError(
-                "a frame number was expected", where=f"{path}, images, entry {index}", found=entry["frame_idx"]
-            )
-    return entries
-
-
-def downloaded_sequences(image_root: Path, entries: Sequence[ImageEntry]) -> list[tuple[str, str]]:
-    """Capture and name of the sequences that have folders of images; what was never downloaded does not count."""
-    listed = {(str(e["capture"]), str(e["seq_name"])): image_root / e["file_name"] for e in entries}
-    return sorted(key for key, image in listed.items() if image.parent.parent.exists())
+                require(entry, key, where)
+        as_frame(entry["frame_idx"], where)
+        yield entry
+    if not found:
+        raise InputError(f"a key is missing: {_IMAGES!r}", where=path)
 
 
 def views_on_disk(
     image_root: Path,
     entries: Sequence[ImageEntry],
-    cameras: Sequence[str] | None,
-    frames: Sequence[FrameId] | None,
+    wanted: tuple[Sequence[str] | None, Sequence[FrameId] | None],
     path: Path,
-) -> dict[tuple[FrameId, str], ImageEntry]:
-    """Entries of data.json by (frame number, camera), in the order of camera names.
+    *,
+    follow_links: bool = False,
+) -> tuple[dict[tuple[FrameId, str], ImageEntry], list[Finding]]:
+    """Entries of data.json by (frame number, camera), in the order of camera names; and what is not there.
+
+    Args:
+        wanted: cameras and frames to read; all where there are none.
 
     Raises:
-        InputError: a wanted camera or frame is not listed, or no image is on disk.
+        InputError: a wanted camera or frame is not listed, a name leads out of the folder, or no image is on disk.
     """
-    listed = {(FrameId(int(e["frame_idx"])), str(e["camera"])): e for e in entries}
-    for kind, wanted, known in (
+    cameras, frames = wanted
+    listed = {(as_frame(e["frame_idx"], path), str(e["camera"])): e for e in entries}
+    for kind, names, known in (
         ("camera", cameras, {camera for _, camera in listed}),
         ("frame", frames, {frame for frame, _ in listed}),
     ):
-        unknown = [str(w) for w in wanted or () if w not in known]
+        unknown = [str(w) for w in names or () if w not in known]
         if unknown:
             raise InputError(
                 f"there is no {kind} {', '.join(unknown)}", where=path, expected=", ".join(map(str, sorted(known)))
@@ -68,13 +128,93 @@ def views_on_disk(
     chosen = {
         (frame, camera): entry
         for (frame, camera), entry in sorted(listed.items(), key=lambda item: (item[0][1], item[0][0]))
-        if (cameras is None or camera in cameras)
-        and (frames is None or frame in frames)
-        and (image_root / entry["file_name"]).exists()
+        if (cameras is None or camera in cameras) and (frames is None or frame in frames)
     }
-    if not chosen:
-        raise InputError("none of the sequence's images is on disk", where=image_root, expected=f"as in {path}")
-    return chosen
+    places = {
+        key: within(
+            image_root,
+            entry["file_name"],
+            f"{path}, file_name of frame {key[0]}, camera {key[1]}",
+            follow_links=follow_links,
+        )
+        for key, entry in chosen.items()
+    }
+    there = {key: entry for key, entry in chosen.items() if places[key].is_file()}
+    if not there:
+        others = _of_another_suffix(places.values())
+        raise InputError(
+            "none of the sequence's images is on disk",
+            where=image_root,
+            expected=f"as in {path}",
+            found=f"files of another suffix, e.g. {others[0]}" if others else None,
+        )
+    findings = _missing(places, there, path) if len(there) < len(chosen) else []
+    if len(listed) < len(entries):
+        twice = f"{len(entries) - len(listed)} of {len(entries)}"
+        findings.append(Finding("warning", "images are listed twice; the last ones count", str(path), twice))
+    if cameras is None and frames is None:
+        findings += _unlisted(places, path)
+    return there, findings
+
+
+def _missing(
+    places: Mapping[tuple[FrameId, str], Path], there: Mapping[tuple[FrameId, str], ImageEntry], path: Path
+) -> list[Finding]:
+    """Listed images that are not on disk; a warning where a camera has none at all."""
+    per_camera = Counter(camera for _, camera in there)
+    without = sorted({camera for _, camera in places if not per_camera[camera]})
+    partly = sorted({camera for key in places.keys() - there.keys() for camera in key[1:]} - set(without))
+    found = f"{len(there)} of {len(places)} are there"
+    found += f"; cameras without any: {some(without)}" if without else ""
+    found += f"; some are missing of cameras {some(partly)}" if partly else ""
+    others = _of_another_suffix(places[key] for key in places if key not in there)
+    found += f"; files of another suffix are not read: {some(others, 3)}" if others else ""
+    level = "warning" if without or others else "note"
+    fix = "download or rename them" if level == "warning" else None
+    return [Finding(level, "images that data.json lists are not on disk", str(path), found, fix)]
+
+
+def _of_another_suffix(missing: Iterable[Path]) -> list[str]:
+    """Names of files that differ from missing ones in their suffix, or in upper and lower case, only."""
+    wanted: dict[Path, set[str]] = {}
+    for place in missing:
+        wanted.setdefault(place.parent, set()).add(place.stem.lower())
+    return [
+        file.name
+        for folder, stems in wanted.items()
+        if folder.is_dir()
+        for file in sorted(folder.iterdir())
+        if file.stem.lower() in stems
+    ]
+
+
+def _unlisted(places: Mapping[tuple[FrameId, str], Path], path: Path) -> list[Finding]:
+    """Files beside the listed images, and folders beside theirs, that nothing names."""
+    named = set(places.values())
+    folders = {place.parent for place in named}
+    stems = {(place.parent, place.stem.lower()) for place in named}
+    extra = [
+        file
+        for folder in sorted(folders)
+        if folder.is_dir()
+        for file in sorted(folder.iterdir())
+        if file not in named and (folder, file.stem.lower()) not in stems and not file.name.startswith(".")
+    ]
+    beside = [
+        folder
+        for above in sorted({folder.parent for folder in folders})
+        if above.is_dir()
+        for folder in sorted(above.iterdir())
+        if folder.is_dir() and folder not in folders and folder.name.startswith("cam") and any(folder.iterdir())
+    ]
+    findings = []
+    if extra:
+        what, shown = "files on disk that data.json does not list are not read", some((f.name for f in extra), 3)
+        findings.append(Finding("warning", what, str(path), shown))
+    if beside:
+        what, shown = "folders of cameras that data.json does not list are not read", some(f.name for f in beside)
+        findings.append(Finding("warning", what, str(path), shown))
+    return findings
 
 
 def image_sizes(views: Mapping[tuple[FrameId, str], ImageEntry], path: Path) -> dict[str, tuple[int, int]]:

@@ -12,7 +12,7 @@ world frame, with 45 joint angles relative to the model's mean pose (`flat_hand_
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ SIDES: tuple[Side, Side] = ("right", "left")
 PIXEL_CENTRE_PX = 0.5
 
 MM_PER_M = 1000.0
+
+#: What is read of a capture's calibration.
+CAMERA_KEYS = ("campos", "camrot", "focal", "princpt")
 
 #: By these the layout is recognised.
 CAMERA_FILES = "annotations/*/InterHand2.6M_*_camera.json"
@@ -75,7 +78,8 @@ def is_grey(camera: str) -> bool:
 class InterHandSource:
     """Which part of the dataset a sequence was read from.
 
-    documents: joint_3d and MANO_NeuralAnnot as they were parsed, for all captures, where there are such files.
+    documents: joint_3d and MANO_NeuralAnnot as they were parsed, as far as they speak of this sequence's frames.
+    files: where these were read from; the rest of them is read again when the annotation is written back.
     open_hand: the parameters in MANO_NeuralAnnot are the open hand's.
     """
 
@@ -85,3 +89,4 @@ class InterHandSource:
     sequence: str
     documents: Mapping[str, dict[str, Any]]
     open_hand: bool = False
+    files: Mapping[str, Path] = field(default_factory=dict)

@@ -25,13 +25,8 @@ from handrefine.datasets.interhand26m_layout import (
     is_grey,
 )
 from handrefine.datasets.interhand26m_mark import all_of_open_hand, mark_of
-from handrefine.datasets.interhand26m_writer import (
-    check_fit,
-    hand_type,
-    refined_joints,
-    refined_mano,
-    write_json_files,
-)
+from handrefine.datasets.interhand26m_merge import Changes, write_json_files
+from handrefine.datasets.interhand26m_writer import changed_joints, changed_mano, check_fit, hand_type
 from handrefine.errors import InputError
 from handrefine.sequence import Camera, FrameId, FrameIndex, HandAnnotation, Side, ViewKey
 
@@ -80,10 +75,10 @@ def write_interhand26m_sequence(
         for key, mask in (masks or {}).items():
             path = (unfinished / "masks" / MADE_SPLIT / names[key]).with_suffix(".png")
             _write_image(path, mask.astype(np.uint8) * 255)
-        documents = {
+        documents: dict[str, dict[str, Any] | Changes] = {
             "camera": {MADE_CAPTURE: _camera_json(cameras)},
-            "joint_3d": refined_joints(source, frames, annotations),
-            "MANO_NeuralAnnot": refined_mano(source, frames, annotations),
+            "joint_3d": changed_joints(source, frames, annotations),
+            "MANO_NeuralAnnot": changed_mano(source, frames, annotations),
             "data": _data_json(source, names, cameras, frames, annotations),
         }
         mano_file = annotation_path(unfinished, MADE_SPLIT, "MANO_NeuralAnnot")

@@ -1,7 +1,5 @@
 """Writer of a refined InterHand2.6M annotation: the original files, with the refined values in their place."""
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from handrefine.datasets.interhand26m_layout import (
     is_published,
 )
 from handrefine.datasets.interhand26m_mark import all_of_open_hand, mark_of
+from handrefine.datasets.interhand26m_merge import Changes, write_json_files
 from handrefine.errors import InputError
 from handrefine.sequence import FrameId, HandAnnotation, HandSequence, Side
 
@@ -51,12 +50,14 @@ def write_interhand26m_annotation(
         )
     for annotation in refined.values():
         check_fit(annotation, len(sequence.frames))
-    documents = {}
+    documents: dict[str, Changes] = {}
     if any(a.mano is not None for a in refined.values()):
-        documents["MANO_NeuralAnnot"] = refined_mano(source, sequence.frames, refined)
+        documents["MANO_NeuralAnnot"] = changed_mano(source, sequence.frames, refined)
     if any(a.joints_world is not None for a in refined.values()):
-        documents["joint_3d"] = refined_joints(source, sequence.frames, refined)
-    paths = {annotation_path(Path(out_dir), source.split, kind): content for kind, content in documents.items()}
+        documents["joint_3d"] = changed_joints(source, sequence.frames, refined)
+    paths: dict[Path, dict[str, Any] | Changes] = {
+        annotation_path(Path(out_dir), source.split, kind): content for kind, content in documents.items()
+    }
     if "MANO_NeuralAnnot" in documents:
         mano_file = annotation_path(Path(out_dir), source.split, "MANO_NeuralAnnot")
         published = is_published(source.capture, source.sequence)
@@ -84,12 +85,13 @@ def check_fit(annotation: HandAnnotation, n_frames: int) -> None:
             raise InputError(f"{name} is not finite", where=where)
 
 
-def refined_mano(
+def changed_mano(
     source: InterHandSource, frames: Sequence[FrameId], refined: Mapping[Side, HandAnnotation]
-) -> dict[str, Any]:
+) -> Changes:
     same_model = source.open_hand == all_of_open_hand(refined)
-    original = source.documents.get("MANO_NeuralAnnot", {}) if same_model else {}
-    capture = dict(original.get(source.capture, {}))
+    original = source.files.get("MANO_NeuralAnnot") if same_model else None
+    known = source.documents.get("MANO_NeuralAnnot", {}) if same_model else {}
+    capture = dict(known.get(source.capture, {}))
     for side, annotation in refined.items():
         mano = annotation.mano
         if mano is None:
@@ -103,14 +105,13 @@ def refined_mano(
                     "trans": mano.trans_m[index].tolist(),
                 }
                 capture[str(frame)] = hands
-    return {**original, source.capture: capture}
+    return Changes(original, source.capture, capture)
 
 
-def refined_joints(
+def changed_joints(
     source: InterHandSource, frames: Sequence[FrameId], refined: Mapping[Side, HandAnnotation]
-) -> dict[str, Any]:
-    original = source.documents.get("joint_3d", {})
-    capture = dict(original.get(source.capture, {}))
+) -> Changes:
+    capture = dict(source.documents.get("joint_3d", {}).get(source.capture, {}))
     blank = {
         "world_coord": [[0.0] * 3] * 42,
         "joint_valid": [[0]] * 42,
@@ -135,22 +136,8 @@ def refined_joints(
                 if not np.any(flags[row]):
                     flags[row] = [1] if isinstance(flags[row], list) else 1
             capture[str(frame)] = {**entry, "world_coord": coordinates, "joint_valid": flags}
-    return {**original, source.capture: capture}
+    return Changes(source.files.get("joint_3d"), source.capture, capture)
 
 
 def hand_type(annotations: Mapping[Side, HandAnnotation]) -> str:
     return "interacting" if len(annotations) == 2 else next(iter(annotations), "right")
-
-
-def write_json_files(contents: Mapping[Path, dict[str, Any]]) -> None:
-    """All files under their final names, or none: every one is complete before the first is renamed."""
-    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in contents}
-    try:
-        for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary[path].write_text(json.dumps(content), encoding="utf-8")
-        for path, unfinished in temporary.items():
-            unfinished.replace(path)
-    finally:
-        for unfinished in temporary.values():
-            unfinished.unlink(missing_ok=True)

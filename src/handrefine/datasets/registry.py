@@ -7,6 +7,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from handrefine.datasets.dataset_format import DatasetFormat
 from handrefine.datasets.dexycb import DEXYCB
@@ -53,6 +54,7 @@ def read_dataset(
     format: str = AUTO,
     sequence: str | None = None,
     cameras: Sequence[str] | None = None,
+    follow_links: bool = False,
 ) -> HandSequence:
     """Read one multi-view video in any known layout; see `Reader` for the arguments.
 
@@ -63,7 +65,8 @@ def read_dataset(
         InputError: the layout is not known or not clear, or as the reader.
     """
     root = Path(root)
-    return _format_of(root, format).read(root, sequence=sequence, cameras=cameras)
+    links: dict[str, Any] = {"follow_links": True} if follow_links else {}
+    return _format_of(root, format).read(root, sequence=sequence, cameras=cameras, **links)
 
 
 def list_sequences(root: Path, format: str = AUTO) -> list[str]:

@@ -1,7 +1,5 @@
 """A hand model's arrays, from MANO's official pickle or from an `.npz` with the same keys, checked."""
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from handrefine.array_files import read_npz
 from handrefine.errors import InputError
 from handrefine.hand.atlas import grid_atlas
 from handrefine.safe_pickle import read_pickle
@@ -58,7 +57,7 @@ def load_model_arrays(path: Path) -> ModelArrays:
     """
     if not path.is_file():
         raise InputError("there is no hand model file", where=path, fix="download MANO from mano.is.tue.mpg.de")
-    return _checked(_read_npz(path) if path.suffix == ".npz" else read_pickle(path), path)
+    return _checked(read_npz(path) if path.suffix == ".npz" else read_pickle(path), path)
 
 
 def mirrored(arrays: ModelArrays) -> ModelArrays:
@@ -192,11 +191,3 @@ def _kinematic_tree(raw: Mapping[str, object], path: Path) -> Int[np.ndarray, "2
     ):
         raise InputError("a hand model's joints do not form a tree", where=f"{path}: kintree_table")
     return np.stack([parents, joints]).astype(np.int64)
-
-
-def _read_npz(path: Path) -> dict[str, object]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError("a hand model file is damaged", where=path, found=error) from error

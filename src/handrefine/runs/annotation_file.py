@@ -3,12 +3,11 @@
 Evaluation, viewers and exporters read it without the dataset, the images or the hand model.
 """
 
-import zlib
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
+from handrefine.array_files import read_npz
 from handrefine.errors import InputError
 from handrefine.files import whole_file
 from handrefine.mesh import MeshTopology
@@ -44,6 +43,9 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
     "view_frame": ("view",),
     "view_camera": ("view",),
 }
+TEXTS = {"side", "hand_model", "camera_name"}
+TRUTHS = {"before_flat_hand_mean", "after_flat_hand_mean", "camera_grey", "open_hand"}
+WHOLE = {"frames", "faces", "uv_faces", "camera_size_px", "view_frame", "view_camera"}
 #: Arrays that earlier files lack, or that are there only where something is known.
 OPTIONAL: dict[str, tuple[str | int, ...]] = {
     "open_hand": (),
@@ -89,13 +91,15 @@ def read_annotation_npz(path: Path) -> RunAnnotation:
     """
     arrays = _load(path)
     sizes = _check_shapes(path, arrays)
+    _check_values(path, arrays, sizes)
     side, names = str(arrays["side"]), [str(name) for name in arrays["camera_name"]]
     if side not in ("right", "left"):
         raise InputError("a hand has an unknown side", where=path, expected="right or left", found=side, fix=FIX)
-    cameras = tuple(_camera(arrays, k, name) for k, name in enumerate(names))
+    try:
+        cameras = tuple(_camera(arrays, k, name) for k, name in enumerate(names))
+    except InputError as error:
+        raise InputError(error.what, where=f"{path}, {error.where}", found=error.found, fix=FIX) from None
     view_frame, view_camera = arrays["view_frame"].tolist(), arrays["view_camera"].tolist()
-    if not all(0 <= f < sizes["frame"] for f in view_frame) or not all(0 <= c < len(names) for c in view_camera):
-        raise InputError("a view names a frame or a camera that is not there", where=path, fix=FIX)
     return RunAnnotation(
         side="right" if side == "right" else "left",
         frames=tuple(map(FrameId, arrays["frames"].tolist())),
@@ -143,22 +147,20 @@ def _camera(arrays: dict[str, np.ndarray], k: int, name: str) -> Camera:
 def _load(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise InputError("the annotation file does not exist", where=path, fix=FIX)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, BadZipFile, zlib.error, AttributeError, TypeError) as error:
-        # A lone .npy array is neither a context manager nor an archive, hence the last two.
-        raise InputError("the annotation file cannot be read", where=path, found=error, fix=FIX) from error
+    arrays = read_npz(path)
     if str(arrays.get("format")) != FORMAT:
         raise InputError(
             "this npz file is not a handrefine annotation", where=path, found=", ".join(arrays), fix=FIX
         )
-    if int(arrays.get("version", 0)) > VERSION:
+    version = arrays.get("version")
+    if version is None or version.shape or version.dtype.kind not in "iu":
+        raise InputError("the annotation file does not say its version", where=path, fix=FIX)
+    if int(version) > VERSION:
         raise InputError(
             "the annotation file is of a later version",
             where=path,
             expected=f"version {VERSION}",
-            found=f"version {int(arrays['version'])}",
+            found=f"version {int(version)}",
             fix="update handrefine",
         )
     return arrays
@@ -180,3 +182,27 @@ def _check_shapes(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, int]:
                 "an array has the wrong shape", where=f"{path}, {name}", expected=shape, found=found, fix=FIX
             )
     return sizes
+
+
+def _check_values(path: Path, arrays: dict[str, np.ndarray], sizes: dict[str, int]) -> None:
+    """Whether every array holds what its name says, and indices count what is there."""
+    counted = {
+        "faces": sizes["vertex"],
+        "uv_faces": sizes["coord"],
+        "view_frame": sizes["frame"],
+        "view_camera": sizes["camera"],
+    }
+    for name in (*SHAPES, *(name for name in OPTIONAL if name in arrays)):
+        values, where = arrays[name], f"{path}, {name}"
+        kinds = "U" if name in TEXTS else "b" if name in TRUTHS else "iu" if name in WHOLE else "f"
+        if values.dtype.kind not in kinds:
+            raise InputError(
+                "an array holds other things than it should", where=where, found=values.dtype, fix=FIX
+            )
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise InputError("a value is infinite", where=where, fix=FIX)
+        most = counted.get(name)
+        if most is not None and values.size and not 0 <= values.min() <= values.max() < most:
+            raise InputError(
+                "an index counts what is not there", where=where, expected=f"0 to {most - 1}", fix=FIX
+            )

@@ -14,12 +14,13 @@ from jaxtyping import Bool, Float
 from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
 from handrefine.exr import write_exr
-from handrefine.files import read_json, write_json
+from handrefine.files import write_json
 from handrefine.image_files import read_image, srgb_bytes, write_image
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.result import CameraResult, MendedCamera
 from handrefine.sequence import Camera
 from handrefine.spherical import coefficient_count
+from handrefine.text_files import read_json
 
 ENVIRONMENT_LAYOUT = (
     "environment.exr holds linear RGB radiance. Its texel (row r, column c) of h x w looks in the world direction "

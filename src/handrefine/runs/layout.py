@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args, overload
 
+from handrefine.safe_paths import as_file_name
 from handrefine.sequence import FrameId, Side
 
 #: Every run folder holds this file, and only a folder that holds it is ever overwritten.
@@ -28,8 +29,8 @@ class _Place:
 
 
 def view_stem(frame: FrameId, camera: str) -> str:
-    """How files of one view begin."""
-    return f"frame{frame}_cam{camera}"
+    """How files of one view begin; a camera's name is data, and must not lead anywhere."""
+    return f"frame{frame}_cam{as_file_name(camera)}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class RunLayout:
         return self.textures / f"{frame}_seen.png"
 
     def stage_texture(self, stage: str) -> Path:
-        return self.stage_textures / f"{stage}.png"
+        return self.stage_textures / f"{as_file_name(stage)}.png"
 
     def overlay(self, frame: FrameId, camera: str) -> Path:
         return self.overlays / f"{view_stem(frame, camera)}.png"

@@ -3,7 +3,6 @@
 A piece that is missing or broken raises an `InputError` that names its file; whoever can do without it may go on.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,6 @@ from jaxtyping import Bool, Float
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
-from handrefine.files import read_json, read_yaml
 from handrefine.progress import Record
 from handrefine.runs import appearance_files
 from handrefine.runs.annotation_file import read_annotation_npz
@@ -26,6 +24,7 @@ from handrefine.runs.result import CameraResult, HandResult, HandState, Metrics,
 from handrefine.runs.view_files import ViewEntry, ViewImages, read_view, read_view_index, read_view_result
 from handrefine.sequence import Camera, FrameId, FrameIndex, Side
 from handrefine.spherical import radiance_map
+from handrefine.text_files import read_json, read_json_lines, read_yaml
 
 Which = Literal["before", "after"]
 
@@ -79,11 +78,7 @@ class _Folder:
         path = self.layout.log
         if not path.exists():
             return []
-        try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-            return [_mapping(path, json.loads(line)) for line in lines if line.strip()]
-        except (OSError, ValueError) as error:
-            raise InputError("the log of a run cannot be read", where=path, found=error) from error
+        return [_mapping(path, line) for line in read_json_lines(path)]
 
     @cached_property
     def warnings(self) -> Mapping[str, int]:

@@ -1,13 +1,13 @@
 """The file of a synthetic video's truth: one `.npz` without pickled objects."""
 
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
+from handrefine.array_files import read_npz
 from handrefine.errors import InputError
 from handrefine.sequence import Camera, FrameId, ManoParameters, Side
 from handrefine.synthetic.truth import SyntheticTruth
@@ -32,6 +32,7 @@ _ARRAYS: Mapping[str, tuple[int | str | None, ...]] = {
     "camera_R_cam_world": ("C", 3, 3),
     "camera_t_cam_world": ("C", 3),
 }
+_TEXTS, _TRUTHS = ("side", "camera_names"), ("flat_hand_mean",)
 
 
 def save_truth(path: Path, *truths: SyntheticTruth) -> None:
@@ -111,13 +112,7 @@ def _hand_arrays(truth: SyntheticTruth) -> dict[str, np.ndarray]:
 
 
 def _read_arrays(path: Path, side: Side | None) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise InputError("there is no truth file", where=path) from None
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError) as error:
-        raise InputError("a truth file cannot be read", where=path, found=error) from error
+    arrays = read_npz(path)
     for prefix in PREFIXES[1:]:
         if side is not None and str(arrays.get(f"{prefix}side")) == side:
             arrays |= {name.removeprefix(prefix): v for name, v in arrays.items() if name.startswith(prefix)}
@@ -134,6 +129,9 @@ def _read_arrays(path: Path, side: Side | None) -> dict[str, np.ndarray]:
             n not in (None, s) for n, s in zip(expected, values.shape, strict=True)
         ):
             raise InputError(f"{name!r} of a truth file has the wrong shape", where=path, found=values.shape)
+        kinds = "U" if name in _TEXTS else "b" if name in _TRUTHS else "fiu"
+        if values.dtype.kind not in kinds:
+            raise InputError(f"{name!r} of a truth file holds other things", where=path, found=values.dtype)
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise InputError(f"{name!r} of a truth file holds NaN or infinity", where=path)
     if str(arrays["side"]) not in get_args(Side):

@@ -1,0 +1,73 @@
+"""Names from data are data: a path that a dataset or a run names must lie below its own folder."""
+
+import hashlib
+import re
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from handrefine.errors import InputError
+
+#: Characters that stand for themselves in a file's name; all others are written as `%` and their code.
+_PLAIN = re.compile(r"[^A-Za-z0-9_.\-+ ()\[\]{},=@~]")
+#: A file system allows 255 bytes; names get further parts and suffixes.
+_LONGEST = 100
+
+
+def within(root: Path, name: object, where: object, *, follow_links: bool = False) -> Path:
+    """`root / name`, if that lies below `root`.
+
+    Args:
+        name: from a file of unknown quality.
+        where: file and key that say so, for the message.
+        follow_links: allow symbolic links below `root` that lead out of it.
+
+    Raises:
+        InputError: the name is no relative path, climbs out of the folder, or a link leads out of it.
+    """
+    text = str(name)
+    parts = PurePosixPath(text).parts
+    bad = "\0" in text or len(text.encode(errors="surrogatepass")) > 4000 or PureWindowsPath(text).drive
+    if (
+        bad
+        or not isinstance(name, str)
+        or not parts
+        or text.startswith(("/", "\\"))
+        or ".." in re.split(r"[/\\]", text)
+    ):
+        raise InputError(
+            "a name leads out of the dataset's folder, or is none",
+            where=where,
+            expected="a path below it, without ..",
+            found=text,
+        )
+    path = root / text
+    if not follow_links:
+        check_links(root, path, where)
+    return path
+
+
+def check_links(root: Path, path: Path, where: object = None) -> None:
+    """Raises:
+    InputError: a symbolic link on the way from `root` to `path` leads out of `root`.
+    """
+    try:
+        inside = path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, names that no file can have
+        raise InputError("a path cannot be followed", where=where or path, found=error) from error
+    if not inside:
+        raise InputError(
+            "a symbolic link leads out of the dataset's folder",
+            where=path,
+            found=path.resolve(),
+            fix="if you made it yourself: --follow-links",
+        )
+
+
+def as_file_name(name: str) -> str:
+    """A name from data as (a part of) one file's name: no folder, no surprise, different for different names."""
+    plain = _PLAIN.sub(lambda match: "".join(f"%{b:02X}" for b in match[0].encode(errors="surrogatepass")), name)
+    if plain in ("", ".", ".."):
+        plain = plain.replace(".", "%2E") or "%"
+    if len(plain) > _LONGEST:
+        digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
+        plain = f"{plain[: _LONGEST - 17]}~{digest}"
+    return plain
