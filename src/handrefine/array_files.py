@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO, Literal
 
 import numpy as np
 
@@ -112,7 +113,7 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
     return flat.view(dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape, order=order)
 
 
-def _read(file: zipfile.ZipExtFile, n_bytes: int, name: str) -> np.ndarray:
+def _read(file: IO[bytes] | zipfile.ZipExtFile, n_bytes: int, name: str) -> np.ndarray:
     """Exactly so many bytes, and the end of the entry, where its checksum is compared."""
     flat = np.empty(n_bytes, np.uint8)
     done = 0
@@ -127,7 +128,7 @@ def _read(file: zipfile.ZipExtFile, n_bytes: int, name: str) -> np.ndarray:
     return flat
 
 
-def _header(file: zipfile.ZipExtFile, name: str) -> tuple[str, int]:
+def _header(file: IO[bytes] | zipfile.ZipExtFile, name: str) -> tuple[str, int]:
     """The text of a `.npy` header, and how many bytes it takes with what stands before it."""
     start = file.read(8)
     if len(start) < 8 or not start.startswith(b"\x93NUMPY") or start[6] not in (1, 2):
@@ -139,7 +140,7 @@ def _header(file: zipfile.ZipExtFile, name: str) -> tuple[str, int]:
     return file.read(length).decode("latin1"), 8 + length_bytes + length
 
 
-def _described(header: str, name: str) -> tuple[np.dtype, tuple[int, ...], str]:
+def _described(header: str, name: str) -> tuple[np.dtype, tuple[int, ...], Literal["C", "F"]]:
     """Type, shape and order of an array; read by pattern, since a header is a Python expression."""
     found = [pattern.search(header) for pattern in (_TYPE, _ORDER, _SHAPE)]
     if any(match is None for match in found) or header.count("'descr'") != 1:

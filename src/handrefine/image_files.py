@@ -22,8 +22,8 @@ from handrefine.files import whole_file
 #: Images of one run differ in size, so their axes have no names.
 Rgb8 = UInt8[np.ndarray, "_ _ 3"]
 Rgba8 = UInt8[np.ndarray, "_ _ 4"]
-FORMATS = tuple(
-    plugin.format
+FORMATS: tuple[str, ...] = tuple(
+    str(plugin.format)
     for plugin in (
         JpegImagePlugin.JpegImageFile,
         PngImagePlugin.PngImageFile,

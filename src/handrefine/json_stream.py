@@ -54,7 +54,8 @@ class _Document:
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file, self._path = file, path
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self._scan = json.JSONDecoder(parse_int=whole_number).scan_once
+        #: Parses one value from a position on; undocumented, as old as the module, and what `raw_decode` calls.
+        self._scan: Any = vars(json.JSONDecoder(parse_int=whole_number))["scan_once"]
         start = file.read(4)
         rest = start.removeprefix(codecs.BOM_UTF8)
         if len(rest) == len(start) and start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):

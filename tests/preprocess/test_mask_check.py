@@ -1,4 +1,4 @@
-"""Of a mask and a segmentation that contradict each other the one is believed that the picture's edges bear out."""
+"""Of a mask and a segmentation that contradict each other, the one is believed that the edges bear out."""
 
 import cv2
 import numpy as np

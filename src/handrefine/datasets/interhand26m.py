@@ -56,13 +56,13 @@ def read_interhand26m(
     """
     root = Path(root)
     parts: list[str | None] = [*(sequence.strip("/").split("/") if sequence else [])]
-    split, capture, name = [None] * (3 - len(parts)) + parts[-3:]
+    split, capture, clip = [None] * (3 - len(parts)) + parts[-3:]
     capture = None if capture is None else capture.removeprefix("Capture")
     split = _the_split(root, split)
     folders = [root] if refined is None else [Path(refined), root]
     data_path, image_root = annotation_path(root, split, "data"), root / "images" / split
-    listing = listed_images(data_path, image_root, capture, name)
-    capture, name = _the_sequence(image_root, listing, capture, name, data_path)
+    listing = listed_images(data_path, image_root, capture, clip)
+    capture, clip = _the_sequence(image_root, listing, capture, clip, data_path)
     views, findings = views_on_disk(
         image_root, listing.entries, (cameras, frames), data_path, follow_links=follow_links
     )
@@ -85,9 +85,9 @@ def read_interhand26m(
             if not follow_links:
                 check_links(root, mask_path)
             masks[key] = mask_reader(mask_path, *size)
-    findings += _masks_found(len(masks), len(images), mask_root / f"Capture{capture}" / name)
+    findings += _masks_found(len(masks), len(images), mask_root / f"Capture{capture}" / clip)
     return HandSequence(
-        name=sequence_name(split, capture, name),
+        name=sequence_name(split, capture, clip),
         cameras={
             name: _camera(camera_json, name, size, f"{camera_path}, capture {capture}")
             for name, size in sizes.items()
@@ -96,7 +96,7 @@ def read_interhand26m(
         images=images,
         annotations=hand_annotations(documents, files, capture, tuple(position), open_hand=open_hand),
         masks=masks,
-        source=InterHandSource(root, split, capture, name, documents, open_hand, files),
+        source=InterHandSource(root, split, capture, clip, documents, open_hand, files),
         write_back=write_interhand26m_annotation,
         fix_left_shape=True,
         official_mano="MANO_NeuralAnnot" in files and not open_hand,

@@ -154,8 +154,9 @@ def as_frame(value: object, where: object) -> FrameId:
 
 
 def _is_whole(value: object) -> TypeGuard[int | float]:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value) and value == int(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and value == int(value)
 
 
 def _times(shape: tuple[int, ...]) -> str:
