@@ -24,9 +24,10 @@ def reconciled(
     """What a mask and a segmentation by colours say together; UNKNOWN where neither is to be believed.
 
     Where they agree, and where the segmentation is unsure, the mask stands. The other pixels fall into
-    connected patches, and along each runs a piece of the mask's contour on the one side and of the segmentation's on
-    the other. A side's support is the share of its piece that lies within a pixel of an edge of the picture (Canny),
-    or of its contour near the pixel itself where that is less. The better supported side is believed, the mask where
+    connected patches, and along each runs a piece of the mask's contour on the one side and of the
+    segmentation's on the other. A side's support is the share of its piece that lies within a pixel of an edge of
+    the picture (Canny), or of its contour near the pixel itself where that is less. The better supported side is
+    believed, the mask where
     both are equal, and neither below three fifths.
 
     Args:
