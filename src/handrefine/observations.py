@@ -1,12 +1,12 @@
 """What a video says, pixel by pixel, cropped to the hands and resampled to the rendering's resolution."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int8
 from torch import Tensor
 
 from handrefine.sequence import Camera, ViewKey
@@ -75,6 +75,8 @@ class Observations:
         grey_pixel: pixels of grey cameras.
         hand_of_view: which of the refined hands every view's window surrounds; None where there is one hand.
         owner: which of them a pixel certainly shows, -1 where that is unsure; None where there is one hand.
+        clipped: of every channel of the target: 1 where the light is at least, -1 where it is at most this much,
+            0 where it is just this; None where it is so everywhere.
     """
 
     views: ViewSet
@@ -92,6 +94,13 @@ class Observations:
     camera_of_pixel: Int[Tensor, " pixel"]
     hand_of_view: tuple[int, ...] | None = None
     owner: Int[Tensor, " pixel"] | None = None
+    clipped: Int8[Tensor, "pixel 3"] | None = None
+
+    @property
+    def measured(self) -> Bool[Tensor, " pixel"]:
+        """Where colours are compared and none of them is but a lower bound."""
+        compared = self.colour_weight > 0
+        return compared if self.clipped is None else compared & ~(self.clipped > 0).any(dim=1)
 
     def select(self, indices: Sequence[int]) -> "Observations":
         """Some of the views, in the given order."""
@@ -106,6 +115,7 @@ class Observations:
             windows=tuple(self.windows[k] for k in indices),
             hand_of_view=None if hands is None else tuple(hands[k] for k in indices),
             owner=None if self.owner is None else self.owner[index],
+            clipped=None if self.clipped is None else self.clipped[index],
             **{name: getattr(self, name)[index] for name in (*_COLOURS, *_SHARES, *_OF_VIEW)},
         )
 
@@ -132,17 +142,36 @@ class Observations:
             owner = torch.full_like(view_of_pixel, -1)
             for hand in reversed(range(int(self.owner.max()) + 1)):
                 owner[smaller(self.owner == hand, all_or_nothing=True)] = hand
+        clipped = None
+        if self.clipped is not None:
+            of_views = [
+                clipped_means(image.cpu().numpy(), lambda part, camera=view.camera: _area_mean(part, camera))
+                for image, view in zip(self.views.split(self.clipped), views.views, strict=True)
+            ]
+            clipped = torch.cat([torch.from_numpy(image).flatten(0, 1) for image in of_views]).to(device)
         return replace(
             self,
             views=views,
             windows=windows,
             owner=owner,
+            clipped=clipped,
             **{name: getattr(self, name)[first_pixel][view_of_pixel] for name in _OF_VIEW},
             **{
                 name: smaller(getattr(self, name), all_or_nothing=name in _ALL_OR_NOTHING)
                 for name in (*_COLOURS, *_SHARES)
             },
         )
+
+
+def clipped_means(
+    clipped: Int8[np.ndarray, "height width 3"], shrink: Callable[[np.ndarray], np.ndarray]
+) -> Int8[np.ndarray, "small_height small_width 3"]:
+    """What means over areas say: a lower bound where any part is one, an upper one only where nearly all are.
+
+    A mean that is partly black by crushing would be a bound far from what is known of the rest.
+    """
+    at_least, at_most = (shrink((clipped == end).astype(np.float32)) for end in (1, -1))
+    return (at_least > 1 - NEARLY_ALL).astype(np.int8) - (at_most > NEARLY_ALL).astype(np.int8)
 
 
 def _area_mean(image: np.ndarray, camera: Camera) -> np.ndarray:

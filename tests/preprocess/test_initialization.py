@@ -11,7 +11,14 @@ from handrefine.hand.config import HandConfig
 from handrefine.hand.model import OPEN_HAND, load_hand_model
 from handrefine.preprocess import initialization
 from handrefine.preprocess.initialization import in_terms_of, initialize, load_hand, other_joints, posed_joints
-from handrefine.sequence import FrameId, HandAnnotation, HandSequence, ManoParameters, PcaParameters
+from handrefine.sequence import (
+    JOINT_NAMES,
+    FrameId,
+    HandAnnotation,
+    HandSequence,
+    ManoParameters,
+    PcaParameters,
+)
 
 #: A model in a file of its own counts as the official one.
 OFFICIAL = HandConfig(model_file=OPEN_HAND / "model.npz")
@@ -46,6 +53,8 @@ def test_the_open_hand_follows_the_joints_of_official_parameters() -> None:
     start = initialize(_sequence(official_mano=True), "right", HandConfig())
     assert start.joint_residual_mm is not None
     assert start.joint_residual_mm < 1
+    assert set(start.residual_by_joint_mm) == set(JOINT_NAMES)
+    assert np.mean(list(start.residual_by_joint_mm.values())) == pytest.approx(start.joint_residual_mm)
     told = _sequence(official_mano=True).annotation("right")
     silent = replace(_sequence(official_mano=True), annotations={"right": replace(told, joints_world=None)})
     with pytest.raises(InputError, match=r"official MANO model(.|\n)*--hand.model-file"):

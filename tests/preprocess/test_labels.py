@@ -1,6 +1,7 @@
 """Labels: what the model cannot explain never pulls the fit."""
 
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from handrefine.preprocess.masks.labels import (
     LabelImage,
     ViewToLabel,
     make_labels,
-    saturated,
 )
 
 HEIGHT, WIDTH = 200, 240
@@ -157,14 +157,17 @@ def test_a_known_black_background_is_compared_everywhere():
     assert not is_black_background(image[60:140, 80:120], [joints - np.array([80, 60])])
 
 
-def test_saturated_pixels_keep_their_label_but_not_their_colour():
+@pytest.mark.parametrize("clipped", ["bound", "nothing"])
+def test_saturated_pixels_keep_their_label_and_say_as_much_as_configured(clipped: Literal["bound", "nothing"]):
     joints = upright_hand()
     image = grey_image()
     image[80:90, 95:105, 1] = 0.97
-    labels = one_hand(image, joints, mask=hand_mask(joints))
-    assert np.array_equal(saturated(image), image[..., 1] > 0.9)
-    assert not labels.colour_valid[80:90, 95:105].any()
+    labels = one_hand(image, joints, config=replace(PLAIN, clipped=clipped), mask=hand_mask(joints))
     assert (labels.label[80:90, 100] == HAND).all()
+    assert labels.colour_valid[80:90, 100].all() == (clipped == "bound")
+    at_least = labels.clipped[80:90, 100] > 0
+    assert at_least[:, 1].all() == (clipped == "bound")
+    assert not at_least[:, [0, 2]].any()
 
 
 def test_border_is_black_that_touches_the_rim():

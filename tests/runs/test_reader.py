@@ -31,7 +31,8 @@ def with_known_other_hands(result: RunResult) -> RunResult:
     for k, hand in enumerate(result.hands):
         joints = np.random.default_rng(k).normal(size=(len(hand.frames), 21, 3)).astype(np.float32)
         joints[0] = np.nan
-        hands.append(replace(hand, other_joints_world=joints, joint_residual_mm=1.5 + k))
+        fit = {"joint_residual_mm": 1.5 + k, "residual_by_joint_mm": {"wrist": 2.0 + k}}
+        hands.append(replace(hand, other_joints_world=joints, **fit))
     return replace(result, hands=tuple(hands))
 
 

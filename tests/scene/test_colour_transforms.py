@@ -39,14 +39,25 @@ def test_a_change_common_to_all_cameras_changes_nothing():
     assert torch.allclose(transforms.matrices(), before, atol=1e-6)
 
 
+def test_exposures_scale_a_cameras_colours_and_their_geometric_mean_is_one():
+    transforms = randomised(3)
+    before = transforms.matrices().detach().clone()
+    with torch.no_grad():
+        transforms.log_exposure.copy_(torch.tensor([2.0, 4.0, 8.0]).log() + 5.0)
+    gains = (transforms.matrices() / before).detach().flatten(1)
+    expected = torch.tensor([0.5, 1.0, 2.0])[:, None].expand_as(gains)
+    assert torch.allclose(gains, expected, atol=1e-5)
+
+
 def test_a_single_camera_has_no_freedom():
     transforms = randomised(1)
     rgb = torch.rand(4, 3)
     result = transforms.transform(rgb, torch.zeros(4, dtype=torch.int64))
     assert torch.allclose(result, rgb)
     result.sum().backward()
-    assert transforms.free.grad is not None
-    assert (transforms.free.grad == 0).all()
+    for parameter in transforms.parameters():
+        assert parameter.grad is not None
+        assert (parameter.grad == 0).all()
 
 
 def test_each_pixel_gets_its_cameras_transform():
@@ -123,8 +134,7 @@ def test_a_constant_colour_is_fitted_near_the_identity():
 
 def ridge(transforms: ColourTransforms, n_pixels: torch.Tensor, strength_px: float) -> torch.Tensor:
     """The term's value with this many pixels compared."""
-    deviations = transforms.deviations().flatten(1)
-    return Residuals(deviations, Squared(USUAL_DEVIATION), count=n_pixels, scale=strength_px).value()
+    return Residuals(transforms.deviations(), Squared(USUAL_DEVIATION), count=n_pixels, scale=strength_px).value()
 
 
 def test_the_ridge_decides_where_pixels_are_few_and_leaves_many_alone():
@@ -138,7 +148,9 @@ def test_the_ridge_decides_where_pixels_are_few_and_leaves_many_alone():
 
     def fitted(strength_px: float) -> torch.Tensor:
         transforms = ColourTransforms(4)
-        optimizer = torch.optim.LBFGS(transforms.parameters(), max_iter=200, line_search_fn="strong_wolfe")
+        optimizer = torch.optim.LBFGS(
+            transforms.parameters(), max_iter=300, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+        )
 
         def loss() -> torch.Tensor:
             optimizer.zero_grad()
@@ -159,7 +171,7 @@ def test_the_ridge_decides_where_pixels_are_few_and_leaves_many_alone():
     assert gains(free) == pytest.approx([0.1, -0.1, 0.3, -0.3], abs=0.01)
     assert gains(held)[:2] == pytest.approx([0.1, -0.1], abs=0.02)
     assert max(abs(gain) for gain in gains(held)[2:]) < 0.1
-    assert torch.allclose(held.mean(dim=0), torch.eye(3, 4), atol=1e-6)
+    assert torch.allclose(held.mean(dim=0), torch.eye(3, 4), atol=2e-3)
 
 
 def test_the_ridge_has_the_gradient_of_finite_differences():

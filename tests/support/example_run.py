@@ -73,6 +73,7 @@ def example_metrics(hand: HandResult, iterations: int) -> dict[str, Any]:
         **figures,
         "texture_psnr_db": {"before": None, "after": None},
         "joint_fit_residual_mm": hand.joint_residual_mm,
+        "joint_fit_residual_by_joint_mm": dict(hand.residual_by_joint_mm) or None,
         "seconds": 12.3,
         "iterations": iterations,
         "seed": 0,

@@ -14,8 +14,8 @@ from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
 from handrefine.export.new_output import refuse_existing
 from handrefine.findings import tell
-from handrefine.hand.fit import JointFit, fit_to_joints
-from handrefine.preprocess.initialization import joint_targets, load_hand
+from handrefine.hand.fit import JointFit
+from handrefine.preprocess.initialization import fit_annotation, load_hand
 from handrefine.runs.folder import refuse_overlap
 from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side, sides_of
 
@@ -60,12 +60,14 @@ class Fit(Dataset):
 def fit_sequence(sequence: HandSequence, side: Side, config: HandConfig) -> JointFit:
     """One hand's MANO parameters at all frames of a sequence."""
     hand = load_hand(side, sequence, config)
-    return fit_to_joints(hand, *joint_targets(sequence.annotation(side), sequence))
+    return fit_annotation(hand, sequence.annotation(side), sequence, config)
 
 
 def _table(side: Side, fit: JointFit) -> Table:
     residual = fit.residual_mm
-    table = Table(title=f"{side} hand: distance of the fit to the joints", title_justify="left")
+    meaning = "the model's own" if fit.convention == "model" else "landmarks as detectors mark them"
+    title = f"{side} hand: distance of the fit to the joints, taken for {meaning}"
+    table = Table(title=title, title_justify="left")
     for column, justify in (("joint", "left"), ("mean mm", "right"), ("largest mm", "right"), ("trust", "right")):
         table.add_column(column, justify=justify)  # pyright: ignore[reportArgumentType]
     for k, name in enumerate(JOINT_NAMES):

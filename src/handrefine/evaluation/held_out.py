@@ -92,8 +92,8 @@ class _HandJudge:
         self._hand, self._index, self._scene, self._held_out = hand, index, scene, held_out
         seen = scene.seen
         self._keys, self._windows = [seen.keys[k] for k in around], [seen.windows[k] for k in around]
-        self._images, self._weights = (
-            [seen.views.split(of)[k] for k in around] for of in (seen.image, seen.colour_weight)
+        self._images, self._judged = (
+            [seen.views.split(of)[k] for k in around] for of in (seen.image, seen.measured)
         )
         self._renders = scene.render(index, around)
 
@@ -122,7 +122,7 @@ class _HandJudge:
     def _camera_figures(self, moment: Moment, name: str) -> Figures:
         render, views = self._renders[moment], [k for k, (_, camera) in enumerate(self._keys) if camera == name]
         outlines = [self._outline_figures(moment, k) for k in views if self._mask_key(k) in self._held_out.masks]
-        error = _photometric_error(render, self._images, self._weights, views)
+        error = _photometric_error(render, self._images, self._judged, views)
         return _mean_figures(outlines) | {"photometric_error": error}
 
     def _mask_key(self, k: int) -> tuple[FrameIndex, str]:
@@ -152,7 +152,7 @@ class _HandJudge:
 
 
 def _photometric_error(
-    render: HandRender, images: Sequence[Tensor], weights: Sequence[Tensor], views: Sequence[int]
+    render: HandRender, images: Sequence[Tensor], judged: Sequence[Tensor], views: Sequence[int]
 ) -> float | None:
     """Of one camera, all of its views together."""
     if not views:
@@ -161,7 +161,7 @@ def _photometric_error(
     def pixels(of: Sequence[Tensor]) -> Tensor:
         return torch.cat([of[k].flatten(0, 1) for k in views])
 
-    found = photometric_error(pixels(render.hand_rgb), pixels(render.own), pixels(images), pixels(weights) > 0)
+    found = photometric_error(pixels(render.hand_rgb), pixels(render.own), pixels(images), pixels(judged))
     return None if found is None else found.mean_abs
 
 

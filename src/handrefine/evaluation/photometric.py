@@ -47,7 +47,7 @@ def photometric_error(
         coverage: share of the pixel that the hand covers.
         image: linear RGB.
         judged: where the image shows what the render can explain: not saturated, not beyond the wrist, not the
-            other hand (`colour_weight` of observations says so; `judged_region` without the saturation).
+            other hand (`measured` of observations says so; `judged_region` without the saturation).
     """
     compared = judged & (coverage >= FULLY_COVERED)
     n_pixels = int(compared.sum())

@@ -47,6 +47,7 @@ def hand_metrics(result: RunResult, side: Side, sequence: HandSequence) -> dict[
         "texture_psnr_db": unknown,
         "surface": {"before": hand.before.surface, "after": hand.after.surface},
         "joint_fit_residual_mm": hand.joint_residual_mm,
+        "joint_fit_residual_by_joint_mm": dict(hand.residual_by_joint_mm) or None,
         "seconds": result.seconds,
         "iterations": len(result.records),
         "seed": result.config.seed,

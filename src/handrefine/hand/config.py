@@ -1,6 +1,7 @@
 """Which hand model a run takes, and what several hands of one person have in common."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -15,6 +16,9 @@ class HandConfig:
     fix_left_shape: bool | None = None
     """Flip the sign of the left model's first shape direction where it equals the right's (InterHand2.6M did,
     DexYCB did not); by default as the dataset's annotators did."""
+    joints: Literal["auto", "model", "landmarks"] = "auto"
+    """What annotated joints mean when MANO is fitted to them. model: the hand model's own joints. landmarks: the
+    skeleton's, as MediaPipe, OpenPose, COCO-WholeBody and InterHand2.6M mark them. auto: what explains them."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

@@ -25,6 +25,7 @@ OF_IMAGES = (
     "texture",
     "environment",
     "colour",
+    "exposure",
     "calibration",
 )
 OF_SILHOUETTES = ("rotation", "translation", "articulation", "shape", "surface", "calibration")

@@ -19,6 +19,8 @@ class Comparison:
     """Prediction and target of all views of one batch.
 
     rgb: the whole predicted image. as_seen: as its camera shows it, grey for grey cameras; target likewise.
+        Where the target is but a bound, it is the colour within it that is nearest to `as_seen`: a difference is
+        one-sided there, and has no gradient where the prediction is on the right side.
     """
 
     rgb: Float[Tensor, "pixel 3"]
@@ -40,7 +42,16 @@ def compare(prediction: Prediction, observations: Observations, *, protect_textu
         colour = hand_rgb.detach() / coverage.detach().clamp(min=1e-3)
         hand_rgb = torch.where(beside, coverage * colour, hand_rgb)
     rgb = hand_rgb + (1 - coverage) * observations.background
-    return Comparison(rgb, as_seen(rgb, observations), as_seen(observations.target, observations))
+    seen = as_seen(rgb, observations)
+    return Comparison(rgb, seen, _nearest_permitted(seen, observations))
+
+
+def _nearest_permitted(seen: Float[Tensor, "pixel 3"], observations: Observations) -> Float[Tensor, "pixel 3"]:
+    target, clipped = as_seen(observations.target, observations), observations.clipped
+    if clipped is None:
+        return target
+    beyond = ((clipped > 0) & (seen > target)) | ((clipped < 0) & (seen < target))
+    return torch.where(beyond, seen, target)
 
 
 def as_seen(rgb: Float[Tensor, "pixel 3"], observations: Observations) -> Float[Tensor, "pixel 3"]:

@@ -36,7 +36,8 @@ class EdgeConfig:
 class EdgeTerm:
     """The mean residual over pixels on edges of the (colour-transformed) render or of the image.
 
-    Edges say where it counts, and the residual carries the gradient: of colours, or of local contrasts.
+    Edges say where it counts, and the residual carries the gradient: of colours, or of local contrasts. Pixels
+    that are saturated have no contrast that is known.
     """
 
     reads = OF_IMAGES
@@ -49,7 +50,7 @@ class EdgeTerm:
         self._contrast = None
         if contrast_px > 0:
             sizes = [(view.camera.height, view.camera.width) for view in seen.views.views]
-            self._contrast = LocalContrast(sizes, seen.colour_weight, contrast_px)
+            self._contrast = LocalContrast(sizes, seen.measured.to(seen.colour_weight), contrast_px)
             self._target_contrast = self._contrast(as_seen(seen.target, seen))
 
     def residuals(self, iterate: Iterate) -> list[Residuals]:
@@ -59,7 +60,7 @@ class EdgeTerm:
             difference = comparison.as_seen - comparison.target
         else:
             difference = self._contrast(comparison.as_seen) - self._target_contrast
-        weight = colour_weight(seen, iterate) * on_edge
+        weight = colour_weight(seen, iterate) * (on_edge & seen.measured)
         count = counted(weight, iterate.prediction.coverage, seen.background_known)
         return [Residuals(difference, self._norm, weight, count)]
 

@@ -5,7 +5,8 @@ That is its MANO parameters, or MANO fitted to its joints.
 
 import copy
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,9 @@ from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.hand.config import HandConfig
-from handrefine.hand.fit import fit_to_joints
+from handrefine.hand.fit import FitSettings, JointFit, fit_to_joints
 from handrefine.hand.model import HandModel, load_hand_model
-from handrefine.sequence import FrameIndex, HandAnnotation, HandSequence, ManoParameters, Side
+from handrefine.sequence import JOINT_NAMES, FrameIndex, HandAnnotation, HandSequence, ManoParameters, Side
 
 log = logging.getLogger(__name__)
 #: Annotated poses are off by a centimetre at most; joints of another hand model by many.
@@ -29,6 +30,7 @@ class Initialization:
     """The frames of a sequence at which one hand is annotated, and its MANO parameters there.
 
     joint_residual_mm: mean distance of the fit to the joints; None where the dataset had MANO parameters.
+    residual_by_joint_mm: the same of every joint that is known at some frame.
     other_model: the dataset's parameters belong to another hand model, and its joints were followed instead.
     """
 
@@ -36,6 +38,7 @@ class Initialization:
     frame_indices: list[FrameIndex]
     parameters: ManoParameters
     joint_residual_mm: float | None
+    residual_by_joint_mm: Mapping[str, float] = field(default_factory=dict)
     other_model: bool = False
 
 
@@ -50,7 +53,7 @@ def initialize(sequence: HandSequence, side: Side, config: HandConfig) -> Initia
     if annotation.mano is not None:
         return _from_mano(hand, annotation, annotation.mano, sequence)
     other_model = of_another_model(hand, sequence)
-    return replace(_from_joints(hand, annotation, sequence), other_model=other_model)
+    return replace(_from_joints(hand, annotation, sequence, config), other_model=other_model)
 
 
 def load_hand(side: Side, sequence: HandSequence, config: HandConfig) -> HandModel:
@@ -163,12 +166,34 @@ def _from_mano(
     return Initialization(hand, indices, parameters.at(indices), None)
 
 
-def _from_joints(hand: HandModel, annotation: HandAnnotation, sequence: HandSequence) -> Initialization:
-    fit = fit_to_joints(hand, *joint_targets(annotation, sequence))
+def fit_annotation(
+    hand: HandModel, annotation: HandAnnotation, sequence: HandSequence, config: HandConfig
+) -> JointFit:
+    """The hand fitted to an annotation's joints, taken for what is configured.
+
+    Raises:
+        InputError: the annotation holds no joints, or too few at every frame.
+    """
+    settings = FitSettings(convention=config.joints)
+    return fit_to_joints(hand, *joint_targets(annotation, sequence), settings)
+
+
+def _from_joints(
+    hand: HandModel, annotation: HandAnnotation, sequence: HandSequence, config: HandConfig
+) -> Initialization:
+    fit = fit_annotation(hand, annotation, sequence, config)
     indices = [k for k in sequence.positions if fit.mano_valid[k]]
-    residual_mm = float(np.nanmean(fit.residual_mm[indices]))
-    log.info("MANO fitted to the joints of %d frames: mean residual %.2f mm", len(indices), residual_mm)
-    return Initialization(hand, indices, fit.parameters.at(indices), residual_mm)
+    residual_mm = fit.residual_mm[indices]
+    log.info(
+        "MANO fitted to the joints of %d frames, taken for %s: mean residual %.2f mm",
+        len(indices),
+        "the model's own" if fit.convention == "model" else "landmarks",
+        np.nanmean(residual_mm),
+    )
+    known = np.isfinite(residual_mm).any(axis=0).tolist()
+    by_joint = {name: float(np.nanmean(residual_mm[:, k])) for k, name in enumerate(JOINT_NAMES) if known[k]}
+    mean_mm = float(np.nanmean(residual_mm))
+    return Initialization(hand, indices, fit.parameters.at(indices), mean_mm, by_joint)
 
 
 def _joint_valid(annotation: HandAnnotation) -> Bool[np.ndarray, "frame 21"]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry
-from handrefine.observations import NEARLY_ALL, CropWindow, Observations
+from handrefine.observations import NEARLY_ALL, CropWindow, Observations, clipped_means
 from handrefine.preprocess.crops import CropConfig, window_around
 from handrefine.preprocess.masks.black_background import black_border, is_black_background
 from handrefine.preprocess.masks.labels import HAND, UNKNOWN, LabelConfig, LabelImage, ViewToLabel, make_labels
@@ -60,6 +60,7 @@ class _ViewMaps:
     background_known: np.ndarray
     hand_share: np.ndarray
     silhouette_weight: np.ndarray
+    clipped: np.ndarray
     owner: np.ndarray
 
 
@@ -184,6 +185,7 @@ def _shrink(image: np.ndarray, labels: LabelImage, owned: Sequence[np.ndarray], 
         background_known=np.full(owner.shape, labels.background_known),
         hand_share=window.shrink(labels.label == HAND),
         silhouette_weight=_mostly(window.shrink(labels.label != UNKNOWN)),
+        clipped=clipped_means(labels.clipped, window.shrink),
         owner=owner,
     )
 
@@ -233,4 +235,5 @@ def _flatten(
         camera_of_pixel=per_view([camera_names.index(name) for _, name in keys]),
         hand_of_view=tuple(view.hand for view in found) if several_hands else None,
         owner=flat("owner") if several_hands else None,
+        clipped=flat("clipped"),
     )

@@ -73,7 +73,7 @@ class CameraWeights:
         self._labelled += total(seen.hand_share * seen.silhouette_weight)
         self._covered += total(coverage)
         self._comparable += total(coverage * seen.colour_weight)
-        counted = (coverage > COVERED) & (seen.colour_weight > 0)
+        counted = (coverage > COVERED) & seen.measured
         self._moments.add(comparison.as_seen.detach(), comparison.target, counted, camera)
 
     def _renew(self) -> None:

@@ -88,6 +88,7 @@ def _hand(problem: Problem, index: int, stage_textures: Mapping[str, np.ndarray]
         views=tuple(_views(problem, around, index, before, after)),
         other_joints_world=None if other is None else other[start.frame_indices].cpu().numpy(),
         joint_residual_mm=start.joint_residual_mm,
+        residual_by_joint_mm=start.residual_by_joint_mm,
         other_model=start.other_model,
     )
 

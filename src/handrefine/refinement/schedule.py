@@ -9,7 +9,7 @@ from pydantic import dataclasses as typed
 
 from handrefine.scene.variables import POSE_NAMES
 
-ALL_VARIABLES = (*POSE_NAMES, "shape", "surface", "texture", "environment", "colour")
+ALL_VARIABLES = (*POSE_NAMES, "shape", "surface", "texture", "environment", "colour", "exposure")
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -44,7 +44,7 @@ def default_stages() -> dict[str, StageConfig]:
     return {
         "environment": StageConfig(
             iterations=10,
-            variables=("environment", "colour"),
+            variables=("environment", "colour", "exposure"),
             texture_levels=1,
             resolution=0.5,
             views_per_frame=4,
@@ -52,7 +52,7 @@ def default_stages() -> dict[str, StageConfig]:
         ),
         "texture": StageConfig(
             iterations=10,
-            variables=("texture", "colour"),
+            variables=("texture", "colour", "exposure"),
             texture_levels=2,
             resolution=0.5,
             views_per_frame=4,
@@ -83,7 +83,7 @@ def default_stages() -> dict[str, StageConfig]:
         ),
         "finish": StageConfig(
             iterations=40,
-            variables=("texture", "environment", "colour"),
+            variables=("texture", "environment", "colour", "exposure"),
             views_per_frame=4,
             final_rate=0.02,
             skip_losses=("edge",),

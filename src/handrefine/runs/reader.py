@@ -262,6 +262,7 @@ def _hand_result(hand: HandRun, *, images: bool) -> HandResult:
         views=tuple(read_view_result(hand.layout, entry) for entry in hand.views) if images else (),
         other_joints_world=annotation.other_joints_world,
         joint_residual_mm=hand.metrics.get("joint_fit_residual_mm"),
+        residual_by_joint_mm=hand.metrics.get("joint_fit_residual_by_joint_mm") or {},
     )
 
 

@@ -104,6 +104,7 @@ class HandResult:
         views: the views around this hand.
         other_joints_world: annotated joints of the person's other hand at these frames; NaN where unknown.
         joint_residual_mm: mean distance of the initial fit to the joints; None where MANO was annotated.
+        residual_by_joint_mm: the same of every joint by its name.
         other_model: the dataset's parameters belong to another hand model than the refined ones.
     """
 
@@ -120,6 +121,7 @@ class HandResult:
     views: tuple[ViewResult, ...]
     other_joints_world: Float[np.ndarray, "frame 21 3"] | None = None
     joint_residual_mm: float | None = None
+    residual_by_joint_mm: Mapping[str, float] = field(default_factory=dict)
     other_model: bool = False
 
 

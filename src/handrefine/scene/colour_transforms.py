@@ -12,24 +12,32 @@ LUMINANCE_WEIGHTS = (0.2126, 0.7152, 0.0722)
 
 
 class ColourTransforms(SceneModule):
-    """One affine map of linear RGB a camera, `rgb' = M rgb + b`, starting at identity (3.4, our reading).
+    """One affine map of linear RGB a camera, `rgb' = e (M rgb + b)`, starting at identity (3.4, our reading).
 
-    Multiplying every camera's transform by one matrix is the same as multiplying the light, so that one of the two
-    must be held: the mean of the transforms over the cameras is the identity, exactly and at every step, because
-    the transforms are the free variables minus their mean. A single camera's transform is thus the identity.
+    e is the camera's exposure, a variable of its own since cameras differ in it by more than in hue. Multiplying
+    every camera's transform by one matrix is the same as multiplying the light, so that one of the two must be
+    held: the mean of `[M | b]` over the cameras is the identity, exactly and at every step, because the transforms
+    are the free variables minus their mean, and likewise the mean of log e is 0. A single camera's transform is
+    thus the identity.
+
+    Attributes:
+        free: of `[M | b]`, camera x 3 x 4; log_exposure: of e, one a camera.
     """
 
     variable = "colour"
-    free: Float[Tensor, "camera 3 4"]
+    free: nn.Parameter
+    log_exposure: nn.Parameter
 
     def __init__(self, n_cameras: int) -> None:
         super().__init__()
         self.free = nn.Parameter(torch.zeros(n_cameras, 3, 4))
+        self.log_exposure = nn.Parameter(torch.zeros(n_cameras))
 
     def matrices(self) -> Float[Tensor, "camera 3 4"]:
-        """The transforms `[M | b]`; differentiable."""
+        """The transforms `e [M | b]`; differentiable."""
         identity = torch.eye(3, 4, dtype=self.free.dtype, device=self.free.device)
-        return identity + self.free - self.free.mean(dim=0, keepdim=True)
+        deviations = self.deviations()
+        return deviations[:, 12].exp()[:, None, None] * (identity + deviations[:, :12].unflatten(1, (3, 4)))
 
     def transform(
         self,
@@ -48,9 +56,10 @@ class ColourTransforms(SceneModule):
             offset = offset * coverage[:, None]
         return torch.einsum("pij,pj->pi", per_pixel[..., :3], rgb) + offset
 
-    def deviations(self) -> Float[Tensor, "camera 3 4"]:
-        """What the transforms differ by from the identity; differentiable."""
-        return self.free - self.free.mean(dim=0, keepdim=True)
+    def deviations(self) -> Float[Tensor, "camera 13"]:
+        """What `[M | b]` differs by from the identity, row by row, and log e; differentiable."""
+        free = torch.cat([self.free.flatten(1), self.log_exposure[:, None]], dim=1)
+        return free - free.mean(dim=0, keepdim=True)
 
     def adjust(self, views: RenderedViews, observations: Observations) -> RenderedViews:
         rgb = self.transform(views.hand_rgb, observations.camera_of_pixel, views.by_hand.sum(dim=1))

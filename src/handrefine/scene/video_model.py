@@ -146,6 +146,8 @@ class VideoModel(nn.Module):
         if variable == "surface":
             surfaces = [hand.surface for hand in self.hands if hand.surface is not None]
             return list(dict.fromkeys(surface.coefficients for surface in surfaces))
+        if variable in ("colour", "exposure"):
+            return [self.colour.free if variable == "colour" else self.colour.log_exposure]
         if variable in GEOMETRY_NAMES:
             return list(dict.fromkeys(getattr(hand.pose, variable) for hand in self.hands))
         return [p for m in self.scene_modules if m.variable == variable for p in m.parameters()]

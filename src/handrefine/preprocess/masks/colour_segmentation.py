@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int8, UInt8
 
 from handrefine import regions
-from handrefine.preprocess.masks.labels import HAND, NOT_HAND, SATURATED_SRGB, UNKNOWN
+from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
+from handrefine.preprocess.masks.sensor_range import SATURATED_SRGB
 from handrefine.sequence import MIDDLE_KNUCKLE, WRIST
 
 #: Lengths as shares of a hand's length: half-width of the seeds along its bones; how far skin may lie outside of

@@ -14,13 +14,11 @@ from pydantic import ConfigDict, NonNegativeInt
 from pydantic import dataclasses as typed
 
 from handrefine import regions
-from handrefine.colour import srgb_to_linear
 from handrefine.preprocess.masks.black_background import BACKGROUND_BLACK
+from handrefine.preprocess.masks.sensor_range import clipped_channels
 from handrefine.preprocess.masks.several_hands import HandInView, forearms, largest_px, owners
 
 HAND, NOT_HAND, UNKNOWN = 1, 0, -1
-#: sRGB value at which a channel counts as saturated.
-SATURATED_SRGB = 0.98
 #: A mask's skin within this share of a hand's length may belong to the hand.
 REACH = 0.25
 #: A joint outside the mask by this share of the hand's length means that the mask misses that part of the hand.
@@ -54,6 +52,9 @@ class LabelConfig:
     """Half-width of the band around a mask's contour that is unknown, for rough masks."""
     near_px: NonNegativeInt = 25
     """Where nothing tells skin from background: pixels further than this from the projected start are unknown."""
+    clipped: Literal["bound", "nothing"] = "bound"
+    """What a channel at the end of the sensor's range says of its colour: bound, that the light is at least (at
+    the lower end at most) this much; nothing leaves saturated pixels out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +83,13 @@ class LabelImage:
     """What one view says.
 
     label: HAND, NOT_HAND or UNKNOWN, for the silhouette term; HAND is the skin of any modelled hand.
-    colour_valid: where colours are compared: known pixels that are not saturated.
+    colour_valid: where colours are compared: known pixels.
     target: linear RGB to compare with; black where it is certainly not the hand.
     background: linear RGB to put behind the rendered hand. Where nothing is known it is the image itself: the
         difference there is then coverage times (hand - image), zero wherever no hand is rendered.
     background_known: False in the latter case.
     owner: the modelled hand whose skin a pixel certainly shows, else -1; see `several_hands.owners`.
+    clipped: of every channel of the target whether it is a lower (1) or an upper (-1) bound, or just it (0).
     """
 
     label: Labels
@@ -96,6 +98,7 @@ class LabelImage:
     background: Image
     background_known: bool
     owner: Labels
+    clipped: Int8[np.ndarray, "height width 3"]
 
 
 def make_labels(view: ViewToLabel, config: LabelConfig, *, over_black: bool = False) -> LabelImage:
@@ -127,19 +130,19 @@ def make_labels(view: ViewToLabel, config: LabelConfig, *, over_black: bool = Fa
     else:
         near = _nearest_px([hand.from_hull_px for hand in hands]) <= config.near_px
         comparable, target, background = near & ~unexplained, view.image, view.image
+    clipped = clipped_channels(target)
+    if config.clipped == "nothing":
+        comparable &= ~(clipped_channels(view.image) > 0).any(axis=2)
+        clipped[:] = 0
     return LabelImage(
         label,
-        comparable & ~saturated(view.image),
+        comparable,
         target,
         background,
         background is black,
         owners(hands, label == HAND),
+        clipped,
     )
-
-
-def saturated(image: Image) -> Region:
-    """Pixels of which a channel has reached the sensor's end, so that their colour is not that of the light."""
-    return np.any(image >= srgb_to_linear(np.array(SATURATED_SRGB)), axis=2)
 
 
 def _labels_of_mask(
