@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "render": set(),
     "scene": {"hand", "render.base"},
     "losses": {"scene", "hand"},
-    "optimizers": {"scene"},
+    "optimizers": {"scene", "losses", "hand", "render.base"},
     "config": {*BELOW_CONFIG, "preprocess", "refinement"},
     "config_files": {"config", "deprecated_keys", "refinement.schedule"},
     "deprecated_keys": set(),

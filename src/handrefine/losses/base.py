@@ -94,6 +94,7 @@ class Setup:
     frames: the dataset's frame numbers of every hand's own frames: the temporal term's clock.
     still_joints_world: joints of a hand that is there without being refined; NaN where it is not known.
     pixel_norm: the norm that all photometric terms share.
+    blur_px: silhouettes are compared blurred by so much.
     """
 
     observations: Observations
@@ -101,6 +102,7 @@ class Setup:
     frames: tuple[tuple[FrameId, ...], ...]
     still_joints_world: Float[Tensor, "frame 21 3"] | None
     pixel_norm: PixelNorm
+    blur_px: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

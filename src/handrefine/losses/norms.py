@@ -56,3 +56,22 @@ def absolute(difference: Float[Tensor, "residual 1"]) -> Float[Tensor, " residua
 def euclidean(difference: Float[Tensor, "residual channel"]) -> Float[Tensor, " residual"]:
     """`|d|`; no gradient where it is zero."""
     return torch.linalg.vector_norm(difference, dim=-1)
+
+
+#: Sizes below which a norm with a kink counts as square when it is reweighted: coverage, and radians.
+KINKS: dict[Norm, float] = {absolute: 0.15, euclidean: 0.1}
+
+
+def reweighting(norm: Norm, difference: Float[Tensor, "residual channel"]) -> Float[Tensor, "residual channel"]:
+    """The weights q with `q d = d rho / d d`, so that `q d^2 / 2` is the square that touches rho at d.
+
+    Iteratively reweighted least squares takes them for the curvature (Holland and Welsch 1977). Below a norm's
+    kink they stay as they are at it.
+    """
+    kink = KINKS.get(norm, 1e-6)
+    if isinstance(norm, PixelNorm) and norm.norm == "l1":
+        kink = norm.huber_delta
+    away = torch.where(difference.abs() < kink, kink, difference.detach().abs()).requires_grad_()
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(norm(away).sum(), away)
+    return (slope / away).detach()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.optimizers.adam import Adam
+from handrefine.optimizers.gauss_newton import GaussNewtonConfig
 from handrefine.optimizers.vertex_metric_descent import VertexMetricConfig, descents
 from handrefine.scene.variables import GEOMETRY_NAMES
 from handrefine.scene.video_model import VideoModel
@@ -33,10 +34,14 @@ class OptimizerConfig:
     """How the unknowns are moved."""
 
     geometry: str = "vertex_metric"
-    """adam: the paper's rates. vertex_metric: steps of a given length in millimetres of vertex motion."""
+    """adam: the paper's rates. vertex_metric: steps of a given length in millimetres of vertex motion.
+    gauss_newton: second-order steps, weighed by what the pictures know of every vertex."""
     vertex_metric: VertexMetricConfig = field(default_factory=VertexMetricConfig)
+    gauss_newton: GaussNewtonConfig = field(default_factory=GaussNewtonConfig)
 
 
+#: The optimizer of the geometry that needs more than gradients, see `handrefine.refinement.gauss_newton_stage`.
+GAUSS_NEWTON = "gauss_newton"
 #: Optimizers of the geometry by name: of a model, the names of its variables, all rates and the settings.
 MakeOptimizers = Callable[[VideoModel, Sequence[str], Mapping[str, float], OptimizerConfig], Sequence[Optimizer]]
 GEOMETRY_OPTIMIZERS: Mapping[str, MakeOptimizers] = {
@@ -88,7 +93,7 @@ def optimizer_of_geometry(name: str) -> MakeOptimizers:
         raise InputError(
             f"there is no optimizer {name!r} of the geometry",
             where="optimizer.geometry",
-            expected="one of " + ", ".join(GEOMETRY_OPTIMIZERS),
+            expected="one of " + ", ".join([*GEOMETRY_OPTIMIZERS, GAUSS_NEWTON]),
         )
     return GEOMETRY_OPTIMIZERS[name]
 

@@ -91,20 +91,27 @@ def measure_metric(hands: Sequence[VideoHand]) -> VertexMetric:
     """
     frames = sum(len(hand.pose.translation) for hand in hands)
     alone = hands[0].pose.shape.ndim == 2
-    of_verts, of_joints = zip(*map(_jacobians, hands), strict=True)
+    of_verts, of_joints = zip(*map(jacobians, hands), strict=True)
     averaged_over = of_verts[0].shape[1] / 3 * (1 if alone else frames)
     gram = torch.cat([jacobian.mT @ jacobian for jacobian in of_verts]) / averaged_over
-    own = gram.shape[1] if alone else N_POSE
+    return in_blocks(gram, torch.cat(of_joints), alone=alone)
+
+
+def in_blocks(
+    form: Float[Tensor, "frame variable variable"], joints: Float[Tensor, "frame 21 3 variable"], *, alone: bool
+) -> VertexMetric:
+    """A quadratic form of every frame's variables and its shape, the shape shared unless frames are alone.
+
+    joints: how they move.
+    """
+    own = form.shape[1] if alone else N_POSE
     return VertexMetric(
-        gram[:, :own, :own],
-        gram[:, :own, own:],
-        gram[:, own:, own:].sum(dim=0),
-        torch.cat(of_joints)[..., :own],
+        form[:, :own, :own], form[:, :own, own:], form[:, own:, own:].sum(dim=0), joints[..., :own]
     )
 
 
 @torch.no_grad()
-def _jacobians(
+def jacobians(
     hand: VideoHand,
 ) -> tuple[Float[Tensor, "frame coordinate variable"], Float[Tensor, "frame 21 3 variable"]]:
     """Derivatives of the vertices' coordinates and of the joints at every frame.

@@ -8,9 +8,9 @@ import torch
 from annotated_types import Ge, Lt
 from pydantic import ConfigDict, PositiveFloat, PositiveInt
 from pydantic import dataclasses as typed
-from torch import Tensor, nn
 
-from handrefine.optimizers.vertex_metric import N_POSE, N_SHAPE, Motion, VertexMetric, columns, measure_metric
+from handrefine.optimizers.geometry_vector import GeometryVector, groups
+from handrefine.optimizers.vertex_metric import Motion, VertexMetric, measure_metric
 from handrefine.scene.variables import spreads
 from handrefine.scene.video_model import VideoHand, VideoModel
 
@@ -46,19 +46,20 @@ class VertexMetricDescent:
     """
 
     def __init__(self, hands: Sequence[VideoHand], names: Iterable[str], config: VertexMetricConfig) -> None:
-        self._hands, self._names, self._config = hands, tuple(names), config
-        self._columns = columns()
+        self._hands, self._config = hands, config
+        self._variables = GeometryVector(hands, tuple(names))
         self._steps = 0
         self._average: Motion | None = None
         self._metric: VertexMetric | None = None
-        self._damping = self._make_damping()
+        # Variables that are not optimised are held by an enormous damping.
+        self._damping = self._variables.damping(config.damping_mm / 1000, config.spread, held=1e12)
 
     @torch.no_grad()
     def step(self, factor: float) -> None:
         if self._metric is None or self._steps % self._config.refresh == 0:
             self._metric = measure_metric(self._hands)
         self._steps += 1
-        gradient = self._gradient()
+        gradient = self._variables.gradient()
         if self._average is None:
             self._average = Motion(torch.zeros_like(gradient.own), torch.zeros_like(gradient.shared))
         keep = self._config.momentum
@@ -72,65 +73,9 @@ class VertexMetricDescent:
         change = direction.scaled(torch.where(motion_m > 0, -step_m / motion_m.clamp(min=1e-30), 0.0))
         reach_m = self._metric.reach_m(change).clamp(min=1e-30)
         held = (factor * self._config.reach_mm / 1000 / reach_m).clamp(max=1)
-        self._move(Motion(change.own * held[:, None], change.shared))
-
-    def _gradient(self) -> Motion:
-        def of(parameter: nn.Parameter) -> Tensor:
-            return (torch.zeros_like(parameter) if parameter.grad is None else parameter.grad).double()
-
-        own = torch.cat(
-            [
-                torch.cat([of(getattr(hand.pose, name)) for name in self._columns if name != "shape"], dim=1)
-                for hand in self._hands
-            ]
-        )
-        shape = of(self._hands[0].pose.shape)
-        if shape.ndim == 2:
-            return Motion(torch.cat([own, shape], dim=1), shape.new_zeros(0))
-        surface = self._hands[0].surface
-        return Motion(own, shape if surface is None else torch.cat([shape, of(surface.coefficients)]))
-
-    def _move(self, change: Motion) -> None:
-        first_row = 0
-        for hand in self._hands:
-            rows = slice(first_row, first_row + len(hand.pose.translation))
-            for name in self._names:
-                if name == "surface":
-                    continue
-                parameter = getattr(hand.pose, name)
-                if name != "shape" or parameter.ndim == 2:
-                    parameter += change.own[rows, self._columns[name]].to(parameter.dtype)
-            first_row = rows.stop
-        shape, surface = self._hands[0].pose.shape, self._hands[0].surface
-        if "shape" in self._names and shape.ndim == 1:
-            shape += change.shared[:N_SHAPE].to(shape.dtype)
-        if "surface" in self._names and surface is not None:
-            surface.coefficients.add_(change.shared[N_SHAPE:].to(shape.dtype))
-
-    def _make_damping(self) -> Motion:
-        """Variables that are not optimised are held by an enormous damping."""
-        shape, frames = self._hands[0].pose.shape, sum(len(hand.pose.translation) for hand in self._hands)
-        surface = self._hands[0].surface
-        n_modes = 0 if surface is None else len(surface.coefficients)
-        alone = shape.ndim == 2
-        like = {"dtype": torch.float64, "device": shape.device}
-        own = torch.full((frames, N_POSE + N_SHAPE * alone), 1e12, **like)
-        shared = torch.full((0 if alone else N_SHAPE + n_modes,), 1e12, **like)
-        for name in self._names:
-            damping = (self._config.damping_mm / 1000 / self._config.spread[name]) ** 2
-            if name == "surface":
-                if surface is not None:
-                    shared[N_SHAPE:] = damping * surface.stiffness.double()
-            elif name == "shape" and not alone:
-                shared[:N_SHAPE] = damping
-            else:
-                own[:, self._columns[name]] = damping / (1 if alone else frames)
-        return Motion(own, shared)
+        self._variables.move(Motion(change.own * held[:, None], change.shared))
 
 
 def descents(model: VideoModel, names: Iterable[str], config: VertexMetricConfig) -> list[VertexMetricDescent]:
     """One descent for hands that share a shape, else one a hand."""
-    groups = [(hand,) for hand in model.hands]
-    if len({id(hand.pose.shape) for hand in model.hands}) == 1:
-        groups = [model.hands]
-    return [VertexMetricDescent(hands, list(names), config) for hands in groups]
+    return [VertexMetricDescent(hands, list(names), config) for hands in groups(model)]

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from handrefine.config import Config
 from handrefine.errors import InputError
-from handrefine.optimizers.stage_optimizer import optimizer_of_geometry
+from handrefine.optimizers.stage_optimizer import GAUSS_NEWTON, optimizer_of_geometry
+from handrefine.refinement.schedule import running
 from handrefine.scene.variables import VARIABLES
 
 
@@ -44,7 +45,17 @@ def check_config(config: Config, further_variables: Sequence[str], further_terms
 
 
 def _check_names(config: Config, further_variables: Sequence[str], further_terms: Sequence[str]) -> None:
-    optimizer_of_geometry(config.optimizer.geometry)
+    if config.optimizer.geometry != GAUSS_NEWTON:
+        optimizer_of_geometry(config.optimizer.geometry)
+        for name, stage in running(config.stages).items():
+            for key, asked in (("gradient", stage.gradient == "image"), ("closed_form", stage.closed_form)):
+                if asked:
+                    raise InputError(
+                        f"only {GAUSS_NEWTON} can do without the renderer's gradient",
+                        where=f"stages.{name}.{key}",
+                        found=f"optimizer.geometry {config.optimizer.geometry}",
+                        fix=f"set optimizer.geometry to {GAUSS_NEWTON}, or leave the stage at its defaults",
+                    )
     config.losses.chosen()
     terms = [*config.losses.known(), *further_terms]
     variables = [*(v.name for v in VARIABLES), *further_variables]

@@ -95,7 +95,9 @@ class Problem:
 
     def objective(self, observations: Observations, stage: StageConfig) -> Objective:
         """The objective of some views in one stage."""
-        setup = Setup(observations, self.hands, self.frames, self.still_joints_world, self.config.losses.pixel)
+        setup = Setup(
+            observations, self.hands, self.frames, self.still_joints_world, self.config.losses.pixel, stage.blur_px
+        )
         return Objective.build(self.terms, setup, skip=stage.skip_losses)
 
     def compare(self, prediction: Prediction, observations: Observations) -> Comparison:

@@ -1,7 +1,7 @@
 """The stages of a refinement: what each of them moves, at which resolution, and how fast."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 from annotated_types import Gt, Le
 from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -34,6 +34,15 @@ class StageConfig:
     """Terms of the objective that this stage leaves out. Edges serve the surface and cost the texture."""
     mend_cameras: bool = False
     """Cameras that turn out to be grossly wrong are turned right at the stage's end, and told."""
+    gradient: Literal["renderer", "image"] = "renderer"
+    """Where the gradient of the geometry comes from. renderer: differentiated ray tracing. image: forward renders,
+    whose pictures say how they change as the surface moves: cheaper, and less exact in the end (optimizer.geometry
+    gauss_newton only)."""
+    blur_px: NonNegativeFloat = 0.0
+    """Silhouettes are compared blurred by so many pixels, which tells how far off they are."""
+    closed_form: bool = False
+    """Texture, light and colours are solved for at every iteration instead of descended in (optimizer.geometry
+    gauss_newton only)."""
     restart: bool = False
     """Fingers begin the stage anew between their neighbours in time, and go back where that has not paid."""
 

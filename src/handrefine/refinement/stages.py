@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from handrefine.losses.base import CameraWeighting, Iterate
-from handrefine.optimizers.stage_optimizer import StageOptimizer
+from handrefine.optimizers.stage_optimizer import GAUSS_NEWTON, StageOptimizer
+from handrefine.refinement.gauss_newton_stage import GaussNewtonStage
 from handrefine.refinement.hooks import Iteration, Stage, StageHook
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.schedule import StageConfig
@@ -33,12 +34,15 @@ def run_stages(
     """
     number = 0
     for name, config in problem.stages.items():
-        optimizer = StageOptimizer(problem.model, config.variables, _rates(problem), problem.config.optimizer)
         stage = Stage(name, config, problem, batches(problem, config))
+        steps = GaussNewtonStage if problem.config.optimizer.geometry == GAUSS_NEWTON else DescentStage
+        of_stage = steps(stage, _rates(problem))
         for hook in hooks:
             hook.stage_begins(stage)
         for index in range(config.iterations):
-            iteration = _iterate(stage, index, number, optimizer, (cameras, visibility().occluded))
+            seed = problem.config.seed * SEEDS_PER_RUN + number
+            seen = (cameras, visibility().occluded)
+            iteration = of_stage.iterate(index, number, seen, seed=seed, factor=rate_factor(index, config))
             for hook in hooks:
                 hook.iteration_ended(iteration)
             number += 1
@@ -47,27 +51,31 @@ def run_stages(
     return problem
 
 
-def _iterate(
-    stage: Stage, index: int, number: int, optimizer: StageOptimizer, seen: tuple[CameraWeighting, Sequence]
-) -> Iteration:
-    """Predict one batch, compare, and take one step."""
-    problem = stage.problem
-    batch = stage.batches[index % len(stage.batches)]
-    prediction = problem.model.predict(
-        batch.renderer,
-        batch.observations,
-        texture_levels=stage.config.texture_levels,
-        seed=problem.config.seed * SEEDS_PER_RUN + number,
-    )
-    cameras, occluded = seen
-    iterate = Iterate(
-        problem.model, prediction, problem.compare(prediction, batch.observations), cameras, occluded
-    )
-    terms = batch.objective(iterate)
-    optimizer.zero_grad()
-    torch.stack(list(terms.values())).sum().backward()
-    optimizer.step(rate_factor(index, stage.config))
-    return Iteration(stage, number, index, batch, iterate, terms)
+class DescentStage:
+    """Iterates of one stage that follow the gradient.
+
+    Args:
+        rates: Adam's, by variable.
+    """
+
+    def __init__(self, stage: Stage, rates: dict[str, float]) -> None:
+        self._stage = stage
+        problem, names = stage.problem, stage.config.variables
+        self._optimizer = StageOptimizer(problem.model, names, rates, problem.config.optimizer)
+
+    def iterate(
+        self, index: int, number: int, seen: tuple[CameraWeighting, Sequence], *, seed: int, factor: float
+    ) -> Iteration:
+        """Predict one batch, compare, and take one step."""
+        stage, problem = self._stage, self._stage.problem
+        batch, levels = stage.batches[index % len(stage.batches)], stage.config.texture_levels
+        prediction = problem.model.predict(batch.renderer, batch.observations, texture_levels=levels, seed=seed)
+        iterate = Iterate(problem.model, prediction, problem.compare(prediction, batch.observations), *seen)
+        terms = batch.objective(iterate)
+        self._optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        self._optimizer.step(factor)
+        return Iteration(stage, number, index, batch, iterate, terms)
 
 
 def rate_factor(index: int, stage: StageConfig) -> float:

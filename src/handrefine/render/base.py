@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from annotated_types import Ge
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import ConfigDict, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
@@ -102,6 +102,28 @@ class Renderer(Protocol):
         Gradients reach vertices (visible silhouettes included), textures and environment.
         Not differentiable: the motion of shadow edges, unless a renderer says otherwise.
         """
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class FirstHits:
+    """What the rays through the centres of all views' pixels meet first; not differentiable.
+
+    face: triangle among those of all hands, one hand after the other; -1 where a ray meets nothing.
+    barycentric: weights of the triangle's corners; of no meaning where nothing is met.
+    """
+
+    face: Int[Tensor, " pixel"]
+    barycentric: Float[Tensor, "pixel 3"]
+
+
+@runtime_checkable
+class TellsFirstHits(Protocol):
+    """A renderer that can be asked which material point each pixel shows."""
+
+    def first_hits(self, verts_world: Sequence[Float[Tensor, "frame _ 3"]]) -> FirstHits:
+        """One ray a pixel, through its centre; hands as in `Renderer.render`. Free of a new tree where the hands
+        are those of the last image."""
         ...
 
 

@@ -67,6 +67,24 @@ class CameraRotations(SceneModule):
         turned = view_set.flatten(self.resample(renders, [v.camera for v in view_set.views], camera_of_view))
         return RenderedViews(turned[:, :3], turned[:, 3:])
 
+    @torch.no_grad()
+    def sources(self, observations: Observations) -> Int[Tensor, " pixel"]:
+        """Of every pixel of the turned cameras' pictures the unturned ones' pixel that it shows; -1: none."""
+        view_set, device = observations.views, observations.image.device
+        marks = []
+        for view in view_set.views:
+            height, width = view.camera.height, view.camera.width
+            y, x = torch.meshgrid(
+                torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
+            )
+            marks.append(torch.stack([x, y, torch.ones_like(x)], dim=-1).float().flatten(0, 1))
+        moved = self.adjust(RenderedViews(torch.cat(marks), torch.zeros(len(observations.image), 1)), observations)
+        x, y, inside = moved.hand_rgb.round().long().unbind(dim=1)
+        view = view_set.view_of_pixel(device)
+        width = torch.tensor([v.camera.width for v in view_set.views], device=device)[view]
+        first = torch.from_numpy(view_set.offsets).to(device)[view]
+        return torch.where(inside > 0, first + y * width + x, -1)
+
     def resample(
         self,
         pictures: Sequence[Float[Tensor, "_h _w channel"]],

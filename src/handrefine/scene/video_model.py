@@ -188,8 +188,14 @@ class VideoModel(nn.Module):
         """Render the observed views, in this model's poses or others; differentiable in every parameter."""
         geometries = self.geometries(poses)
         rendering = self.render(renderer, geometries, texture_levels=texture_levels, seed=seed)
+        return self.seen(geometries, rendering, observations)
+
+    def seen(
+        self, geometries: Sequence[HandGeometry], rendering: Rendering, observations: Observations
+    ) -> Prediction:
+        """A rendering of the hands as the cameras show it; differentiable."""
         views = adjusted(self.scene_modules, RenderedViews(rendering.rgb, rendering.coverage), observations)
-        return Prediction(geometries, views.hand_rgb, views.by_hand.sum(dim=1), views.by_hand)
+        return Prediction(tuple(geometries), views.hand_rgb, views.by_hand.sum(dim=1), views.by_hand)
 
     def surfaces(self, geometries: Sequence[HandGeometry]) -> list[Float[Tensor, "frame _ 3"]]:
         """Vertices of every hand at all frames of the video, as a renderer needs them (see `with_grains`)."""

@@ -8,10 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
+from handrefine.render.base import FirstHits, HandSurface, RenderConfig, Renderer, Rendering, check_hands
 from handrefine.render.mitsuba import bridge
 from handrefine.render.mitsuba.batched.cells import arrange
 from handrefine.render.mitsuba.batched.chunks import chunks
+from handrefine.render.mitsuba.batched.first_hits import first_hits
 from handrefine.render.mitsuba.batched.low_order_light import low_order
 from handrefine.render.mitsuba.batched.tracer import TracedImage, Tracer
 from handrefine.render.mitsuba.batched.view_table import ViewTable
@@ -50,6 +51,7 @@ class BatchedRenderer:
         self._chunks = chunks(views, topologies, config.memory_gib)
         self._tables = [ViewTable(chunk.views) for chunk in self._chunks]
         self._tracers = [Tracer(self.topologies, chunk.views, config, chunk.first_pixel) for chunk in self._chunks]
+        self._drawn: Tensor | None = None
 
     def render(
         self,
@@ -77,9 +79,22 @@ class BatchedRenderer:
             _trace(shared.at(chunk.frames), table, tracer, seed)
             for chunk, table, tracer in zip(self._chunks, self._tables, self._tracers, strict=True)
         ]
+        self._drawn = verts.detach()
         pixels = parts[0] if len(parts) == 1 else torch.cat(parts)
         rgb, coverage = pixels[:, :3], pixels[:, 3:]
         return Rendering(rgb=rgb, coverage=coverage)
+
+    @torch.no_grad()
+    def first_hits(self, verts_world: Sequence[Float[Tensor, "frame _ 3"]]) -> FirstHits:
+        """See `handrefine.render.base.TellsFirstHits`."""
+        verts = torch.cat(list(verts_world), dim=1).detach()
+        moved = self._drawn is None or not torch.equal(verts, self._drawn)
+        self._drawn = verts
+        parts = [
+            first_hits(tracer, table, verts[list(chunk.frames)], moved=moved)
+            for chunk, table, tracer in zip(self._chunks, self._tables, self._tracers, strict=True)
+        ]
+        return FirstHits(torch.cat([face for face, _ in parts]), torch.cat([weights for _, weights in parts]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,6 +66,10 @@ class Tracer:
         self.integrator.world = World(self.geometry, light, self.sensor.radius)
         return arrays
 
+    def forget(self) -> None:
+        """The scene is about to be another than the last image's."""
+        self._loaded = None
+
     def release(self) -> None:
         """Let go of the gradients of the last image."""
         self.geometry.vertices, self.geometry.normals = Attached(mi.Float(0)), Attached(mi.Float(0))

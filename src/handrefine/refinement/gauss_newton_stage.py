@@ -1,0 +1,193 @@
+"""One stage of second-order steps: render, refit the appearance, gather what pictures know, and step."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from handrefine.losses.base import CameraWeighting, Iterate
+from handrefine.optimizers.closed_form_light import fit_colours, fit_light
+from handrefine.optimizers.closed_form_texture import fit_textures
+from handrefine.optimizers.gauss_newton import Evidence, GaussNewton
+from handrefine.optimizers.information import vertex_information
+from handrefine.optimizers.picture_motion import Linearised, linearised, picture_gradient
+from handrefine.optimizers.prior_curvature import priors
+from handrefine.optimizers.seen_skin import SeenSkin, albedo_at, seen_skin
+from handrefine.optimizers.stage_optimizer import StageOptimizer
+from handrefine.optimizers.surface_points import PointFinder, SurfacePoints
+from handrefine.refinement.hooks import Batch, Iteration, Stage
+from handrefine.render.base import TellsFirstHits
+from handrefine.scene.variables import GEOMETRY_NAMES
+from handrefine.scene.video_model import Prediction
+
+#: What a stage with `closed_form` solves for.
+CLOSED_FORM = ("texture", "environment", "colour")
+#: Reflectances and shadings below which a ratio is not trusted.
+LEAST = 1e-3
+
+
+class GaussNewtonStage:
+    """Iterates of one stage whose geometry moves by `handrefine.optimizers.gauss_newton`.
+
+    Each renders one batch of views once. Closed forms then solve for the appearance at this geometry, and the
+    picture is corrected by what they have changed, so that residuals are those of the best appearance (there is no
+    lag). What is not geometry and has no closed form descends by Adam where the renderer's gradient is asked for,
+    and stands still elsewhere.
+
+    Args:
+        rates: Adam's, by variable.
+    """
+
+    def __init__(self, stage: Stage, rates: dict[str, float]) -> None:
+        problem, config = stage.problem, stage.config
+        self._stage, self._problem, self._model = stage, problem, problem.model
+        device = problem.runtime.device
+        self._finders = [PointFinder(problem.model.hands, b.observations.views, device) for b in stage.batches]
+        self._hits = [_hit_query(batch) for batch in stage.batches]
+        self._closed = [name for name in config.variables if name in CLOSED_FORM and config.closed_form]
+        moving = [name for name in config.variables if name in GEOMETRY_NAMES]
+        others = [name for name in config.variables if name not in (*GEOMETRY_NAMES, *self._closed)]
+        self._others = StageOptimizer(problem.model, others, rates, problem.config.optimizer)
+        self._geometry = (
+            GaussNewton(problem.model, moving, problem.config.optimizer.gauss_newton) if moving else None
+        )
+
+    def iterate(
+        self, index: int, number: int, seen: tuple[CameraWeighting, Sequence], *, seed: int, factor: float
+    ) -> Iteration:
+        """One iteration; see `handrefine.refinement.stages.run_stages`."""
+        stage, model = self._stage, self._model
+        turn = index % len(stage.batches)
+        batch, finder = stage.batches[turn], self._finders[turn]
+        by_renderer = stage.config.gradient == "renderer"
+        for parameter in [] if self._geometry is None else self._geometry.parameters:
+            parameter.requires_grad_()
+        self._clear()
+        geometries = model.geometries()
+        with torch.set_grad_enabled(by_renderer):
+            levels = stage.config.texture_levels
+            rendering = model.render(batch.renderer, geometries, texture_levels=levels, seed=seed)
+            prediction = model.seen(geometries, rendering, batch.observations)
+        points = self._points(turn, geometries)
+        if self._closed:
+            prediction = self._refit(self._iterate_of(prediction, batch, seen), batch, finder, points)
+        iterate = self._iterate_of(prediction, batch, seen)
+        if self._geometry is None:
+            terms = batch.objective(iterate)
+            self._descend(terms, factor)
+        else:
+            evidence, terms = self._evidence(self._geometry, iterate, turn, points, number)
+            self._geometry.step(evidence, factor)
+            if by_renderer:
+                self._others.step(factor)
+        return Iteration(stage, number, index, batch, iterate, {k: v.detach() for k, v in terms.items()})
+
+    def _clear(self) -> None:
+        self._others.zero_grad()
+        for parameter in [] if self._geometry is None else self._geometry.parameters:
+            parameter.grad = None
+
+    def _iterate_of(self, prediction: Prediction, batch: Batch, seen: tuple[CameraWeighting, Sequence]) -> Iterate:
+        comparison = self._problem.compare(prediction, batch.observations)
+        return Iterate(self._model, prediction, comparison, *seen)
+
+    def _points(self, turn: int, geometries: Sequence) -> SurfacePoints:
+        finder, model = self._finders[turn], self._model
+        observations = self._stage.batches[turn].observations
+        with torch.no_grad():
+            hits = self._hits[turn].first_hits(model.surfaces(geometries))
+            source = None if model.rotations is None else model.rotations.sources(observations)
+            blur_px = self._stage.config.blur_px
+            beside = 1 if blur_px == 0 else int(2 * blur_px) + 1
+            return finder.find(hits, geometries, beside_px=beside if self._geometry else 0, source=source)
+
+    def _evidence(
+        self, geometry: GaussNewton, iterate: Iterate, turn: int, points: SurfacePoints, number: int
+    ) -> tuple[Evidence, dict[str, Tensor]]:
+        """What the iterate knows of the geometry, and every term's value; leaves gradients where asked for."""
+        batch, finder = self._stage.batches[turn], self._finders[turn]
+        protect = self._problem.config.losses.protect_texture
+        with torch.no_grad():
+            gradient = picture_gradient(iterate.prediction, batch.observations, finder.stack)
+        blocks = list(linearised(batch.objective, iterate, batch.observations, gradient, protect=protect))
+        terms = _values(blocks)
+        of_priors = priors(blocks, geometry.parameters, seed=number)
+        n_vertices = int(finder.first_vertex[-1])
+        with torch.no_grad():
+            information = vertex_information(blocks, points, iterate.prediction.coverage, n_vertices)
+        by_renderer = self._stage.config.gradient == "renderer"
+        if by_renderer:
+            torch.stack(list(batch.objective(iterate).values())).sum().backward()
+        value = float(torch.stack(list(terms.values())).sum())
+        return Evidence(value, turn, information, of_priors, by_renderer), terms
+
+    def _descend(self, terms: dict[str, Tensor], factor: float) -> None:
+        """Adam alone, where no geometry moves and something has no closed form."""
+        total = torch.stack(list(terms.values())).sum()
+        if total.requires_grad:
+            total.backward()
+            self._others.step(factor)
+
+    def _refit(self, iterate: Iterate, batch: Batch, finder: PointFinder, points: SurfacePoints) -> Prediction:
+        """Solve for the appearance, and the prediction as it then looks."""
+        model, losses = self._model, self._problem.config.losses
+        levels = self._stage.config.texture_levels
+        with torch.no_grad():
+            skin = seen_skin(iterate, batch.observations, points, finder, protect=losses.protect_texture)
+            if not len(skin.weight):
+                return iterate.prediction
+            before = model.colour.matrices().clone()
+            albedo = albedo_at(model, skin.points, levels).clamp(min=LEAST)
+            shown, wanted = skin.shown, skin.wanted(before)
+            if "environment" in self._closed and self._problem.config.render.shading == "radiance":
+                shown = shown * fit_light(model.light, skin, wanted)
+            if "colour" in self._closed and number_of_cameras(skin) > 1:
+                pixels = losses.colour_ridge.pixels * losses.counts("colour_ridge")
+                fit_colours(model.colour, skin, shown, ridge=1 + 3 * pixels)
+                wanted = skin.wanted(model.colour.matrices())
+            if "texture" in self._closed:
+                fit_textures(model, skin, shown / albedo, wanted, levels=levels)
+                shown = shown * albedo_at(model, skin.points, levels) / albedo
+            factor = torch.ones_like(iterate.prediction.hand_rgb)
+            factor[skin.points.pixel] = (shown / skin.shown.clamp(min=LEAST)).clamp(0.2, 5.0)
+        return _corrected(iterate.prediction, factor, before, model.colour.matrices(), batch)
+
+
+def number_of_cameras(skin: SeenSkin) -> int:
+    """How many cameras show skin."""
+    return len(skin.camera.unique())
+
+
+def _corrected(
+    prediction: Prediction,
+    factor: Float[Tensor, "pixel 3"],
+    before: Float[Tensor, "camera 3 4"],
+    now: Float[Tensor, "camera 3 4"],
+    batch: Batch,
+) -> Prediction:
+    """The prediction with its colours times a factor and in other colour transforms; differentiable in it."""
+    camera, covered = batch.observations.camera_of_pixel, prediction.coverage[:, None]
+    inverse = torch.linalg.inv(before[..., :3])
+    plain = torch.einsum("pij,pj->pi", inverse[camera], prediction.hand_rgb - before[camera, :, 3] * covered)
+    coloured = torch.einsum("pij,pj->pi", now[camera, :, :3], plain * factor) + now[camera, :, 3] * covered
+    return Prediction(prediction.geometries, coloured, prediction.coverage, prediction.by_hand)
+
+
+def _values(blocks: Sequence[Linearised]) -> dict[str, Tensor]:
+    """Every term's weighted value."""
+    terms: dict[str, Tensor] = {}
+    for of in blocks:
+        value = of.scale * of.block.value().detach()
+        terms[of.term] = terms[of.term] + value if of.term in terms else value
+    return terms
+
+
+def _hit_query(batch: Batch) -> TellsFirstHits:
+    """The batch's renderer, or for one that cannot be asked the fast one beside it."""
+    if isinstance(batch.renderer, TellsFirstHits):
+        return batch.renderer
+    from handrefine.render.base import RenderConfig
+    from handrefine.render.mitsuba.batched import BatchedRenderer
+
+    return BatchedRenderer(batch.renderer.topologies, batch.renderer.views, RenderConfig(spp=1))
