@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 
@@ -56,6 +56,10 @@ class MeshTopology:
         shared = count > 1
         adjacent[shared, 1] = owner[order[first[shared] + 1]]
         return vertices, adjacent
+
+    def with_faces(self, kept: Bool[np.ndarray, " face"]) -> "MeshTopology":
+        """Some of the triangles over the same vertices and texture coordinates."""
+        return MeshTopology(self.n_vertices, self.faces[kept], self.uv, self.uv_faces[kept])
 
     def mirrored(self) -> "MeshTopology":
         """The same mesh with its triangles' orientation reversed, for vertices reflected in a plane."""

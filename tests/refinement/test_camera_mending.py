@@ -94,6 +94,16 @@ def test_a_wrong_focal_length_is_told_from_a_turn(hands):
     assert off_px(found.motion.camera(given), true, hands) < 1.0
 
 
+def test_a_wrong_principal_point_is_mended_in_the_picture(hands):
+    """It is told as a turn, which at one distance is the same."""
+    true = camera(4)
+    given = replace(true, cx=true.cx + 35.0, cy=true.cy - 20.0)
+    found = align(pairs(given, true, hands))
+    assert found is not None
+    assert found.motion.scale == 1.0
+    assert off_px(found.motion.camera(given), true, hands) < 1.0
+
+
 def mended_among_eight(hands, wrong: dict[int, tuple[float, float, float]]) -> dict[str, Camera]:
     """Which of eight cameras are mended; the right ones' hands are off by what a coarse fit leaves."""
     rng = np.random.default_rng(0)
@@ -111,6 +121,7 @@ def mended_among_eight(hands, wrong: dict[int, tuple[float, float, float]]) -> d
     [
         {},
         {3: (20.0, 5.0, 0.0)},
+        {0: (-9.0, 9.0, -60.0)},
         {1: (-40.0, 45.0, 0.0)},
         {6: (10.0, -15.0, 40.0)},
         {2: (20.0, 0.0, 0.0), 5: (0.0, -60.0, 0.0)},

@@ -23,9 +23,12 @@ class HandConfig:
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
 class HandsConfig:
-    """What two hands of one person have in common (`--hand both`)."""
+    """What two hands of one person have in common (`--hand both`), and how much of a hand is drawn."""
 
     shared_shape: bool = False
     """One shape for both, the left hand's mirrored: fewer unknowns where one of them is seen badly."""
     shared_texture: bool = False
     """One texture for both, in the right hand's atlas."""
+    end_at_wrist: bool = False
+    """Leave what the model has past its wrist out of pictures and silhouettes: it moves with the palm, and a bent
+    wrist would put it where no forearm is. Of one hand as well."""

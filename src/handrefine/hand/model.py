@@ -18,6 +18,7 @@ from torch import Tensor
 from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
 from handrefine.hand.model_file import ModelArrays, load_model_arrays, mirrored
+from handrefine.hand.wrist import up_to_wrist
 from handrefine.mesh import MeshTopology
 from handrefine.sequence import Side
 
@@ -130,6 +131,19 @@ class HandModel(torch.nn.Module):
             torch.cat([torch.eye(16, dtype=pose.dtype, device=pose.device), m.lbs_weights[tips]]),
         )
         return (torch.cat([joints, vertices[:, 16:]], dim=1) + trans_m[:, None])[:, list(JOINT_ORDER)]
+
+    def flat(self) -> HandGeometry:
+        """The mean person's flat hand, in one frame."""
+        zeros = [self.hands_mean.new_zeros(1, n) for n in (48, 10, 3)]
+        with torch.no_grad():
+            return self(*zeros, flat_hand_mean=True)
+
+    def drawn_topology(self, *, end_at_wrist: bool) -> MeshTopology:
+        """What is rendered of the hand: the whole mesh, or the mesh up to the wrist."""
+        if not end_at_wrist:
+            return self.topology
+        flat = self.flat()
+        return up_to_wrist(self.topology, flat.verts_world[0].cpu().numpy(), flat.joints_world[0].cpu().numpy())
 
     def default_skin(self) -> Float[np.ndarray, "height width 3"]:
         """A texture to start from: linear RGB in [0, 1], float32, row 0 at the top (v = 1).

@@ -1,13 +1,13 @@
 """From the images of a video to its observations: cropped to the hands, labelled and resampled."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int, Int8
 from torch import Tensor
 
 from handrefine.errors import InputError
@@ -15,9 +15,10 @@ from handrefine.hand.model import HandGeometry
 from handrefine.observations import NEARLY_ALL, CropWindow, Observations, clipped_means
 from handrefine.preprocess.crops import CropConfig, window_around
 from handrefine.preprocess.masks.black_background import black_border, is_black_background
+from handrefine.preprocess.masks.fitted_hands import FittedHands, FittedView
 from handrefine.preprocess.masks.labels import HAND, UNKNOWN, LabelConfig, LabelImage, ViewToLabel, make_labels
 from handrefine.preprocess.masks.mask_source import SkinSource
-from handrefine.sequence import MIDDLE_KNUCKLE, WRIST, Camera, HandSequence, ViewKey
+from handrefine.sequence import MIDDLE_KNUCKLE, WRIST, Camera, FrameIndex, HandSequence, ViewKey
 from handrefine.views import View, ViewSet
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,17 @@ log = logging.getLogger(__name__)
 ARM_M, BEHIND_M = 0.15, 0.02
 
 Joints = Float[Tensor, "21 3"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Hands that roughly fit the images, so that their surfaces say more than an annotation's joints.
+
+    faces: of every hand, up to its wrist. cameras: as they are turned by now, by name.
+    """
+
+    faces: Sequence[Int[np.ndarray, "_ 3"]]
+    cameras: Mapping[str, Camera]
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +53,10 @@ class _Video:
     others_world: Sequence[Float[Tensor, "frame 21 3"]]
     labels: LabelConfig
     over_black: bool
+
+    def there(self, position: FrameIndex) -> list[int]:
+        """The refined hands that are known at a frame."""
+        return [k for k, joints in enumerate(self.hands_world) if _is_known(joints[position])]
 
     def skin_around(self, hand: int) -> SkinSource:
         """What tells skin in the windows around one of the refined hands."""
@@ -65,13 +81,13 @@ class _ViewMaps:
 
 
 @dataclass(frozen=True, eq=False)
-class _Found:
-    """One view: frame and camera, the hand that its window surrounds, and what is there."""
+class _Seen:
+    """One view: frame and camera, the hand that its window surrounds, and what is skin there (`SkinSource`)."""
 
     key: ViewKey
     hand: int
     window: CropWindow
-    maps: _ViewMaps
+    skin: Int8[np.ndarray, "_ _"] | None
 
 
 def observe(
@@ -81,14 +97,16 @@ def observe(
     labels: LabelConfig,
     crop: CropConfig,
     device: torch.device,
+    fit: Fit | None = None,
 ) -> Observations:
     """Crop, label and resample every image, once for every hand that it shows.
 
     Args:
         sequence: the video that is refined, at the frames of `hands`.
-        hands: the hands that are refined, as they are annotated; NaN where one is missing.
+        hands: the hands that are refined, as they are annotated or by now; NaN where one is missing.
         other_joints_world: joints of a hand that is there, but is not refined; NaN where there is none.
         device: where the pixels go.
+        fit: None for an annotation.
 
     Raises:
         InputError: the hands are in no image at all, or an image is broken.
@@ -100,19 +118,12 @@ def observe(
     others_world = [] if other_joints_world is None else [other_joints_world]
     video = _Video(sequence, hands_world, others_world, labels, over_black)
     skins = [video.skin_around(hand) for hand in range(len(hands))]
-    found: list[_Found] = []
+    found: list[tuple[_Seen, _ViewMaps]] = []
     for position in sequence.positions:
-        for hand, (name, camera) in product(range(len(hands)), sequence.cameras.items()):
-            key = position, name
-            if key not in sequence.images or not _is_known(hands_world[hand][position]):
-                continue
-            window = window_around(hands[hand].verts_world[position], camera, crop)
-            if window is None:
-                log.info("camera %s does not see the hand in frame %d", name, sequence.frames[position])
-                continue
-            maps = _view_maps(video, key, window, skins[hand].labels(key, window))
-            found.append(_Found(key, hand, window, maps))
-    for skin in skins:
+        seen = list(_seen(video, position, hands, crop, skins))
+        fitted = _fitted_views(video, position, hands, seen, fit)
+        found += [(view, _view_maps(video, view, of)) for view, of in zip(seen, fitted, strict=True)]
+    for skin in skins if fit is None else ():
         skin.tell()
     if not found:
         raise InputError(
@@ -128,10 +139,53 @@ def _is_known(joints_world: Joints) -> bool:
     return bool(torch.isfinite(joints_world).all())
 
 
-def _view_maps(video: _Video, key: ViewKey, window: CropWindow, skin: np.ndarray | None) -> _ViewMaps:
-    """skin: what `SkinSource` says of the window."""
-    position, name = key
-    camera, full_image = video.sequence.cameras[name], video.sequence.images[key]()
+def _seen(
+    video: _Video,
+    position: FrameIndex,
+    hands: Sequence[HandGeometry],
+    crop: CropConfig,
+    skins: Sequence[SkinSource],
+) -> Iterator[_Seen]:
+    """The views of one frame."""
+    sequence = video.sequence
+    for hand, (name, camera) in product(range(len(hands)), sequence.cameras.items()):
+        key = position, name
+        if key not in sequence.images or not _is_known(video.hands_world[hand][position]):
+            continue
+        window = window_around(hands[hand].verts_world[position], camera, crop)
+        if window is None:
+            log.info("camera %s does not see the hand in frame %d", name, sequence.frames[position])
+            continue
+        yield _Seen(key, hand, window, skins[hand].labels(key, window))
+
+
+def _fitted_views(
+    video: _Video, position: FrameIndex, hands: Sequence[HandGeometry], seen: Sequence[_Seen], fit: Fit | None
+) -> list[FittedView | None]:
+    """What the hands' surfaces say of every view of a frame; indices are among the hands that are there."""
+    if fit is None or not seen:
+        return [None] * len(seen)
+    there = video.there(position)
+    fitted = FittedHands(
+        {k: hands[hand].verts_world[position].detach().cpu().double().numpy() for k, hand in enumerate(there)},
+        {k: hands[hand].joints_world[position].detach().cpu().double().numpy() for k, hand in enumerate(there)},
+        {k: fit.faces[hand] for k, hand in enumerate(there)},
+    )
+    cameras = [_at_full_resolution(fit.cameras[view.key[1]], view.window) for view in seen]
+    told = [(camera, view.skin) for camera, view in zip(cameras, seen, strict=True) if view.skin is not None]
+    arms = fitted.arms(told)
+    return [fitted.view(camera, view.skin, arms) for camera, view in zip(cameras, seen, strict=True)]
+
+
+def _at_full_resolution(camera: Camera, window: CropWindow) -> Camera:
+    """The camera of a window before it is resampled."""
+    width, height = window.x1_px - window.x0_px, window.y1_px - window.y0_px
+    return camera.cropped(window.x0_px, window.y0_px, width, height)
+
+
+def _view_maps(video: _Video, seen: _Seen, fitted: FittedView | None) -> _ViewMaps:
+    (position, name), window, skin = seen.key, seen.window, seen.skin
+    camera, full_image = video.sequence.cameras[name], video.sequence.images[seen.key]()
     corner = np.array([window.x0_px, window.y0_px])
 
     def in_crop(joints_world: Joints) -> np.ndarray:
@@ -141,7 +195,7 @@ def _view_maps(video: _Video, key: ViewKey, window: CropWindow, skin: np.ndarray
     excluded = np.zeros(image.shape[:2], bool) if video.over_black else window.cut(black_border(full_image))
     if skin is not None:
         excluded = excluded | (skin == UNKNOWN)
-    there = [k for k, joints in enumerate(video.hands_world) if _is_known(joints[position])]
+    there = video.there(position)
     joints_world = [video.hands_world[k][position] for k in there]
     view = ViewToLabel(
         image,
@@ -154,6 +208,7 @@ def _view_maps(video: _Video, key: ViewKey, window: CropWindow, skin: np.ndarray
             for k, j in permutations(range(len(there)), 2)
             if _arm_is_behind(camera, joints_world[k], joints_world[j])
         ],
+        fitted=fitted,
     )
     labels = make_labels(view, video.labels, over_black=video.over_black)
     owner = np.array([*there, -1])[labels.owner]
@@ -206,14 +261,18 @@ def _images_are_over_black(sequence: HandSequence, hands_world: Sequence[Float[T
 
 
 def _flatten(
-    found: Sequence[_Found], sequence: HandSequence, device: torch.device, *, several_hands: bool
+    found: Sequence[tuple[_Seen, _ViewMaps]],
+    sequence: HandSequence,
+    device: torch.device,
+    *,
+    several_hands: bool,
 ) -> Observations:
-    keys, windows = tuple(view.key for view in found), tuple(view.window for view in found)
+    keys, windows = tuple(view.key for view, _ in found), tuple(view.window for view, _ in found)
     views = ViewSet(tuple(View(k, w.camera) for (k, _), w in zip(keys, windows, strict=True)))
     camera_names = tuple(sequence.cameras)
 
     def flat(name: str) -> Tensor:
-        maps = [getattr(view.maps, name) for view in found]
+        maps = [getattr(of_view, name) for _, of_view in found]
         return torch.cat([torch.as_tensor(m).flatten(0, 1) for m in maps]).to(device)
 
     def per_view(values: list[int] | list[bool]) -> Tensor:
@@ -233,7 +292,7 @@ def _flatten(
         silhouette_weight=flat("silhouette_weight"),
         grey_pixel=per_view([sequence.cameras[name].grey for _, name in keys]),
         camera_of_pixel=per_view([camera_names.index(name) for _, name in keys]),
-        hand_of_view=tuple(view.hand for view in found) if several_hands else None,
+        hand_of_view=tuple(view.hand for view, _ in found) if several_hands else None,
         owner=flat("owner") if several_hands else None,
         clipped=flat("clipped"),
     )

@@ -49,7 +49,7 @@ class MendCameras(Hook):
                 log.warning("%s", told)
                 self.mended[name] = told
             self._weights.believe(found)
-            problem = problem.with_cameras({name: camera for name, (camera, _) in found.items()})
+            problem = problem.observed_anew({name: camera for name, (camera, _) in found.items()})
         return problem
 
 

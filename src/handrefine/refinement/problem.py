@@ -16,8 +16,9 @@ from handrefine.losses.comparison import Comparison, compare
 from handrefine.losses.objective import Objective
 from handrefine.observations import Observations
 from handrefine.preprocess.initialization import Initialization, initialize, other_joints
-from handrefine.preprocess.observations import observe
+from handrefine.preprocess.observations import Fit, observe
 from handrefine.refinement.check import check_config
+from handrefine.refinement.near_hands import suggest_both
 from handrefine.refinement.schedule import StageConfig, running
 from handrefine.render.base import RenderConfig, Renderer
 from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
@@ -90,8 +91,7 @@ class Problem:
 
     def new_renderer(self, settings: RenderConfig, views: ViewSet) -> Renderer:
         """A renderer of the same hands that traces in another way, or other views than the observed ones."""
-        topologies = [hand.topology for hand in self.hands]
-        return create_renderer(topologies, views, settings, beside=self.renderer)
+        return create_renderer(self.renderer.topologies, views, settings, beside=self.renderer)
 
     def objective(self, observations: Observations, stage: StageConfig) -> Objective:
         """The objective of some views in one stage."""
@@ -104,11 +104,12 @@ class Problem:
         """Prediction and target of some views."""
         return compare(prediction, observations, protect_texture=self.config.losses.protect_texture)
 
-    def with_cameras(self, cameras: Mapping[str, Camera]) -> "Problem":
-        """The same problem with some cameras calibrated otherwise.
+    def observed_anew(self, cameras: Mapping[str, Camera]) -> "Problem":
+        """The same problem with images cropped and labelled around the hands as they are now.
 
-        Images are cropped and labelled around the hands as they are now. Small rotations of these cameras that
-        were found before are forgotten.
+        Args:
+            cameras: those that are calibrated otherwise from here on, by name; small rotations of them that were
+                found before are forgotten.
         """
         sequence = replace(self.sequence, cameras={**self.sequence.cameras, **cameras})
         with torch.no_grad():
@@ -117,9 +118,20 @@ class Problem:
         if self.model.rotations is not None:
             self.model.rotations.recalibrate(list(sequence.cameras.values()))
         labels, crop = self.config.labels, self.config.crop
-        observations = observe(sequence, now, self.still_joints_world, labels, crop, self.runtime.device)
+        observations = observe(
+            sequence, now, self.still_joints_world, labels, crop, self.runtime.device, self._fit(sequence)
+        )
         moved = replace(self, sequence=sequence, observations=observations)
         return replace(moved, renderer=moved.new_renderer(self.config.render, observations.views))
+
+    def _fit(self, sequence: HandSequence) -> Fit | None:
+        """None unless hands are drawn up to the wrist: else what sticks out past it would be called no hand."""
+        if not self.config.hands.end_at_wrist:
+            return None
+        cameras, rotations = sequence.cameras, self.model.rotations
+        if rotations is not None:
+            cameras = rotations.turned(cameras)
+        return Fit([topology.faces for topology in self.renderer.topologies], cameras)
 
     def starting_poses(self) -> list[PoseVariables]:
         """The annotations as they were, with the shape of every frame."""
@@ -154,8 +166,11 @@ def prepare(
     still = _still_joints(model, others)
     with torch.no_grad():
         posed = model.over_video(model.geometries())
+    if len(starts) == 1:
+        suggest_both(starts[0].hand.side, posed[0].joints_world, still)
     observations = observe(sequence, posed, still, config.labels, config.crop, runtime.device)
-    topologies = [start.hand.topology for start in starts]
+    cut = config.hands.end_at_wrist
+    topologies = [start.hand.drawn_topology(end_at_wrist=cut) for start in starts]
     return Problem(
         sequence=sequence,
         config=config,

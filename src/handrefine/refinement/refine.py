@@ -15,7 +15,14 @@ from handrefine.refinement.problem import Extensions, prepare
 from handrefine.refinement.restart import Restart
 from handrefine.refinement.result import Found, run_result
 from handrefine.refinement.stages import SEEDS_PER_RUN, run_stages
-from handrefine.refinement.watchers import KeepTextures, Monitor, WatchCameras, WatchVisibility, WriteLog
+from handrefine.refinement.watchers import (
+    KeepTextures,
+    Monitor,
+    RenewLabels,
+    WatchCameras,
+    WatchVisibility,
+    WriteLog,
+)
 from handrefine.runs.result import RunResult
 from handrefine.sequence import HandSequence, Side
 
@@ -63,7 +70,7 @@ def refine(
         )
         restart = Restart(cameras, seed=problem.config.seed * SEEDS_PER_RUN + SEEDS_PER_RUN - 1)
         mending = MendCameras(cameras)
-        hooks = [visibility, restart, WatchCameras(cameras), textures, mending, log]
+        hooks = [visibility, restart, WatchCameras(cameras), textures, mending, RenewLabels(), log]
         problem = run_stages(problem, cameras, lambda: visibility.now, hooks)
         cameras.warn()
         with torch.no_grad():

@@ -78,7 +78,7 @@ def _hand(problem: Problem, index: int, stage_textures: Mapping[str, np.ndarray]
         side=start.hand.side,
         hand_model=start.hand.name,
         open_hand=start.hand.open_hand,
-        topology=start.hand.topology,
+        topology=problem.renderer.topologies[index],
         frames=problem.frames[index],
         before=_state(hand, before_poses[index], before.geometries[index]),
         after=_state(hand, hand.pose, after.geometries[index]),

@@ -43,6 +43,9 @@ class StageConfig:
     closed_form: bool = False
     """Texture, light and colours are solved for at every iteration instead of descended in (optimizer.geometry
     gauss_newton only)."""
+    renew_labels: bool = False
+    """At the stage's end the images are cropped and labelled anew around the hands as they are by then: which hand
+    is in front where, and where the forearms are."""
     restart: bool = False
     """Fingers begin the stage anew between their neighbours in time, and go back where that has not paid."""
 

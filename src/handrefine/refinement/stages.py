@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -47,7 +48,7 @@ def run_stages(
                 hook.iteration_ended(iteration)
             number += 1
         for hook in hooks:
-            problem = hook.stage_ends(stage) or problem
+            problem = hook.stage_ends(replace(stage, problem=problem)) or problem
     return problem
 
 

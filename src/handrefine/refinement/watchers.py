@@ -49,6 +49,13 @@ class WatchCameras(Hook):
         )
 
 
+class RenewLabels(Hook):
+    """Crops and labels the images anew after the stages that ask for it."""
+
+    def stage_ends(self, stage: Stage) -> Problem | None:
+        return stage.problem.observed_anew({}) if stage.config.renew_labels else None
+
+
 class KeepTextures(Hook):
     """Keeps every hand's (first) texture as it was at the end of every stage, by the stage's name."""
 

@@ -1,6 +1,7 @@
 """Small rotations of cameras, as homographies of their pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import roma
@@ -58,6 +59,15 @@ class CameraRotations(SceneModule):
     def rotations_cam(self) -> Float[Tensor, "camera 3"]:
         """The same in every camera's own frame: about its x axis (pictures move along y), its y axis, its view."""
         return torch.einsum("cji,cj->ci", self._world_from_cam, self.rotations_world())
+
+    @torch.no_grad()
+    def turned(self, cameras: Mapping[str, Camera]) -> dict[str, Camera]:
+        """The cameras with their rotations; they are given in the order of the rotations."""
+        turns = roma.rotvec_to_rotmat(self.rotations_cam().double()).cpu().numpy()
+        return {
+            name: replace(of, R_cam_world=turn @ of.R_cam_world, t_cam_world=turn @ of.t_cam_world)
+            for (name, of), turn in zip(cameras.items(), turns, strict=True)
+        }
 
     def adjust(self, views: RenderedViews, observations: Observations) -> RenderedViews:
         view_set = observations.views

@@ -15,6 +15,7 @@ from pydantic import dataclasses as typed
 
 from handrefine import regions
 from handrefine.preprocess.masks.black_background import BACKGROUND_BLACK
+from handrefine.preprocess.masks.fitted_hands import FittedView
 from handrefine.preprocess.masks.sensor_range import clipped_channels
 from handrefine.preprocess.masks.several_hands import HandInView, forearms, largest_px, owners
 
@@ -68,6 +69,7 @@ class ViewToLabel:
         mask: True where a pixel shows skin (of any hand or forearm); None where nothing tells it.
         excluded: pixels to be left unknown besides: `black_border` of the full image, what lies outside of it.
         arms_behind: (k, j) where the arm of `hands_px[k]` passes behind hand j, so that it cannot hide that one.
+        fitted: what the hands' surfaces say where they roughly fit; None where they are only annotated.
     """
 
     image: Image
@@ -76,6 +78,7 @@ class ViewToLabel:
     mask: Region | None = None
     excluded: Region | None = None
     arms_behind: Collection[tuple[int, int]] = ()
+    fitted: FittedView | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +114,7 @@ def make_labels(view: ViewToLabel, config: LabelConfig, *, over_black: bool = Fa
     hands, others = ([HandInView(px, height, width) for px in of] for of in (view.hands_px, view.others_px))
     unexplained = np.zeros((height, width), bool) if view.excluded is None else view.excluded.copy()
     if config.forearm:
-        unexplained |= forearms(hands, view.arms_behind, config.forearm_margin)
+        unexplained |= _forearms(view, hands, config.forearm_margin)
     for other in others:
         unexplained |= other.from_hull_px <= config.other_hand_px
     if view.mask is not None:
@@ -140,9 +143,18 @@ def make_labels(view: ViewToLabel, config: LabelConfig, *, over_black: bool = Fa
         target,
         background,
         background is black,
-        owners(hands, label == HAND),
+        owners(hands, label == HAND) if view.fitted is None else view.fitted.owners(label == HAND),
         clipped,
     )
+
+
+def _forearms(view: ViewToLabel, hands: Sequence[HandInView], margin: float) -> Region:
+    """What may be forearm or sleeve; beside fitted hands, which end at the wrist, only skin may be."""
+    if view.fitted is None:
+        return forearms(hands, view.arms_behind, margin)
+    if view.mask is None:
+        return view.fitted.arm
+    return view.fitted.cuff | (view.fitted.arm & view.mask)
 
 
 def _labels_of_mask(

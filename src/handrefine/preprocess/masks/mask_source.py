@@ -62,7 +62,7 @@ class SkinSource:
         self._hands_world = [hand.detach().cpu() for hand in hands_world]
         self._models: dict[str, ColourModels | None] = {}
         self._plates: dict[str, Plate] = {}
-        self._mended: dict[str, list[tuple[int, int, int]]] = {}
+        self._mended: dict[str, list[list[int]]] = {}
         _refuse_impossible(sequence, config)
 
     def labels(self, key: ViewKey, window: CropWindow) -> Labels | None:
@@ -92,7 +92,7 @@ class SkinSource:
                 )
                 label[changed] = _resized(together, mask.shape, cv2.INTER_NEAREST)[changed]
                 by_colours, unknown = changed & (label != UNKNOWN), label == UNKNOWN
-                sizes = tuple(int(np.count_nonzero(of)) for of in (by_colours, unknown, label == HAND))
+                sizes = [int(np.count_nonzero(of)) for of in (by_colours, unknown, label == HAND)]
                 self._mended.setdefault(key[1], []).append(sizes)
         return label
 
