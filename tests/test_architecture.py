@@ -8,7 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "handrefine"
 #: What every room may import: nouns and small tools that know no room. Among themselves they form no cycle.
 NOUNS = {
-    "errors", "colour", "colour_fit", "spherical", "mesh", "sequence", "views", "observations", "regions",
+    "errors", "colour", "lens", "colour_fit", "spherical", "mesh", "sequence", "views", "observations", "regions",
     "progress", "files", "image_files", "exr", "preset", "safe_pickle", "pickled_arrays", "pickled_matrices",
     "text_files", "json_stream", "array_files", "safe_paths", "findings",
 }  # fmt: skip
@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config_files": {"config", "deprecated_keys", "refinement.schedule"},
     "deprecated_keys": set(),
     "preprocess": {"hand", "render", "config"},
+    "capture": {"datasets", "export.new_output"},
     "synthetic": {"hand", "render", "config", "datasets"},
     "refinement": {*BELOW_CONFIG, "preprocess", "config", "runs.result"},
     "runs": {"config", "config_files"},

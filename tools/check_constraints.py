@@ -18,9 +18,10 @@ EXTRAS: tuple[tuple[str, ...], ...] = (
     (),
     ("cpu",),
     ("view",),
+    ("detect",),
     ("test",),
     ("cpu", "view"),
-    ("cpu", "view", "test"),
+    ("cpu", "view", "detect", "test"),
 )
 
 

@@ -28,6 +28,8 @@ _OTHER_ENCODINGS = {
     "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
     "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
 }
+#: What `cv2.FileStorage` begins its files with; YAML would want a space in the place of the colon.
+_OPENCV_DIRECTIVE = re.compile(r"\A\s*%YAML:1\.[01][^\n]*\n")
 _HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -93,13 +95,13 @@ def parse_json(text: str, where: object) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file; nothing in it can run code, and Python's tuples are lists.
+    """The content of a YAML file; nothing in it can run code. Python's tuples are lists, OpenCV's matrices mappings.
 
     Raises:
         InputError: it is missing, too large, in another encoding, nested too deeply, names a key twice, asks for
             anything but data, or is no YAML.
     """
-    text = read_text(path, MAX_YAML_BYTES)
+    text = _OPENCV_DIRECTIVE.sub("", read_text(path, MAX_YAML_BYTES))
     try:
         return yaml.load(text, Loader=_DataLoader)
     except yaml.constructor.ConstructorError as error:
@@ -119,12 +121,13 @@ def read_yaml(path: Path) -> Any:
 class _DataLoader(yaml.SafeLoader):
     """YAML's own types, and Python's tuples as lists: PyYAML's `dump` writes the latter by a tag of their own.
 
-    What stands in a tuple is read by the same rules, so that no tag can name anything but data.
+    OpenCV's matrices are mappings of rows, cols and data. What stands in a tuple is read by the same rules, so that no tag can name anything but data.
     """
 
     yaml_constructors = {  # noqa: RUF012  # as PyYAML spells it
         **yaml.SafeLoader.yaml_constructors,
         "tag:yaml.org,2002:python/tuple": lambda loader, node: loader.construct_sequence(node, deep=True),
+        "tag:yaml.org,2002:opencv-matrix": lambda loader, node: loader.construct_mapping(node, deep=True),
         "tag:yaml.org,2002:int": lambda loader, node: loader.int_of_few_digits(node),
     }
 

@@ -9,7 +9,7 @@ from tiny_interhand26m import FRAMES, annotation_file, documents, write_dataset
 
 from handrefine.colour import srgb8_to_linear
 from handrefine.datasets.interhand26m import read_interhand26m
-from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
+from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
 from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation
 from handrefine.errors import InputError
 from handrefine.sequence import Camera, HandAnnotation, ManoParameters
@@ -138,7 +138,13 @@ def _video():
 def test_a_new_video_comes_back(tmp_path, lossless):
     cameras, frames, images, masks, annotation = _video()
     write_interhand26m_sequence(
-        tmp_path / "v", cameras, frames, images, {"left": annotation}, masks=masks, lossless=lossless
+        tmp_path / "v",
+        cameras,
+        frames,
+        images,
+        {"left": annotation},
+        masks=masks,
+        video=NewVideo(lossless=lossless),
     )
     found = read_interhand26m(tmp_path / "v")
     assert (found.frames, list(found.annotations)) == (frames, ["left"])

@@ -37,6 +37,7 @@ class _Entry(NamedTuple):
 COMMANDS = {
     "demo": _Entry("demo.Demo", "synthesize, refine, evaluate"),
     "synthesize": _Entry("synthesize.Synthesize", "a video with exact truth and an imperfect annotation"),
+    "import": _Entry("import_capture.Import", "a dataset of your own videos or images, and their calibration"),
     "refine": _Entry("refine.Refine", "refine the annotation of one hand, or of both in one scene"),
     "evaluate": _Entry("evaluate.Evaluate", "a finished run against the truth, or on cameras that it never saw"),
     "fit": _Entry("fit.Fit", "MANO parameters from 3D joints"),

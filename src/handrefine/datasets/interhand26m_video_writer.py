@@ -3,13 +3,14 @@
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
 from handrefine.colour import linear_to_srgb8
 from handrefine.datasets.interhand26m_layout import (
@@ -30,24 +31,38 @@ from handrefine.datasets.interhand26m_writer import changed_joints, changed_mano
 from handrefine.errors import InputError
 from handrefine.sequence import Camera, FrameId, FrameIndex, HandAnnotation, Side, ViewKey
 
+#: Linear RGB, or sRGB bytes, which are written as they are.
+Picture = Float[np.ndarray, "height width 3"] | UInt8[np.ndarray, "height width 3"]
+
+
+@dataclass(frozen=True)
+class NewVideo:
+    """How a new video is written.
+
+    lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
+    """
+
+    sequence: str = MADE_SEQUENCE
+    lossless: bool = False
+
 
 def write_interhand26m_sequence(
     root: Path,
     cameras: Mapping[str, Camera],
     frames: Sequence[FrameId],
-    images: Mapping[ViewKey, Float[np.ndarray, "height width 3"]],
+    images: Mapping[ViewKey, Picture],
     annotations: Mapping[Side, HandAnnotation],
     *,
     masks: Mapping[ViewKey, Bool[np.ndarray, "height width"]] | None = None,
-    lossless: bool = False,
+    video: NewVideo | None = None,
 ) -> None:
     """Write a new video in InterHand2.6M's layout, all of it or nothing.
 
     Args:
         root: folder to create; it must not exist, or be empty.
-        images, masks: by `ViewKey`, linear RGB; a missing view has no entry.
+        images, masks: by `ViewKey`; a missing view has no entry. They are asked for one after the other, so that a
+            mapping may make them on demand.
         annotations: at the frames of `frames`.
-        lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
 
     Raises:
         InputError: root holds something already, or the annotation does not fit the frames or is not finite.
@@ -62,27 +77,31 @@ def write_interhand26m_sequence(
             raise InputError("InterHand2.6M tells grey cameras by their name: 41xxxx", where=f"camera {name}")
     for annotation in annotations.values():
         check_fit(annotation, len(frames))
-    suffix = ".png" if lossless else ".jpg"
-    names = {key: image_name(MADE_CAPTURE, MADE_SEQUENCE, key[1], frames[key[0]], suffix) for key in images}
-    source = InterHandSource(root, MADE_SPLIT, MADE_CAPTURE, MADE_SEQUENCE, {})
+    video = video or NewVideo()
+    suffix = ".png" if video.lossless else ".jpg"
+    names = {key: image_name(MADE_CAPTURE, video.sequence, key[1], frames[key[0]], suffix) for key in images}
+    source = InterHandSource(root, MADE_SPLIT, MADE_CAPTURE, video.sequence, {})
     root.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
         unfinished.chmod(0o755)
-        for key, linear in images.items():
-            options = {} if lossless else {"quality": 97, "subsampling": 0}
-            _write_image(unfinished / "images" / MADE_SPLIT / names[key], linear_to_srgb8(linear), **options)
+        for key, picture in images.items():
+            options = {} if video.lossless else {"quality": 97, "subsampling": 0}
+            pixels = picture if picture.dtype == np.uint8 else linear_to_srgb8(picture)
+            _write_image(unfinished / "images" / MADE_SPLIT / names[key], pixels, **options)
         for key, mask in (masks or {}).items():
             path = (unfinished / "masks" / MADE_SPLIT / names[key]).with_suffix(".png")
             _write_image(path, mask.astype(np.uint8) * 255)
         documents: dict[str, dict[str, Any] | Changes] = {
             "camera": {MADE_CAPTURE: _camera_json(cameras)},
             "joint_3d": changed_joints(source, frames, annotations),
-            "MANO_NeuralAnnot": changed_mano(source, frames, annotations),
             "data": _data_json(source, names, cameras, frames, annotations),
         }
-        mano_file = annotation_path(unfinished, MADE_SPLIT, "MANO_NeuralAnnot")
-        mark = mark_of(mano_file, open_hand=all_of_open_hand(annotations), published=False)
+        mark: dict[Path, dict[str, Any] | Changes] = {}
+        if any(annotation.mano is not None for annotation in annotations.values()):
+            documents["MANO_NeuralAnnot"] = changed_mano(source, frames, annotations)
+            mano_file = annotation_path(unfinished, MADE_SPLIT, "MANO_NeuralAnnot")
+            mark = mark_of(mano_file, open_hand=all_of_open_hand(annotations), published=False)
         write_json_files(
             {annotation_path(unfinished, MADE_SPLIT, kind): d for kind, d in documents.items()} | mark
         )

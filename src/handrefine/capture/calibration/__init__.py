@@ -1,0 +1,1 @@
+"""Readers of calibration files, one file a format."""

@@ -1,0 +1,61 @@
+"""The formats of calibrations that are known, and which one a file has."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from handrefine.capture.calibration import opencv, text_matrices
+from handrefine.capture.calibration.rig_camera import RigCamera, unique_names
+from handrefine.errors import InputError
+
+
+@dataclass(frozen=True)
+class CalibrationFormat:
+    """marks: by what it is recognised, in words. recognise: cheap, and never raises of a file that exists."""
+
+    name: str
+    marks: str
+    recognise: Callable[[Path], bool]
+    read: Callable[[Path], list[RigCamera]]
+
+
+#: In the order in which they are asked; the last ones take what no other knows.
+FORMATS: tuple[CalibrationFormat, ...] = (
+    CalibrationFormat(
+        "opencv",
+        "YAML, JSON or npz with K, dist, R, t; or a folder of one such file a camera",
+        lambda path: _has_ending(path, opencv.ENDINGS),
+        opencv.read_opencv,
+    ),
+    CalibrationFormat(
+        "text",
+        "text files of matrices, or a folder of them",
+        lambda path: _has_ending(path, text_matrices.ENDINGS),
+        text_matrices.read_text_matrices,
+    ),
+)
+
+
+def read_calibration(path: Path, name: str = "auto") -> list[RigCamera]:
+    """The cameras of a calibration file or folder; `name` says its format, which `auto` finds by the content.
+
+    Raises:
+        InputError: nothing is there, no format knows it, or it is damaged.
+    """
+    if not path.exists():
+        raise InputError("the calibration does not exist", where=path)
+    for candidate in FORMATS:
+        if name == candidate.name or (name == "auto" and candidate.recognise(path)):
+            return unique_names(candidate.read(path), path)
+    if name == "auto":
+        raise InputError(
+            "no known calibration format", where=path, expected="; ".join(f"{f.name}: {f.marks}" for f in FORMATS)
+        )
+    raise InputError(
+        "there is no such calibration format", found=name, expected=", ".join(f.name for f in FORMATS)
+    )
+
+
+def _has_ending(path: Path, endings: tuple[str, ...]) -> bool:
+    files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
+    return any(file.suffix.lower() in endings for file in files)

@@ -1,0 +1,51 @@
+"""JSON, YAML (OpenCV's own included), TOML and npz files as mappings and lists; nothing in them runs code."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handrefine.array_files import read_npz
+from handrefine.errors import InputError
+from handrefine.text_files import read_json, read_text, read_yaml
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib  # pyright: ignore[reportMissingImports]
+
+ENDINGS = (".json", ".yaml", ".yml", ".npz", ".toml")
+
+
+def read_structured(path: Path) -> Any:
+    """The content by the file's ending; OpenCV's matrices and npz arrays as arrays.
+
+    Raises:
+        InputError: it is missing, damaged, or of another kind.
+    """
+    readers = {".json": read_json, ".npz": read_npz, ".toml": _toml, ".yaml": read_yaml, ".yml": read_yaml}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InputError("a calibration file has an unknown ending", where=path, expected=", ".join(ENDINGS))
+    return _with_matrices(reader(path))
+
+
+def _toml(path: Path) -> Any:
+    try:
+        return tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError("a file is not valid TOML", where=path, found=error) from error
+
+
+def _with_matrices(value: Any) -> Any:
+    """Mappings of rows, cols and data, as OpenCV writes matrices, become arrays."""
+    if isinstance(value, Mapping):
+        if {"rows", "cols", "data"} <= set(value):
+            data, shape = np.asarray(value["data"], np.float64), (int(value["rows"]), int(value["cols"]))
+            return data.reshape(shape) if data.size == shape[0] * shape[1] else data
+        return {key: _with_matrices(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_matrices(item) for item in value]
+    return value

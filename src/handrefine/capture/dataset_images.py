@@ -1,0 +1,99 @@
+"""The images of an import as its dataset has them: undistorted, and made only when they are asked for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from handrefine.capture.calibration.rig_camera import RigCamera
+from handrefine.capture.check_picture import drawn_view, sheet
+from handrefine.capture.joints import JointsInSpace
+from handrefine.capture.sources import FrameSource
+from handrefine.capture.undistortion import Undistortion
+from handrefine.image_files import write_image
+from handrefine.sequence import Camera, FrameId, FrameIndex, ViewKey
+
+Rgb8 = UInt8[np.ndarray, "height width 3"]
+#: The picture shows so many frames and cameras at most.
+_ROWS, _COLUMNS = 4, 4
+
+
+class DatasetImages(Mapping[ViewKey, Rgb8]):
+    """Images by `ViewKey`, undistorted sRGB bytes; a camera after the other, so that a video is read once."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, FrameSource],
+        cameras: Sequence[RigCamera],
+        frames: Sequence[FrameId],
+        names: Mapping[str, str],
+    ) -> None:
+        """
+        Args:
+            cameras: in metres, in the order of `sources`.
+            frames: of the dataset.
+            names: of the dataset's cameras, by the sources'.
+        """
+        self._sources = {names[name]: source for name, source in sources.items()}
+        self._frames = tuple(frames)
+        self.cameras = {names[camera.name]: camera for camera in cameras}
+        self._undistortions = {
+            name: Undistortion(camera, self._sources[name].size) for name, camera in self.cameras.items()
+        }
+        self._keys = [
+            (FrameIndex(k), name)
+            for name, source in self._sources.items()
+            for k, frame in enumerate(frames)
+            if frame in set(source.numbers)
+        ]
+        self._name, self._reading, self._next = "", iter(()), 0
+
+    @property
+    def pinholes(self) -> dict[str, Camera]:
+        """The dataset's cameras."""
+        return {name: replace(u.camera, name=name) for name, u in self._undistortions.items()}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[ViewKey]:
+        return iter(self._keys)
+
+    def __getitem__(self, key: ViewKey) -> Rgb8:
+        index, name = key
+        return self._undistortions[name](self.original(name, self._frames[index]))
+
+    def original(self, name: str, frame: FrameId) -> Rgb8:
+        """The image as it was taken. Quick where frames of one camera are asked for in ascending order."""
+        if name != self._name or frame < self._next:
+            wanted = [f for f in self._frames if f >= frame]
+            self._name, self._reading = name, self._sources[name].images(wanted)
+        for number, image in self._reading:
+            self._next = number + 1
+            if number == frame:
+                return image
+        self._name = ""
+        raise KeyError((frame, name))
+
+
+def write_check_picture(path: Path, images: DatasetImages, joints: JointsInSpace, rows: Sequence[int]) -> None:
+    """Some frames in some cameras, the joints drawn onto the dataset's own images.
+
+    Args:
+        rows: positions of the dataset's frames among the joints.
+    """
+    places = np.unique(np.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).round().astype(int)).tolist()
+    pinholes, views = images.pinholes, {}
+    names = list(pinholes)[:_COLUMNS]
+    for name in names:
+        c = list(pinholes).index(name)
+        camera = replace(images.cameras[name], lens=None)
+        for k in places:
+            if (FrameIndex(k), name) not in set(images):
+                continue
+            rays = images.cameras[name].rays(joints.detections.uv_px[c, rows[k]])
+            projected = camera.project(joints.joints_world[rows[k]])
+            views[rows[k], name] = drawn_view(images[FrameIndex(k), name], projected, camera.pixels(rays))
+    write_image(path, sheet(views, [rows[k] for k in places], names))

@@ -1,0 +1,63 @@
+"""Which frames of a capture become the dataset's."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from handrefine.errors import InputError
+from handrefine.sequence import FrameId
+
+
+def chosen_frames(
+    frames: Sequence[FrameId], choice: str | None, fps: float | None, source_fps: float | None
+) -> list[FrameId]:
+    """The frames that the user asks for.
+
+    Args:
+        choice: a number of frames, evenly spread (`10`); frames by number (`19,74,94`); or a range, its end left
+        out
+            (`0:300`, `0:300:30`). All when None.
+        fps: of those, so many a second.
+
+    Raises:
+        InputError: the choice has another form, names a frame that is not there, or `fps` is asked for where the
+            source's is not known.
+    """
+    chosen = _by_choice(list(frames), choice)
+    if fps is None:
+        return chosen
+    if source_fps is None:
+        raise InputError("the images' frame rate is not known", fix="choose with --frames, e.g. 0:300:30")
+    if fps <= 0:
+        raise InputError("--fps must be positive", found=fps)
+    step = max(source_fps / fps, 1.0)
+    slots = [int(np.floor(frame / step + 1e-9)) for frame in chosen]
+    return [frame for k, frame in enumerate(chosen) if k == 0 or slots[k] != slots[k - 1]]
+
+
+def _by_choice(frames: list[FrameId], choice: str | None) -> list[FrameId]:
+    if choice is None:
+        return frames
+    if re.fullmatch(r"\d+", choice) and int(choice) > 0:
+        return _spread(frames, int(choice))
+    if re.fullmatch(r"\d*:\d*(:[1-9]\d*)?", choice):
+        first, last, step = (*choice.split(":"), "")[:3]
+        numbers = range(int(first or frames[0]), int(last or frames[-1] + 1), int(step or 1))
+        found = [frame for frame in frames if frame in numbers]
+    elif re.fullmatch(r"\d+(\s*,\s*\d+)+,?", choice):
+        wanted = {int(number) for number in choice.split(",") if number.strip()}
+        missing = sorted(wanted - set(frames))
+        if missing:
+            raise InputError("there is no such frame", found=missing, expected=f"{frames[0]} to {frames[-1]}")
+        found = [frame for frame in frames if frame in wanted]
+    else:
+        raise InputError("frames are given in another form", found=choice, expected="10, 19,74,94 or 0:300:30")
+    if not found:
+        raise InputError("no frame is chosen", found=choice, expected=f"some of {frames[0]} to {frames[-1]}")
+    return found
+
+
+def _spread(frames: list[FrameId], count: int) -> list[FrameId]:
+    places = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
+    return [frames[k] for k in places]

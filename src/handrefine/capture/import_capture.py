@@ -1,0 +1,183 @@
+"""The import itself: images, a calibration and 2D hands become a dataset in InterHand2.6M's layout."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from handrefine.capture.calibration.rig_camera import RigCamera
+from handrefine.capture.conventions import check_convention, convention
+from handrefine.capture.dataset_images import DatasetImages, write_check_picture
+from handrefine.capture.detections import Detections
+from handrefine.capture.frame_choice import chosen_frames
+from handrefine.capture.import_check import SIDES, ImportCheck, baselines, camera_checks, spread_mm
+from handrefine.capture.joints import JointsInSpace, joints_in_space
+from handrefine.capture.sources import FrameSource, all_frames
+from handrefine.capture.units import metres_a_unit, palm_length
+from handrefine.datasets.interhand26m_layout import is_grey
+from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
+from handrefine.errors import InputError
+from handrefine.export.new_output import new_folder
+from handrefine.files import write_json
+from handrefine.sequence import Camera, FrameId, HandAnnotation, Hands, Side, sides_of
+
+CHECK_FILE, PICTURE_FILE, DETECTIONS_FILE = "import.json", "import.jpg", "detections.npz"
+#: A frame is kept where so many joints of a hand are known: fewer tell no hand's place.
+_LEAST_JOINTS = 6
+#: Without `--hand`, a hand is taken that is there at so many of the frames.
+_PRESENT = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportSettings:
+    """What the user decides; see `handrefine import --help`."""
+
+    unit: str = "m"
+    convention: str = "world-to-cam"
+    hand: Hands | None = None
+    frames: str | None = None
+    fps: float | None = None
+
+
+def import_capture(
+    sources: Mapping[str, FrameSource],
+    cameras: Sequence[RigCamera],
+    detections: Detections,
+    out: Path,
+    settings: ImportSettings,
+    notes: Sequence[str] = (),
+) -> ImportCheck:
+    """Write the dataset, all of it or nothing; returns what there is to say of it.
+
+    Args:
+        sources, cameras: in the same order; the cameras as their file has them.
+        detections: at the frames of `all_frames(sources)`.
+
+    Raises:
+        InputError: calibration, unit or detections are impossible together, or no frame has a hand.
+    """
+    frames = all_frames(list(sources.values()))
+    check_convention(cameras, settings.convention, detections)
+    cameras = [convention(settings.convention).apply(camera) for camera in cameras]
+    raw = joints_in_space(cameras, detections, smoothed=False)
+    unit_m = metres_a_unit(settings.unit, palm_length(raw.joints_world, raw.valid))
+    cameras = [camera.scaled(unit_m) for camera in cameras]
+    joints = joints_in_space(cameras, detections)
+    sides = _hands(joints, settings.hand)
+    kept, dropped = _kept_frames(sources, frames, joints, sides, settings)
+    check = ImportCheck(
+        unit_m=unit_m,
+        cameras=camera_checks(cameras, joints),
+        baselines=baselines(cameras, joints),
+        palm_mm=palm_length(joints.joints_world, joints.valid) * 1e3,
+        spread_mm=spread_mm(joints),
+        hands=sides,
+        frames=tuple(frames[k] for k in kept),
+        dropped=dropped,
+        notes=tuple(notes),
+    )
+    images = DatasetImages(sources, cameras, [frames[k] for k in kept], _dataset_names(list(sources)))
+    with new_folder(out) as folder:
+        _write(folder, images, joints, kept, check)
+    return check
+
+
+def _write(
+    folder: Path, images: DatasetImages, joints: JointsInSpace, kept: Sequence[int], check: ImportCheck
+) -> None:
+    rows = list(kept)
+    annotations: dict[Side, HandAnnotation] = {
+        side: HandAnnotation(
+            side,
+            joints_world=np.nan_to_num(joints.joints_world[rows, SIDES.index(side)]),
+            joint_valid=joints.valid[rows, SIDES.index(side)],
+        )
+        for side in check.hands
+    }
+    pinholes: dict[str, Camera] = images.pinholes
+    write_interhand26m_sequence(
+        folder, pinholes, check.frames, images, annotations, video=NewVideo(sequence="capture")
+    )
+    write_check_picture(folder / PICTURE_FILE, images, joints, rows)
+    _write_detections(folder / DETECTIONS_FILE, list(pinholes), check.frames, joints.detections, rows)
+    write_json(folder / CHECK_FILE, asdict(check))
+
+
+def _write_detections(
+    path: Path, names: Sequence[str], frames: Sequence[FrameId], detections: Detections, rows: list[int]
+) -> None:
+    """The 2D joints that the annotation is made of, in pixels of the images as they were taken."""
+    np.savez_compressed(
+        path,
+        camera=np.array(names),
+        frames=np.array(frames),
+        uv_px=detections.uv_px[:, rows].astype(np.float32),
+        confidence=detections.confidence[:, rows].astype(np.float32),
+    )
+
+
+def _hands(joints: JointsInSpace, asked: Hands | None) -> tuple[Side, ...]:
+    """The hands that are asked for, else those that are there.
+
+    Raises:
+        InputError: one that is asked for, or any at all, is not there.
+    """
+    enough = joints.valid.sum(axis=2) >= _LEAST_JOINTS
+    share = enough.mean(axis=0)
+    present: list[Side] = [
+        side for k, side in enumerate(SIDES) if share[k] >= _PRESENT * max(share.max(), 1e-9) and share[k] > 0
+    ]
+    wanted: tuple[Side, ...] = tuple(present) if asked is None else sides_of(asked)
+    for side in wanted:
+        if not share[SIDES.index(side)]:
+            raise InputError(f"no {side} hand is found at any frame", found=", ".join(present) or "no hand at all")
+    if not wanted:
+        raise InputError(
+            "no hand is found that two cameras agree on",
+            found="; ".join(f"{name}: a hand at {n} frames" for name, n in _views_with_hand(joints).items()),
+            fix="look at the images: is the hand large, sharp and lit? Do the names of the calibration fit?",
+        )
+    return wanted
+
+
+def _views_with_hand(joints: JointsInSpace) -> dict[str, int]:
+    seen = np.isfinite(joints.detections.uv_px[..., 0]).any(axis=(2, 3))
+    return dict(zip(joints.detections.cameras, seen.sum(axis=1).tolist(), strict=True))
+
+
+def _kept_frames(
+    sources: Mapping[str, FrameSource],
+    frames: Sequence[FrameId],
+    joints: JointsInSpace,
+    sides: Sequence[Side],
+    settings: ImportSettings,
+) -> tuple[list[int], dict[str, list[FrameId]]]:
+    """Positions of the frames of the dataset, and the frames that were asked for and left out, by reason."""
+    rates = [source.fps for source in sources.values() if source.fps]
+    chosen = set(chosen_frames(frames, settings.frames, settings.fps, rates[0] if rates else None))
+    columns = [SIDES.index(side) for side in sides]
+    enough = (joints.valid[:, columns].sum(axis=2) >= _LEAST_JOINTS).any(axis=1)
+    seen = np.isfinite(joints.detections.uv_px[..., 0]).any(axis=(2, 3)).sum(axis=0)
+    kept, dropped = [], {}
+    for k, frame in enumerate(frames):
+        if frame not in chosen:
+            continue
+        if enough[k]:
+            kept.append(k)
+            continue
+        reason = "a hand is found in one camera only" if seen[k] == 1 else "no hand is found"
+        dropped.setdefault(reason if seen[k] < 2 else "the cameras do not agree on a hand", []).append(frame)
+    if not kept:
+        raise InputError(
+            "no frame is left", found="; ".join(f"{why}: {len(f)} frames" for why, f in dropped.items())
+        )
+    return kept, dropped
+
+
+def _dataset_names(names: Sequence[str]) -> dict[str, str]:
+    """What InterHand2.6M's layout calls the cameras: it puts `cam` before, and takes 41xxxx for grey."""
+    short = {name: name.removeprefix("cam") or name for name in names}
+    if len(set(short.values())) < len(short):
+        short = {name: name for name in names}
+    return {name: f"c{new}" if is_grey(new) else new for name, new in short.items()}
