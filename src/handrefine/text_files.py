@@ -95,7 +95,8 @@ def parse_json(text: str, where: object) -> Any:
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file; nothing in it can run code. Python's tuples are lists, OpenCV's matrices mappings.
+    """The content of a YAML file; nothing in it can run code. Python's tuples are lists, OpenCV's matrices
+    mappings of rows, cols and data.
 
     Raises:
         InputError: it is missing, too large, in another encoding, nested too deeply, names a key twice, asks for
@@ -121,7 +122,7 @@ def read_yaml(path: Path) -> Any:
 class _DataLoader(yaml.SafeLoader):
     """YAML's own types, and Python's tuples as lists: PyYAML's `dump` writes the latter by a tag of their own.
 
-    OpenCV's matrices are mappings of rows, cols and data. What stands in a tuple is read by the same rules, so that no tag can name anything but data.
+    What stands in a tuple is read by the same rules, so that no tag can name anything but data.
     """
 
     yaml_constructors = {  # noqa: RUF012  # as PyYAML spells it

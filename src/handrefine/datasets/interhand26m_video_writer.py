@@ -97,14 +97,13 @@ def write_interhand26m_sequence(
             "joint_3d": changed_joints(source, frames, annotations),
             "data": _data_json(source, names, cameras, frames, annotations),
         }
-        mark: dict[Path, dict[str, Any] | Changes] = {}
+        mark: dict[Path, dict[str, str]] = {}
         if any(annotation.mano is not None for annotation in annotations.values()):
             documents["MANO_NeuralAnnot"] = changed_mano(source, frames, annotations)
             mano_file = annotation_path(unfinished, MADE_SPLIT, "MANO_NeuralAnnot")
             mark = mark_of(mano_file, open_hand=all_of_open_hand(annotations), published=False)
-        write_json_files(
-            {annotation_path(unfinished, MADE_SPLIT, kind): d for kind, d in documents.items()} | mark
-        )
+        paths = {annotation_path(unfinished, MADE_SPLIT, kind): d for kind, d in documents.items()}
+        write_json_files({**paths, **mark})
         unfinished.replace(root)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
