@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/demo
 
-.PHONY: demo redner test slow lint clean
+.PHONY: demo redner test slow docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/handrefine demo --out $(OUT) --overwrite
@@ -35,4 +35,12 @@ $(VENV)/.test-installed: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site
+
+# The documentation site, in site/: strict, every link is checked.
+docs: $(VENV)/.docs-installed
+	$(BIN)/mkdocs build --quiet
+
+$(VENV)/.docs-installed: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,docs]'
+	touch $@

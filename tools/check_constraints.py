@@ -20,8 +20,9 @@ EXTRAS: tuple[tuple[str, ...], ...] = (
     ("view",),
     ("detect",),
     ("test",),
+    ("docs",),
     ("cpu", "view"),
-    ("cpu", "view", "detect", "test"),
+    ("cpu", "view", "detect", "test", "docs"),
 )
 
 

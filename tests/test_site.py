@@ -1,0 +1,50 @@
+"""The documentation site: it builds strictly, and its tutorial runs. Both need the extra `docs`."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+needs_docs = pytest.mark.skipif(
+    importlib.util.find_spec("mkdocs") is None or importlib.util.find_spec("nbclient") is None,
+    reason="needs the extra [docs]",
+)
+
+
+@pytest.mark.slow
+@needs_docs
+def test_the_site_builds_and_every_setting_has_its_line(tmp_path: Path) -> None:
+    """Strict: a link to nothing, or a page that is named and missing, fails."""
+    build = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path / "site")]
+    path = os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")])
+    done = subprocess.run(
+        build, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert done.returncode == 0, done.stderr
+    settings = (tmp_path / "site/reference/settings/index.html").read_text(encoding="utf-8")
+    for name in ("render.spp", "labels.source", "losses.data.", "seed"):
+        assert name in settings
+    commands = (tmp_path / "site/reference/commands/index.html").read_text(encoding="utf-8")
+    assert "--holdout" in commands
+    interface = (tmp_path / "site/reference/api/index.html").read_text(encoding="utf-8")
+    assert "read_dataset" in interface
+
+
+@pytest.mark.slow
+@needs_docs
+def test_the_tutorial_runs_and_gains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "tools" / "site"))
+    from run_notebook import NOTEBOOK, run_notebook  # pyright: ignore[reportMissingImports]
+
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    outputs = str([cell.get("outputs", []) for cell in run_notebook(NOTEBOOK).cells])
+    found = re.search(r"mean vertex error\D+([\d.]+) mm\D+([\d.]+) mm", re.sub(r"\\x1b\[[\d;]*m", "", outputs))
+    assert found is not None
+    before, after = map(float, found.groups())
+    assert before == pytest.approx(10, abs=0.01)
+    assert after < 2
