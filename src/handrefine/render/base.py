@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Protocol, runtime_checkable
 
 from annotated_types import Ge
 from jaxtyping import Float, Int
-from pydantic import ConfigDict, PositiveFloat, PositiveInt
+from pydantic import ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt
 from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 from tyro.conf import arg
@@ -62,6 +62,9 @@ class RenderConfig:
     """Longest light path: 2 is direct light with shadows, 3 adds one inter-reflection."""
     edge_samples_per_px: PositiveFloat = 2.0
     """Silhouette samples per pixel of contour (batched only)."""
+    shadow_samples: NonNegativeInt = 0
+    """Lines a view that graze edges of the hands, for the gradient of moving shadows (batched only); secondary
+    rays then start on the smooth surface. 0: neither, and in the gradient shadow edges stand still."""
     memory_gib: PositiveFloat = 4.0
     """Memory that one chunk of views may take (batched only)."""
 

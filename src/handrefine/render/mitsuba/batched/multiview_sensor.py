@@ -1,7 +1,7 @@
 """A sensor that sees the crop windows of all views at once."""
 
 # Mitsuba's type stubs mix up its own and Dr.Jit's array types.
-# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false, reportOperatorIssue=false, reportReturnType=false
 
 import drjit as dr
 import mitsuba as mi
@@ -10,6 +10,8 @@ import numpy as np
 from handrefine.render.mitsuba.batched.view_table import CELL, CENTER, COLUMNS, DIRECTION, PROJECTION
 from handrefine.views import ViewSet
 
+#: What comes nearer to a camera than this is not seen.
+NEAR_M = 1e-3
 #: Columns of the folded film: with at most 4096 of them a float32 still resolves 1/4096 pixel.
 FILM_WIDTH = 4096
 
@@ -101,6 +103,11 @@ class MultiViewSensor(mi.Sensor):
         rows = [mi.Vector3f(*self._row(view, PROJECTION + 3 * r)) for r in range(3)]
         x = mi.Vector3f(p) - mi.Vector3f(*self._row(view, CELL)) - mi.Vector3f(*self._row(view, CENTER))
         return mi.Vector3f(*(dr.dot(row, x) for row in rows))
+
+    def pixel_area(self, view: "mi.UInt32") -> "mi.Float":
+        """Determinant of the matrix from a point to homogeneous pixel coordinates: fx fy."""
+        a, b, c = (mi.Vector3f(*self._row(view, PROJECTION + 3 * r)) for r in range(3))
+        return dr.abs(dr.dot(a, dr.cross(b, c)))
 
     def center(self, view: "mi.UInt32") -> "mi.Point3f":
         """Camera centre in the shared scene."""

@@ -46,13 +46,16 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
 
     Paths are replayed with new random numbers for the gradient, like `prb`. Since hands need few bounces, they are
     unrolled instead of stored or traced twice: value and derivative of a path are one kernel. Directions stay
-    fixed in space, so a visible point carries the motion of every point before it. Not differentiable: the motion
-    of shadow edges.
+    fixed in space, so a visible point carries the motion of every point before it. The motion of shadow edges is
+    not differentiated here (`ShadowEdges`).
+
+    lifted: whether rays leave from the smooth surface through a triangle's corners instead of the triangle.
     """
 
     def __init__(self, props: "mi.Properties") -> None:
         super().__init__(props)
         self.albedo_only = bool(props.get("albedo_only", False))
+        self.lifted = bool(props.get("lifted", False))
         self.world: World | None = None
 
     def sample(self, mode, scene, sampler, ray, active=True, **_):
@@ -65,19 +68,28 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
         return self.world.geometry.scene.ray_intersect_preliminary(ray, coherent=False, active=active)
 
     def radiance(
-        self, pi: "mi.PreliminaryIntersection3f", ray: "mi.Ray3f", active: "mi.Bool", sampler: Samples
+        self,
+        pi: "mi.PreliminaryIntersection3f",
+        ray: "mi.Ray3f",
+        active: "mi.Bool",
+        sampler: Samples,
+        depth: int | None = None,
     ) -> "mi.Color3f":
-        """Radiance at first hits; attached to whatever arrays of the world carry gradients."""
+        """Radiance at first hits by paths of at most `depth` edges (`max_depth` unless given), the ray among them.
+
+        Attached to whatever arrays of the world carry gradients.
+        """
+        depth = depth or self.max_depth
         geometry, light = self.world.geometry, self.world.light
         surface = geometry.surface(pi, ray, active)
         if self.albedo_only:
             return surface.albedo
         result, throughput = mi.Color3f(0), mi.Color3f(1)
-        for bounce in range(self.max_depth - 1):
+        for bounce in range(depth - 1):
             throughput = throughput * surface.albedo
             d, weight = scatter(surface, sampler)
             ray = self._leave(surface, d)
-            if bounce == self.max_depth - 2:
+            if bounce == depth - 2:
                 free = active & ~geometry.scene.ray_test(dr.detach(ray), active=active)
             else:
                 pi = geometry.scene.ray_intersect_preliminary(dr.detach(ray), coherent=False, active=active)
@@ -87,22 +99,34 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
                 active, throughput * (light.control(surface.n, d, weight, active) + sky), 0
             )
             active = active & ~free
-            if bounce < self.max_depth - 2:
+            if bounce < depth - 2:
                 throughput = throughput * weight
                 surface = geometry.surface(pi, ray, active)
         return result
 
     def _leave(self, surface: Surface, d: "mi.Vector3f") -> "mi.Ray3f":
-        """The ray from a surface into a direction, up to where it leaves its frame's cell."""
-        cell = dr.detach(surface.cell)
-        p = dr.detach(surface.p)
-        side = dr.select(dr.dot(surface.geometric_n, d) > 0, 1, -1)
-        # As Mitsuba's own offset: relative to the coordinates' magnitude, so that no triangle shadows itself.
-        offset = (1 + dr.max(dr.abs(p))) * mi.math.RayEpsilon
-        ray = mi.Ray3f(surface.p + surface.geometric_n * (side * offset), d)
-        _, leave = sphere_chord(mi.Vector3f(p - cell), d, self.world.radius)
-        ray.maxt = leave
+        """The ray from a surface into a direction, up to where it leaves its frame's cell.
+
+        Lifted, it starts on the smooth surface. From the triangle itself the visible part of the hemisphere about
+        the shading normal ends at the triangle's plane, and jumps at every edge of the mesh.
+        """
+        if self.lifted:
+            origin = surface.p + surface.lift + above(surface)
+        else:
+            origin = surface.p + above(surface) * dr.select(dr.dot(surface.geometric_n, d) > 0, 1, -1)
+        ray = mi.Ray3f(origin, d)
+        ray.maxt = self.to_border(ray, surface.cell)
         return ray
+
+    def to_border(self, ray: "mi.Ray3f", cell: "mi.Point3f") -> "mi.Float":
+        """How far a ray from inside a cell is from leaving it."""
+        from_center = mi.Vector3f(dr.detach(ray.o) - dr.detach(cell))
+        return sphere_chord(from_center, dr.detach(ray.d), self.world.radius)[1]
+
+
+def above(surface: Surface) -> "mi.Vector3f":
+    """So far off its triangle that no triangle shadows itself: as Mitsuba's own, relative to the coordinates."""
+    return surface.geometric_n * ((1 + dr.max(dr.abs(dr.detach(surface.p)))) * mi.math.RayEpsilon)
 
 
 def scatter(surface: Surface, sampler: Samples) -> tuple["mi.Vector3f", "mi.Float"]:
@@ -121,8 +145,7 @@ def scatter(surface: Surface, sampler: Samples) -> tuple["mi.Vector3f", "mi.Floa
     return d, dr.dot(surface.n, d) / pi_times_density
 
 
-def hand_integrator(depth: int, albedo_only: bool) -> HandIntegrator:
+def hand_integrator(depth: int, albedo_only: bool, lifted: bool) -> HandIntegrator:
     mi.register_integrator("handrefine_path", HandIntegrator)
-    return mi.load_dict(
-        {"type": "handrefine_path", "max_depth": depth, "albedo_only": albedo_only}, optimize=False
-    )
+    settings = {"max_depth": depth, "albedo_only": albedo_only, "lifted": lifted}
+    return mi.load_dict({"type": "handrefine_path", **settings}, optimize=False)

@@ -23,11 +23,12 @@ class BatchedRenderer:
     """Renders hands of fixed topology into a fixed set of views; see `handrefine.render.base.Renderer`.
 
     All pixels of all views of all frames are traced by one kernel, or by one a chunk where they would not fit
-    into `config.memory_gib`. Same seed, same image, whatever the chunks; only the silhouettes' gradient then
-    draws other samples. The image and its gradient never share random numbers.
+    into `config.memory_gib`. Same seed, same image, whatever the chunks; only the gradient of silhouettes and
+    shadow edges then draws other samples. The image and its gradient never share random numbers.
 
     Differentiable in vertices (silhouettes, borders of the mesh and seams of the atlas included), textures and
-    environment. Not differentiable: the motion of shadow edges (see docs/renderer.md for the size of that bias).
+    environment; with `config.shadow_samples` also in the motion of shadow edges (docs/renderer.md has the size of
+    what is missing without them).
     Hands are Lambertian here, so nothing mirrors the environment.
 
     Interiors seen through the open wrist look like the outside (two-sided by the triangle, not by the shading

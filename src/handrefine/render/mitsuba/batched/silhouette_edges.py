@@ -12,51 +12,9 @@ import numpy as np
 
 from handrefine.mesh import MeshTopology
 from handrefine.render.mitsuba.batched.attached import Attached
-from handrefine.render.mitsuba.batched.multiview_sensor import MultiViewSensor
-
-#: Edges are cut where they come nearer to the camera than this.
-NEAR_M = 1e-3
-
-
-@dataclass
-class EdgeTable:
-    """Edges of all hands: end points, the vertices opposite in the two faces, and how these are wound.
-
-    kind: bit 0: the first face runs against the edge; bit 1: so does the second; bit 2: there is no second face;
-    bit 3: a seam of the UV atlas, across which the texture may jump.
-    """
-
-    count: int
-    ends: "mi.UInt32"
-    opposite: "mi.UInt32"
-    kind: "mi.UInt32"
-
-    @staticmethod
-    def of(topologies: Sequence[MeshTopology]) -> "EdgeTable":
-        first = np.cumsum([0] + [t.n_vertices for t in topologies])
-        tables = [_edges(t) for t in topologies]
-        ends, opposite = (
-            np.concatenate([table[k] + v for table, v in zip(tables, first[:-1], strict=True)]) for k in (0, 1)
-        )
-        kind = np.concatenate([table[2] for table in tables])
-        flat = lambda x: mi.UInt32(np.ascontiguousarray(x.astype(np.uint32).ravel()))  # noqa: E731
-        return EdgeTable(len(kind), flat(ends), flat(opposite), flat(kind))
-
-
-def _edges(topology: MeshTopology) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    ends, adjacent = topology.edges
-    opposite, kind = np.zeros_like(ends), np.zeros(len(ends), dtype=np.int64)
-    uv_at = np.full((len(ends), 2, 2), -1)
-    for side in (0, 1):
-        owner = np.where(adjacent[:, side] < 0, adjacent[:, 0], adjacent[:, side])
-        face, uv_face = topology.faces[owner], topology.uv_faces[owner]
-        start, stop = (np.argmax(face == ends[:, k, None], axis=1) for k in (0, 1))
-        opposite[:, side] = face[np.arange(len(ends)), 3 - start - stop]
-        kind |= np.where((start + 1) % 3 != stop, 1 << side, 0)
-        uv_at[:, side] = np.stack([uv_face[np.arange(len(ends)), k] for k in (start, stop)], axis=1)
-    border = adjacent[:, 1] < 0
-    kind |= np.where(border, 4, 0) | np.where(~border & (uv_at[:, 0] != uv_at[:, 1]).any(axis=1), 8, 0)
-    return ends, opposite, kind
+from handrefine.render.mitsuba.batched.edge_table import EdgeTable
+from handrefine.render.mitsuba.batched.multiview_sensor import NEAR_M, MultiViewSensor
+from handrefine.render.mitsuba.batched.spread import spread
 
 
 @dataclass
@@ -96,12 +54,8 @@ class SilhouetteSampler:
         n = int(np.ceil(total * per_px))
         if n == 0:
             return None
-        index = dr.arange(mi.UInt32, n)
-        u = mi.Float(mi.sample_tea_32(index, seed, rounds=4)[0] >> 8) * (2.0**-24)
-        place = (mi.Float64(index) + mi.Float64(u)) * dr.opaque(mi.Float64, total / n)
-        found = _count_up_to(cumulative, place, self.n_views * self.edges.count)
-        rest = dr.gather(mi.Float64, cumulative, found) - place
-        return self._points(dr.gather(mi.UInt32, candidates, found), mi.Float(rest), total / n, vertices)
+        found, rest = spread(cumulative, total, n, self.n_views * self.edges.count, seed)
+        return self._points(dr.gather(mi.UInt32, candidates, found), rest, total / n, vertices)
 
     def _split(self, pair: "mi.UInt32") -> tuple["mi.UInt32", "mi.UInt32", "mi.UInt32"]:
         """View, edge, and the first vertex of the view's frame."""
@@ -171,21 +125,6 @@ class SilhouetteSampler:
         )
         dr.eval(samples.uv_px, samples.normal, samples.share, samples.view, samples.end_a, samples.end_b)
         return samples
-
-
-def _count_up_to(ascending: "mi.Float64", value: "mi.Float64", at_most: int) -> "mi.UInt32":
-    """Index of the first entry above `value`, or of the last entry: bisection.
-
-    `dr.binary_search` would compile a kernel for every length of the array; this one only for every `at_most`.
-    """
-    length = dr.opaque(mi.UInt32, dr.width(ascending))
-    found = mi.UInt32(0)
-    for bit in reversed(range(at_most.bit_length())):
-        ahead = found + (1 << bit)
-        known = ahead <= length
-        below = dr.gather(mi.Float64, ascending, ahead - 1, known) <= value
-        found = dr.select(known & below, ahead, found)
-    return dr.minimum(found, length - 1)
 
 
 def _cut(p: "mi.Vector3f", q: "mi.Vector3f") -> "mi.Vector3f":

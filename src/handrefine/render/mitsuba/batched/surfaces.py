@@ -20,7 +20,8 @@ class Surface:
 
     p: "mi.Point3f"
     n: "mi.Vector3f"
-    geometric_n: "mi.Vector3f"  # of the triangle, detached
+    geometric_n: "mi.Vector3f"  # of the triangle, turned to where the ray comes from; detached
+    lift: "mi.Vector3f"  # from the triangle to the smooth surface that it stands for
     albedo: "mi.Color3f"
     cell: "mi.Point3f"  # centre of the frame's cell
 
@@ -83,27 +84,42 @@ class HandTriangles:
         """Position, normal and reflectance where a ray hits, for a fixed direction of the ray.
 
         The barycentric coordinates follow the moving triangle and the moving origin of the ray
-        (Moeller and Trumbore 1997), and so do texture coordinates and normal. The normal is turned to the side of
+        (Moeller and Trumbore 1997), and so do texture coordinates and normal. Normals are turned to the side of
         the triangle that the ray comes from.
         """
-        frame = pi.prim_index // self.n_faces
-        face = pi.prim_index - frame * self.n_faces
-        corners = [
-            dr.gather(mi.UInt32, self.faces, face * 3 + k, active) + frame * self.n_vertices for k in range(3)
-        ]
+        frame, face, corners = self._corners(pi, active)
         v0, v1, v2 = (self.vertices.gather(c, active) for c in corners)
         b1, b2, t = _intersect(ray, v0, v1, v2)
         b1, b2 = dr.replace_grad(pi.prim_uv.x, b1), dr.replace_grad(pi.prim_uv.y, b2)
         b0 = 1 - b1 - b2
-        n0, n1, n2 = (self.normals.gather(c, active) for c in corners)
-        n = dr.normalize(n0 * b0 + n1 * b1 + n2 * b2)
+        normals = [self.normals.gather(c, active) for c in corners]
         flat_n = dr.normalize(dr.cross(dr.detach(v1 - v0), dr.detach(v2 - v0)))
-        n = dr.select(dr.dot(flat_n, dr.detach(ray.d)) > 0, -n, n)
+        side = dr.select(dr.dot(flat_n, dr.detach(ray.d)) > 0, -1.0, 1.0)
+        n0, n1, n2 = (n * side for n in normals)
+        n = dr.normalize(n0 * b0 + n1 * b1 + n2 * b2)
+        on_triangle = v0 * b0 + v1 * b1 + v2 * b2
+        p = dr.replace_grad(on_triangle, mi.Vector3f(ray.o + ray.d * t))
+        lift = _lift(p, (b0, b1, b2), (v0, v1, v2), (n0, n1, n2))
         t0, t1, t2 = (dr.gather(mi.Point2f, self.corner_uv, face * 3 + k, active) for k in range(3))
         uv = t0 * b0 + t1 * b1 + t2 * b2
         albedo = self._reflectance(uv, frame, self.hand_of(pi), active)
         cell = dr.gather(mi.Point3f, self.cells, frame, active)
-        return Surface(mi.Point3f(ray.o + ray.d * t), n, flat_n, albedo, cell)
+        return Surface(mi.Point3f(p), n, flat_n * side, lift, albedo, cell)
+
+    def moving_point(self, pi: "mi.PreliminaryIntersection3f", vertices: Attached) -> "mi.Vector3f":
+        """The point of the triangle that a ray has hit, fixed to the moving triangle; differentiable."""
+        _, _, corners = self._corners(pi, mi.Bool(True))
+        v0, v1, v2 = (vertices.gather(c) for c in corners)
+        return v0 + (v1 - v0) * pi.prim_uv.x + (v2 - v0) * pi.prim_uv.y
+
+    def _corners(
+        self, pi: "mi.PreliminaryIntersection3f", active: "mi.Bool"
+    ) -> tuple["mi.UInt32", "mi.UInt32", list["mi.UInt32"]]:
+        """Frame, face, and the vertices of the triangle that a ray has hit."""
+        frame = pi.prim_index // self.n_faces
+        face = pi.prim_index - frame * self.n_faces
+        first = frame * self.n_vertices
+        return frame, face, [dr.gather(mi.UInt32, self.faces, face * 3 + k, active) + first for k in range(3)]
 
     def _reflectance(
         self, uv: "mi.Point2f", frame: "mi.UInt32", hand: "mi.UInt32", active: "mi.Bool"
@@ -129,6 +145,17 @@ class HandTriangles:
         upper = fetch(top + left) * (1 - wx) + fetch(top + right) * wx
         lower = fetch(bottom + left) * (1 - wx) + fetch(bottom + right) * wx
         return upper * (1 - wy) + lower * wy
+
+
+def _lift(p: "mi.Vector3f", weights: tuple, vertices: tuple, normals: tuple) -> "mi.Vector3f":
+    """From a point p of a triangle to the smooth surface through its corners v_i with normals m_i and weights b_i:
+
+    `sum of b_i m_i max(0, -(p - v_i) . m_i)` (Hanika 2021, "Hacking the shadow terminator", Ray Tracing Gems II).
+    """
+    lift = mi.Vector3f(0)
+    for b, v, m in zip(weights, vertices, normals, strict=True):
+        lift += m * (b * dr.maximum(dr.dot(v - p, m), 0))
+    return lift
 
 
 def _intersect(

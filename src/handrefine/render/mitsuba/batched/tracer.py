@@ -17,6 +17,7 @@ from handrefine.render.mitsuba.batched.environment_light import Light
 from handrefine.render.mitsuba.batched.multiview_sensor import multiview_sensor
 from handrefine.render.mitsuba.batched.radiance import World, hand_integrator
 from handrefine.render.mitsuba.batched.samples import IndependentSamples, PixelSamples
+from handrefine.render.mitsuba.batched.shadow_edges import ShadowEdges
 from handrefine.render.mitsuba.batched.silhouette_edges import EdgeSamples, SilhouetteSampler
 from handrefine.render.mitsuba.batched.surfaces import Atlas, HandTriangles
 from handrefine.render.mitsuba.bridge import Arrays
@@ -41,8 +42,15 @@ class Tracer:
         self.views, self.config, self.n_hands = views, config, len(topologies)
         self.geometry = HandTriangles(topologies, views.n_frames)
         self.sensor = multiview_sensor(views)
-        self.integrator = hand_integrator(config.depth, config.shading == "albedo")
+        self.integrator = hand_integrator(config.depth, config.shading == "albedo", config.shadow_samples > 0)
         self.silhouettes = SilhouetteSampler(topologies, self.sensor, self.geometry.n_vertices)
+        self.shadow_edges = ShadowEdges(
+            self.silhouettes.edges,
+            self.sensor,
+            self.integrator,
+            self.geometry,
+            config.shadow_samples * len(views),
+        )
         self._first_pixel = dr.opaque(mi.UInt32, first_pixel)
         self._loaded: object = None
 
@@ -132,6 +140,12 @@ class Tracer:
         q = self.sensor.project(samples.view, samples.point(vertices))
         dr.backward_from(dr.dot(mi.Vector2f(q.x, q.y) / q.z, samples.normal) * dr.detach(step))
 
+    def backpropagate_shadow_edges(self, seed: int, vertices: Attached, gradient: list["mi.Float"]) -> None:
+        """Propagate the gradient of what shadow edges uncover as they move to the vertices."""
+        if self.config.shading == "radiance" and self.config.shadow_samples > 0:
+            seeds = opaque_seed(seed, 4), opaque_seed(seed, 5)
+            self.shadow_edges.backpropagate(vertices, gradient, seeds)
+
     def _seen(
         self, samples: EdgeSamples, point: "mi.Point3f", side: float, key: "mi.UInt32", adjoint: list["mi.Float"]
     ) -> "mi.Float":
@@ -208,6 +222,7 @@ class TracedImage:
         tracer.backpropagate_shading(seed, gradient)
         if "vertices" in wanted:
             tracer.backpropagate_silhouettes(seed, arrays["vertices"], gradient)
+            tracer.backpropagate_shadow_edges(seed, arrays["vertices"], gradient)
         found = {name: mi.TensorXf(arrays[name].gradient(), inputs[name].shape) for name in wanted}
         dr.eval(found)
         tracer.release()
