@@ -11,7 +11,7 @@ from handrefine.errors import InputError
 
 #: What a value is, by its name in lower case without `_`, `-`, `.` and spaces.
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    "K": ("k", "cameramatrix", "intrinsic", "intrinsics", "intrinsicmatrix", "mtx", "kmat", "cammatrix"),
+    "K": ("k", "cameramatrix", "intrinsic", "intrinsics", "intrinsicmatrix", "mtx", "matrix", "kmat", "cammatrix"),
     "D": (
         *("d", "dist", "distcoeffs", "distcoeff", "distcoefs", "distcoef", "distortion", "distortions"),
         *("distortioncoefficients", "distortioncoeffs", "distortionvector", "coeffs"),

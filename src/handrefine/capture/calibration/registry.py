@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from handrefine.capture.calibration import opencv, text_matrices
+from handrefine.capture.calibration.colmap import is_colmap, read_colmap
+from handrefine.capture.calibration.easymocap import is_easymocap, read_easymocap
+from handrefine.capture.calibration.kalibr import is_kalibr, read_kalibr
+from handrefine.capture.calibration.nerfstudio import is_nerfstudio, read_nerfstudio
 from handrefine.capture.calibration.rig_camera import RigCamera, unique_names
+from handrefine.capture.calibration.toml_rig import is_toml, read_toml
 from handrefine.errors import InputError
 
 
@@ -21,6 +26,11 @@ class CalibrationFormat:
 
 #: In the order in which they are asked; the last ones take what no other knows.
 FORMATS: tuple[CalibrationFormat, ...] = (
+    CalibrationFormat("colmap", "a folder of cameras.txt and images.txt, or .bin", is_colmap, read_colmap),
+    CalibrationFormat("easymocap", "intri.yml and extri.yml", is_easymocap, read_easymocap),
+    CalibrationFormat("nerfstudio", "transforms.json", is_nerfstudio, read_nerfstudio),
+    CalibrationFormat("kalibr", "camchain.yaml", is_kalibr, read_kalibr),
+    CalibrationFormat("toml", "calibration.toml of anipose or caliscope", is_toml, read_toml),
     CalibrationFormat(
         "opencv",
         "YAML, JSON or npz with K, dist, R, t; or a folder of one such file a camera",

@@ -188,6 +188,15 @@ def decomposed(P: Float[np.ndarray, "3 4"]) -> tuple[np.ndarray, np.ndarray, np.
     return K / K[2, 2], R, np.linalg.solve(K, P[:, 3])
 
 
+def same_pose(one: RigCamera, other: RigCamera) -> bool:
+    """Whether two poses are the same, up to what a bundle adjustment leaves: 0.1 degrees and a thousandth."""
+    scale = max(float(np.linalg.norm(one.t_cam_world)), 1e-9)
+    return bool(
+        np.abs(one.R_cam_world - other.R_cam_world).max() < 2e-3
+        and np.linalg.norm(one.t_cam_world - other.t_cam_world) < 2e-3 * scale
+    )
+
+
 def unique_names(cameras: Sequence[RigCamera], where: object) -> list[RigCamera]:
     """Raises:
     InputError: there is no camera, or two have one name.
