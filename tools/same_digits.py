@@ -2,9 +2,9 @@
 
     python tools/same_digits.py --against d0a641f [--only quick]
 
-Makes a small video of one hand and one of both with the other commit's code, refines them with every preset by
-both codes, and compares `log.jsonl` term by term, iteration by iteration. Exits with 1 where digits differ for no
-known reason.
+Makes the demo's video (seed 0), a small one of one hand and one of both with the other commit's code, refines the
+first as `handrefine demo` does and the small ones with every preset by both codes, and compares `log.jsonl` term
+by term, iteration by iteration. Exits with 1 where digits differ for no known reason.
 """
 
 import argparse
@@ -56,9 +56,15 @@ class Case:
         return WITHOUT_ADDITIONS[:3] if self.name == "paper" else WITHOUT_ADDITIONS
 
 
+#: Beside a preset, for the small videos.
+SMALL = ("--texture.size", "64")
 CASES = (
-    *(Case(name, "one", ("--config", f"configs/{name}.yaml")) for name in ("quick", "paper", "smvr", "real")),
-    Case("both", "two", ("--config", "configs/quick.yaml", "--hand", "both")),
+    Case("demo", "demo", ()),
+    *(
+        Case(name, "one", ("--config", f"configs/{name}.yaml", *SMALL))
+        for name in ("quick", "paper", "smvr", "real")
+    ),
+    Case("both", "two", ("--config", "configs/quick.yaml", "--hand", "both", *SMALL)),
 )
 #: What has been added since and can be switched off; the other commit does not know it.
 WITHOUT_ADDITIONS = (
@@ -68,6 +74,7 @@ WITHOUT_ADDITIONS = (
     "--stages.coarse.no-mend-cameras",
 )
 VIDEOS = {
+    "demo": (),
     "one": ("--cameras", "4", "--instants", "3", "--size", "64"),
     "two": ("--cameras", "3", "--instants", "2", "--size", "64", "--hand", "both"),
 }
@@ -115,19 +122,17 @@ def compare(against: str, only: str | None) -> bool:
         old, videos = Path(folder) / "code", Path(folder) / "videos"
         _git("worktree", "add", "--detach", "--quiet", str(old), against)
         try:
-            for name, options in VIDEOS.items():
-                run(old, "synthesize", "--out", str(videos / name), *options)
+            cases = [case for case in CASES if only in (None, case.name)]
+            for name in {case.video for case in cases}:
+                run(old, "synthesize", "--out", str(videos / name), *VIDEOS[name])
                 mark = videos / name / "annotations" / "test" / "handrefine.json"
                 mark.write_text('{"hand_model": "open"}')  # earlier versions did not say whose the parameters are
-            for case in CASES:
-                if only not in (None, case.name):
-                    continue
+            for case in cases:
                 logs = []
                 for label, checkout, without in (("old", old, ()), ("new", ROOT, case.without)):
                     out = Path(folder) / label / case.name
                     data = str(videos / case.video)
-                    sizes = ("--data", data, "--out", str(out), "--texture.size", "64")
-                    run(checkout, "refine", *sizes, *case.options, *without)
+                    run(checkout, "refine", "--data", data, "--out", str(out), *case.options, *without)
                     logs.append(log_of(out))
                 found = difference(*logs)
                 fine &= not found or case.name in KNOWN

@@ -73,8 +73,8 @@ def roughness(
     numbers = torch.tensor(list(frames), dtype=articulation_aa.dtype, device=articulation_aa.device)
     time = numbers / numbers.diff().median().clamp(min=1e-6)
     joints = articulation_aa.unflatten(1, (-1, 3))
-    half = config.window // 2
-    return (joints[half : len(joints) - half] - bilateral_filter(joints, time, config)).flatten(0, 1)
+    half, smooth = config.window // 2, bilateral_filter(joints, time, config)
+    return (joints[half : len(joints) - half] - smooth).flatten(0, 1)
 
 
 def bilateral_filter(
