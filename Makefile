@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/demo
+TEST_WORKERS ?= 2
 
 .PHONY: demo redner test slow docs clean
 
@@ -17,7 +18,7 @@ test: $(VENV)/.test-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" --numprocesses $(TEST_WORKERS) --dist loadfile
 
 slow: $(VENV)/.test-installed
 	$(BIN)/pytest -m slow
