@@ -2,6 +2,7 @@
 
 import time
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,8 +13,10 @@ from tyro.conf import Positional
 from benchmarks.harness import Outcome, finish
 from benchmarks.provenance import provenance
 from benchmarks.readme import update_section
-from benchmarks.real.figures import Sample, claims, table
+from benchmarks.real.figures import Sample, claims, table, yardstick_table
 from benchmarks.real.line_drawings import Drawing, view_drawings
+from benchmarks.real.yardstick.judge import judge
+from benchmarks.real.yardstick.yardstick import View, load
 from handrefine.config import Config
 from handrefine.config_files import load_config
 from handrefine.datasets.registry import AUTO, read_dataset
@@ -42,6 +45,11 @@ class Options:
     """A YAML file of settings; the defaults without."""
     only: tuple[str, ...] = ()
     """Hold out these cameras only."""
+    together: int = 1
+    """Hold out so many cameras at a time: fewer runs, of which each fits fewer cameras."""
+    yardstick: Path | None = None
+    """Outlines drawn by hand of the capture's first frame, by which the table judges instead of the masks:
+    `yardstick/real_multiview.json`."""
     format: str = AUTO
     """Layout of the dataset."""
     sequence: str | None = None
@@ -62,12 +70,13 @@ def perform(options: Options, console: Console) -> int:
     names = list(options.only or whole.cameras)[: 2 if options.quick else None]
     samples: list[Sample] = []
     drawings: list[Drawing] = []
-    for name in names:
+    outlines = {} if options.yardstick is None else load(options.yardstick)
+    for group in groups(names, options.together):
         started = time.perf_counter()
-        found, drawn = _without(whole, name, options.hand, config)
+        found, drawn = _without(whole, group, options.hand, config, outlines)
         samples += found
-        drawings += drawn[:1]
-        console.print(f"camera {name} held out: {time.perf_counter() - started:.0f} s")
+        drawings += drawn
+        console.print(f"{', '.join(group)} held out: {time.perf_counter() - started:.0f} s")
     options.results.mkdir(parents=True, exist_ok=True)
     stem = "real" + ("-quick" if options.quick else "")
     if drawings:
@@ -75,27 +84,42 @@ def perform(options: Options, console: Console) -> int:
     chosen = Namespace(quick=options.quick, gate=options.gate, results=options.results)
     status = finish("real", Outcome(claims(samples), samples, [config.seed]), chosen)
     if not options.quick:
-        text = f"{table(samples)}\n\nMachine: {made['machine']}. Commit: {made['commit']}."
+        told = yardstick_table(samples) if outlines else table(samples)
+        text = f"{told}\n\nMachine: {made['machine']}. Commit: {made['commit']}."
         update_section(options.results.parent / "README.md", "real", text)
     return status
 
 
-def _without(whole: HandSequence, name: str, hand: Hands, config: Config) -> tuple[list[Sample], list[Drawing]]:
-    """Every hand's figures in the held-out camera and in those that were fitted, and the views as lines."""
-    fitted, held_out = split_off(whole, [name])
+def groups(names: Sequence[str], together: int) -> list[list[str]]:
+    """The cameras that are held out at a time, far apart in the list, as mostly around the hand."""
+    count = -(-len(names) // together)
+    return [list(names[k::count]) for k in range(count)]
+
+
+def _without(
+    whole: HandSequence, names: Sequence[str], hand: Hands, config: Config, outlines: Mapping[str, View]
+) -> tuple[list[Sample], list[Drawing]]:
+    """Every hand's figures in each held-out camera and in those that were fitted, and the views as lines."""
+    fitted, held_out = split_off(whole, names)
     result = refine(fitted, sides_of(hand), config)
-    report = measure_holdout(result, held_out)
-    samples: list[Sample] = [
-        {
-            "held_out": name,
-            "hand": side,
-            "seconds": result.seconds,
-            "mean": report.by_hand[side]["mean"],
-            "fitted": _fitted(result, side, fitted),
-            "weights": {of.camera.name: of.weight for of in result.cameras},
-        }
-        for side in sides_of(hand)
-    ]
+    samples: list[Sample] = []
+    for name in names:
+        alone = held_out.with_cameras([name])
+        report = measure_holdout(result, alone)
+        drawn = judge(result, alone.cameras[name], outlines[name]) if name in outlines else {}
+        samples += [
+            {
+                "held_out": name,
+                "hand": side,
+                "seconds": result.seconds,
+                "mean": report.by_hand[side]["mean"],
+                "yardstick": drawn.get(side),
+                "fitted": _fitted(result, side, fitted),
+                "weights": {of.camera.name: of.weight for of in result.cameras},
+                "picture_scales": {of.camera.name: of.picture_scale for of in result.cameras},
+            }
+            for side in sides_of(hand)
+        ]
     return samples, view_drawings(result.hands, held_out)
 
 

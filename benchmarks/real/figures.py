@@ -10,6 +10,9 @@ from handrefine.evaluation.measures import HOLDOUT_MEASURES
 
 Sample = dict[str, Any]
 AGREEMENT_TARGET, CONTOUR_TARGET = 0.93, 0.30
+#: By the outlines that were drawn by hand: how much nearer contours come, and what precision may fall by.
+OUTLINE_TARGET, PRECISION_TARGET = 0.55, 0.0
+YARDSTICK = ("contour_px", "iou", "precision", "recall")
 FIGURES = tuple(HOLDOUT_MEASURES)
 
 
@@ -34,6 +37,32 @@ def _claims(samples: Sequence[Sample]) -> Iterator[Metric]:
     before, after = (_mean(samples, "contour_distance_px", moment) for moment in ("before", "after"))
     if before and after is not None:
         yield Metric("contour_distance.reduction", 1 - after / before, "", CONTOUR_TARGET, "higher")
+    yield from _by_yardstick(samples)
+
+
+def _by_yardstick(samples: Sequence[Sample]) -> Iterator[Metric]:
+    judged = [sample["yardstick"] for sample in samples if sample.get("yardstick")]
+    if not judged:
+        return
+    for name in YARDSTICK:
+        for moment in ("before", "after"):
+            value = _mean_of([of[name] for of in judged], moment)
+            if value is not None:
+                contour = name == "contour_px"
+                yield Metric(
+                    f"yardstick.{name}.{moment}",
+                    value,
+                    "px" if contour else "",
+                    None,
+                    "lower" if contour else "higher",
+                )
+    before, after = (_mean_of([of["contour_px"] for of in judged], moment) for moment in ("before", "after"))
+    if before and after is not None:
+        yield Metric("yardstick.contour_reduction", 1 - after / before, "", OUTLINE_TARGET, "higher")
+    precisions = [of["precision"] for of in judged if None not in of["precision"].values()]
+    if precisions:
+        worst = min(of["after"] - of["before"] for of in precisions)
+        yield Metric("yardstick.worst_precision_change", worst, "", PRECISION_TARGET, "higher")
 
 
 def agreement_change(sample: Sample) -> float | None:
@@ -57,6 +86,33 @@ def table(samples: Sequence[Sample]) -> str:
         _cell(name, {moment: _mean(samples, name, moment) for moment in ("before", "after")}) for name in FIGURES
     )
     return "\n".join([*rows, "| **mean** | | " + " | ".join(means) + " |"])
+
+
+def yardstick_table(samples: Sequence[Sample]) -> str:
+    """Markdown: a row for every held-out camera and hand that has an outline drawn by hand."""
+    rows = [
+        "| held-out camera | hand | contour distance, px | IoU | precision | recall |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    judged = [sample for sample in samples if sample.get("yardstick")]
+    for sample in judged:
+        rows.append(_yardstick_row(sample["held_out"], sample["hand"], [sample["yardstick"]]))
+    for hand in dict.fromkeys(sample["hand"] for sample in judged):
+        rows.append(_yardstick_row("**mean**", hand, [of["yardstick"] for of in judged if of["hand"] == hand]))
+    return "\n".join(rows)
+
+
+def _yardstick_row(camera: str, hand: str, judged: Sequence[dict[str, Any]]) -> str:
+    cells = []
+    for name in YARDSTICK:
+        change = {moment: _mean_of([of[name] for of in judged], moment) for moment in ("before", "after")}
+        cells.append(_cell("contour_distance_px" if name == "contour_px" else name, change))
+    return f"| {camera} | {hand} | " + " | ".join(cells) + " |"
+
+
+def _mean_of(changes: Sequence[dict[str, float | None]], moment: str) -> float | None:
+    known = [value for change in changes if (value := change[moment]) is not None]
+    return float(np.mean(known)) if known else None
 
 
 def _cell(name: str, change: dict[str, float | None]) -> str:

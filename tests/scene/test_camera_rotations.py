@@ -7,7 +7,7 @@ import pytest
 import roma
 import torch
 
-from handrefine.scene.camera_rotations import CameraRotations
+from handrefine.scene.camera_rotations import LOG_SCALE, CameraRotations
 from handrefine.sequence import Camera
 
 
@@ -40,7 +40,7 @@ def centre_px(picture: torch.Tensor) -> np.ndarray:
 def turned(seed: int = 0, size_rad: float = 0.02) -> CameraRotations:
     rotations = CameraRotations(cameras(), np.zeros(3))
     with torch.no_grad():
-        rotations.free.copy_(size_rad * torch.randn(5, 3, generator=torch.Generator().manual_seed(seed)))
+        rotations.free.copy_(size_rad * torch.randn(5, 4, generator=torch.Generator().manual_seed(seed)))
     return rotations
 
 
@@ -52,45 +52,66 @@ def test_starts_at_the_given_calibration():
 
 
 def test_pictures_move_as_the_turned_camera_projects():
-    """Of points at two depths, to 0.02 px: a rotation needs no depth."""
+    """Of points at two depths, to 0.02 px: neither a rotation nor a scale of the picture needs a depth."""
     rotations = turned()
-    R = roma.rotvec_to_rotmat(rotations.rotations_cam()).detach().numpy().astype(float)
+    given = {camera.name: camera for camera in cameras()}
     for point in (np.zeros(3), np.array([0.01, -0.01, 0.012])):
         world = torch.tensor(point)
         pictures = [blob(camera.project(world).numpy(), camera) for camera in cameras()]
         moved = rotations.double().resample(pictures, cameras(), torch.arange(5))
-        for k, camera in enumerate(cameras()):
-            real = replace(camera, R_cam_world=R[k] @ camera.R_cam_world, t_cam_world=R[k] @ camera.t_cam_world)
+        for picture, (name, real) in zip(moved, rotations.turned(given).items(), strict=True):
             expected = real.project(world).numpy()
-            assert np.linalg.norm(expected - camera.project(world).numpy()) > 0.5
-            np.testing.assert_allclose(centre_px(moved[k]), expected, atol=0.02)
+            assert np.linalg.norm(expected - given[name].project(world).numpy()) > 0.5
+            np.testing.assert_allclose(centre_px(picture), expected, atol=0.02)
 
 
-@pytest.mark.parametrize("motion", ["translation", "rotation"])
-def test_no_turn_of_the_cameras_stands_for_a_motion_of_the_hand(motion):
-    """The turns that imitate it are projected to nothing; others mostly stay."""
+def test_a_scale_enlarges_pictures_about_the_hands():
+    rotations = CameraRotations(cameras(), np.array([0.01, 0.0, 0.0]))
+    with torch.no_grad():
+        rotations.free[:, 3] = torch.tensor([0.02, -0.01, 0.0, 0.01, -0.02])
+    real = rotations.turned({camera.name: camera for camera in cameras()})
+    hand, beside = torch.tensor([0.01, 0.0, 0.0]).double(), torch.tensor([0.02, 0.01, -0.01]).double()
+    alone = CameraRotations(cameras(), np.array([0.01, 0.0, 0.0]))
+    assert torch.allclose(alone.scales(), torch.ones(5))
+    for camera, scale, turn in zip(cameras(), rotations.scales().tolist(), rotations.rotations_cam(), strict=True):
+        R = roma.rotvec_to_rotmat(turn.double()).detach().numpy()
+        only_turned = replace(camera, R_cam_world=R @ camera.R_cam_world, t_cam_world=R @ camera.t_cam_world)
+        centre = camera.project(hand).numpy()
+        before, after = only_turned.project(beside).numpy(), real[camera.name].project(beside).numpy()
+        np.testing.assert_allclose(after - centre, scale * (before - centre), atol=1e-3)
+
+
+@pytest.mark.parametrize("motion", ["translation", "rotation", "size"])
+def test_nothing_of_the_cameras_stands_for_what_a_hand_can_do(motion):
+    """What imitates it is projected to nothing; other numbers mostly stay."""
     rotations = CameraRotations(cameras(), np.zeros(3)).double()
     p = torch.tensor(np.stack([-camera.center_world for camera in cameras()]))
     way = torch.tensor([0.003, -0.002, 0.001], dtype=torch.float64).expand_as(p)
-    n = p / p.norm(dim=1, keepdim=True)
-    imitating = torch.linalg.cross(p, way) / p.square().sum(dim=1, keepdim=True)
-    if motion == "rotation":
-        imitating = n * (n * way).sum(dim=1, keepdim=True)
+    n, distance = p / p.norm(dim=1, keepdim=True), p.norm(dim=1, keepdim=True)
+    imitating = torch.zeros(5, 4, dtype=torch.float64)
+    if motion == "translation":
+        imitating[:, :3] = torch.linalg.cross(p, way) / distance**2
+        imitating[:, 3:] = -(n * way).sum(dim=1, keepdim=True) / distance / LOG_SCALE
+    elif motion == "rotation":
+        imitating[:, :3] = n * (n * way).sum(dim=1, keepdim=True)
+    else:
+        imitating[:, 3] = 0.01
     with torch.no_grad():
         rotations.free.copy_(imitating)
     assert rotations.rotations_world().abs().max() < 1e-6 * imitating.abs().max()
-    left = turned().rotations_world().norm() / turned().free.norm()
+    assert (rotations.scales() - 1).abs().max() < 1e-6
+    left = turned().rotations_world().norm() / turned().free[:, :3].norm()
     assert 0.5 < left < 1
 
 
-@pytest.mark.parametrize(("count", "freedom"), [(1, 0), (2, 1), (3, 3), (5, 9)])
+@pytest.mark.parametrize(("count", "freedom"), [(1, 0), (2, 2), (3, 5), (5, 13)])
 def test_freedom_left_by_the_gauge(count, freedom):
-    """Of n cameras 3 n - 6 numbers, but for few: all that two tell is by how much their rays miss each other."""
+    """Of n cameras 4 n - 7 numbers, but for few: what two see of a turn of the hand is less."""
     rotations = CameraRotations(cameras(count), np.zeros(3))
     projector = torch.autograd.functional.jacobian(
         lambda free: torch.func.functional_call(World(rotations), {"rotations.free": free}, ()).flatten(),
-        torch.zeros(count, 3),
-    ).reshape(3 * count, 3 * count)
+        torch.zeros(count, 4),
+    ).reshape(4 * count, 4 * count)
     assert torch.linalg.matrix_rank(projector, atol=1e-4).item() == freedom
 
 
@@ -100,7 +121,8 @@ class World(torch.nn.Module):
         self.rotations = rotations
 
     def forward(self) -> torch.Tensor:
-        return self.rotations.rotations_world()
+        scales = self.rotations.scales().log() / LOG_SCALE
+        return torch.cat([self.rotations.rotations_world(), scales[:, None]], dim=1)
 
 
 def test_gradients_are_those_of_finite_differences():

@@ -159,6 +159,7 @@ def _label_shades(observations: Observations) -> Tensor:
 def _cameras(problem: Problem, found: Found) -> list[CameraResult]:
     rotations, matrices = problem.model.rotations, problem.model.colour.matrices().detach().cpu().numpy()
     turned = None if rotations is None else 1e3 * rotations.rotations_cam().detach().cpu().numpy()
+    scales = None if rotations is None else rotations.scales().tolist()
     return [
         CameraResult(
             camera=problem.sequence.cameras[trust.camera],
@@ -168,6 +169,7 @@ def _cameras(problem: Problem, found: Found) -> list[CameraResult]:
             reason=trust.reason,
             colour_transform=matrices[k],
             rotation_cam_mrad=None if turned is None else turned[k],
+            picture_scale=None if scales is None else scales[k],
             mended=found.mended.get(trust.camera),
         )
         for k, trust in enumerate(found.trusts)

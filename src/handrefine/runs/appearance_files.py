@@ -111,6 +111,7 @@ def write_camera_weights(path: Path, cameras: Sequence[CameraResult]) -> None:
             "visible_share": of.visible_share,
             "reason": of.reason,
             **({} if of.rotation_cam_mrad is None else {"rotation_cam_mrad": of.rotation_cam_mrad}),
+            **({} if of.picture_scale is None else {"picture_scale": of.picture_scale}),
             **({} if of.mended is None else {"mended": asdict(of.mended)}),
         }
         for of in cameras
@@ -126,7 +127,7 @@ def camera_result(
     Raises:
         KeyError, TypeError, ValueError: the entry lacks something or is broken.
     """
-    turned, mended = entry.get("rotation_cam_mrad"), entry.get("mended")
+    turned, scale, mended = (entry.get(name) for name in ("rotation_cam_mrad", "picture_scale", "mended"))
     return CameraResult(
         camera=camera,
         weight=float(entry["weight"]),
@@ -135,6 +136,7 @@ def camera_result(
         reason=entry.get("reason"),
         colour_transform=colour_transform,
         rotation_cam_mrad=None if turned is None else np.array(turned, dtype=np.float32),
+        picture_scale=None if scale is None else float(scale),
         mended=None if mended is None else MendedCamera(**mended),
     )
 

@@ -156,7 +156,8 @@ class CameraResult:
     """One camera of the fit: how far it was believed, and what it does to colours.
 
     camera: full and uncropped, as calibrated, or as it was mended. colour_transform: [M | b].
-    rotation_cam_mrad: by how much its calibration was turned, in its own frame; None where that was not refined.
+    rotation_cam_mrad: by how much its calibration was turned, in its own frame; picture_scale: by how much its
+        pictures were enlarged about the hands; None where that was not refined.
     """
 
     camera: Camera
@@ -166,6 +167,7 @@ class CameraResult:
     reason: str | None
     colour_transform: Float[np.ndarray, "3 4"]
     rotation_cam_mrad: Float[np.ndarray, "3"] | None = None
+    picture_scale: float | None = None
     mended: MendedCamera | None = None
 
 

@@ -1,4 +1,4 @@
-"""Small rotations of cameras, as homographies of their pictures."""
+"""Small rotations of cameras and scales of their pictures, as homographies of their renders."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,61 +13,76 @@ from handrefine.observations import Observations
 from handrefine.scene.scene_module import RenderedViews, SceneModule
 from handrefine.sequence import Camera
 
+#: Log scale of a picture that the unit of its unknown is: a hand is a fifth of its distance across, so that equal
+#: steps of all unknowns move its points alike.
+LOG_SCALE = 5.0
+
 
 class CameraRotations(SceneModule):
-    """One small rotation a camera about its own centre, starting at none, and never one that moves the hand.
+    """One small rotation a camera about its own centre, and one scale of its pictures about the hands.
+
+    They start at none, and never stand for what a hand can do.
 
     A picture of a camera that is turned by R is the picture of the unturned one, resampled: `u' ~ K R K^-1 u`
     holds for every depth. So the render, made with the given calibration, is resampled before it is compared. At a
-    hand's distance a translation of the camera across its view is all but the same (1 mm at 1 m is 1 mrad).
+    hand's distance a translation of the camera across its view is all but the same (1 mm at 1 m is 1 mrad); one
+    along its view, like a wrong focal length, scales the picture.
 
-    The gauge: a motion of the hand by t turns camera c by `(p x t) / |p|^2`, with p the way from the camera to the
-    hand, and a turn of the hand by w rolls it by `n (n . w)`, with n = p / |p|. The free rotations are projected
-    onto what is orthogonal to all such motions, so that no camera rotation can stand for a motion of the hand.
-    Of two cameras one number is left, by how much their rays to one point miss each other; of one, nothing.
+    The gauge: a motion of the hand by t turns camera c by `(p x t) / |p|^2` and scales its picture by
+    `1 - n . t / |p|`, with p the way from the camera to the hand and n = p / |p|; a turn of the hand by w rolls it
+    by `n (n . w)`; a larger hand scales all pictures alike. The free numbers are projected onto what is orthogonal
+    to all of these. Of one camera nothing is left, of two cameras two numbers.
 
     Args:
         cameras: in the order that the views' camera indices count.
-        hand_world: where the hand is, metres; only its direction from the cameras and its distance matter.
+        hand_world: where the hands are, metres; only their direction from the cameras and their distance matter.
     """
 
     variable = "calibration"
-    free: Float[Tensor, "camera 3"]
+    free: Float[Tensor, "camera 4"]
     _projector: Tensor
     _world_from_cam: Tensor
+    _centre: Tensor
 
     def __init__(self, cameras: Sequence[Camera], hand_world: Float[np.ndarray, "3"]) -> None:
         super().__init__()
-        self.free = nn.Parameter(torch.zeros(len(cameras), 3))
+        self.free = nn.Parameter(torch.zeros(len(cameras), 4))
+        self._hand_world = hand_world
         to_hand = hand_world - np.stack([camera.center_world for camera in cameras])
         self.register_buffer("_projector", torch.tensor(_projector(to_hand), dtype=torch.float32))
-        rotations = np.stack([camera.R_cam_world.T for camera in cameras])
-        self.register_buffer("_world_from_cam", torch.tensor(rotations, dtype=torch.float32))
+        self.register_buffer("_world_from_cam", _axes(cameras))
+        self.register_buffer("_centre", _directions(cameras, hand_world))
 
     @torch.no_grad()
     def recalibrate(self, cameras: Sequence[Camera]) -> None:
-        """Go on from other calibrations; a camera whose axes have changed starts at no rotation again."""
-        axes = torch.tensor(np.stack([camera.R_cam_world.T for camera in cameras])).to(self._world_from_cam)
+        """Go on from other calibrations; a camera whose axes have changed starts at none again."""
+        axes = _axes(cameras).to(self._world_from_cam)
         changed = (axes - self._world_from_cam).abs().amax(dim=(1, 2)) > 0
         self._world_from_cam.copy_(axes)
+        self._centre.copy_(_directions(cameras, self._hand_world))
         self.free[changed] = 0.0
+
+    def _gauged(self) -> Float[Tensor, "camera 4"]:
+        return (self._projector @ self.free.flatten()).reshape(-1, 4)
 
     def rotations_world(self) -> Float[Tensor, "camera 3"]:
         """Rotation vectors in the world frame, radians; differentiable."""
-        return (self._projector @ self.free.flatten()).reshape(-1, 3)
+        return self._gauged()[:, :3]
 
     def rotations_cam(self) -> Float[Tensor, "camera 3"]:
         """The same in every camera's own frame: about its x axis (pictures move along y), its y axis, its view."""
         return torch.einsum("cji,cj->ci", self._world_from_cam, self.rotations_world())
 
+    def scales(self) -> Float[Tensor, " camera"]:
+        """By how much every camera's picture is enlarged about the hands; differentiable."""
+        return (LOG_SCALE * self._gauged()[:, 3]).exp()
+
     @torch.no_grad()
     def turned(self, cameras: Mapping[str, Camera]) -> dict[str, Camera]:
-        """The cameras with their rotations; they are given in the order of the rotations."""
+        """The cameras with their rotations and scales; they are given in the order of these."""
         turns = roma.rotvec_to_rotmat(self.rotations_cam().double()).cpu().numpy()
-        return {
-            name: replace(of, R_cam_world=turn @ of.R_cam_world, t_cam_world=turn @ of.t_cam_world)
-            for (name, of), turn in zip(cameras.items(), turns, strict=True)
-        }
+        values = zip(cameras.items(), turns, self.scales().tolist(), self._centre.tolist(), strict=True)
+        return {name: _turned(camera, turn, scale, centre) for (name, camera), turn, scale, centre in values}
 
     def adjust(self, views: RenderedViews, observations: Observations) -> RenderedViews:
         view_set = observations.views
@@ -109,19 +124,34 @@ class CameraRotations(SceneModule):
             cameras: the camera of every picture, crop windows with their own calibration.
         """
         turned = roma.rotvec_to_rotmat(self.rotations_cam())[camera_of_view]
-        return [_warped(p, camera, R) for p, camera, R in zip(pictures, cameras, turned, strict=True)]
+        scales, centres = self.scales()[camera_of_view], self._centre[camera_of_view]
+        return [_warped(*of) for of in zip(pictures, cameras, turned, scales, centres, strict=True)]
 
 
-def _warped(picture: Float[Tensor, "h w channel"], camera: Camera, R: Float[Tensor, "3 3"]) -> Tensor:
-    """The picture of the turned camera: its pixel u looks along `R^T K^-1 u` of the unturned one."""
+def _turned(camera: Camera, turn: np.ndarray, scale: float, centre: Sequence[float]) -> Camera:
+    R, t = turn @ camera.R_cam_world, turn @ camera.t_cam_world
+    cx, cy = camera.cx + (1 - scale) * camera.fx * centre[0], camera.cy + (1 - scale) * camera.fy * centre[1]
+    return replace(camera, R_cam_world=R, t_cam_world=t, fx=scale * camera.fx, fy=scale * camera.fy, cx=cx, cy=cy)
+
+
+def _warped(
+    picture: Float[Tensor, "h w channel"],
+    camera: Camera,
+    R: Float[Tensor, "3 3"],
+    scale: Float[Tensor, ""],
+    centre: Float[Tensor, "2"],
+) -> Tensor:
+    """The picture of the turned and scaled camera: its pixel u shows `c + (u - c) / scale` of the turned one, and
+    that one's pixel looks along `R^T K^-1 u` of the given one; c lies at `centre` times the focal length."""
     height, width = picture.shape[:2]
     v, u = torch.meshgrid(
         torch.arange(height, device=picture.device) + 0.5,
         torch.arange(width, device=picture.device) + 0.5,
         indexing="ij",
     )
-    rays = torch.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy, torch.ones_like(u)], dim=-1)
-    x, y, z = (rays.to(R.dtype) @ R).unbind(dim=-1)  # R^T ray
+    on_plane = torch.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy], dim=-1).to(R.dtype)
+    on_plane = centre.to(R.dtype) + (on_plane - centre.to(R.dtype)) / scale
+    x, y, z = (torch.cat([on_plane, torch.ones_like(on_plane[..., :1])], dim=-1) @ R).unbind(dim=-1)  # R^T ray
     source = torch.stack(
         [(camera.fx * x / z + camera.cx) / width * 2 - 1, (camera.fy * y / z + camera.cy) / height * 2 - 1], dim=-1
     )
@@ -132,15 +162,31 @@ def _warped(picture: Float[Tensor, "h w channel"], camera: Camera, R: Float[Tens
     return warped[0].permute(1, 2, 0)
 
 
+def _axes(cameras: Sequence[Camera]) -> Float[Tensor, "camera 3 3"]:
+    """The cameras' own axes in the world frame, as columns."""
+    return torch.tensor(np.stack([camera.R_cam_world.T for camera in cameras]), dtype=torch.float32)
+
+
+def _directions(cameras: Sequence[Camera], hand_world: Float[np.ndarray, "3"]) -> Float[Tensor, "camera 2"]:
+    """Where a point lies in every camera's image plane at distance 1; the axis for one behind the camera."""
+    points = np.stack([camera.R_cam_world @ hand_world + camera.t_cam_world for camera in cameras])
+    in_front = points[:, 2:] > 0
+    return torch.tensor(np.where(in_front, points[:, :2] / np.where(in_front, points[:, 2:], 1.0), 0.0)).float()
+
+
 def _projector(to_hand: Float[np.ndarray, "camera 3"]) -> np.ndarray:
-    """The orthogonal projector of all rotations, one after the other, that takes out the hand's own motions."""
+    """The orthogonal projector of all cameras' numbers, one camera after the other, that takes out what a hand's
+    motions and size explain."""
     distance = np.linalg.norm(to_hand, axis=1)
     directions = to_hand / distance[:, None]
+    nearer = (distance.mean() / distance)[:, None, None]
     cross = np.zeros((len(to_hand), 3, 3))
     cross[:, [2, 0, 1], [1, 2, 0]], cross[:, [1, 2, 0], [2, 0, 1]] = directions, -directions
-    by_translation = cross * (distance.mean() / distance)[:, None, None]
-    by_rotation = directions[:, :, None] * directions[:, None, :]
-    explained = np.concatenate([by_translation, by_rotation], axis=2).reshape(-1, 6)
-    basis, size, _ = np.linalg.svd(explained, full_matrices=False)
+    explained = np.zeros((len(to_hand), 4, 7))
+    explained[:, :3, :3] = cross * nearer
+    explained[:, 3:, :3] = -directions[:, None, :] * nearer / LOG_SCALE
+    explained[:, :3, 3:6] = directions[:, :, None] * directions[:, None, :]
+    explained[:, 3, 6] = 1.0
+    basis, size, _ = np.linalg.svd(explained.reshape(-1, 7), full_matrices=False)
     basis = basis[:, size > 1e-9 * size.max()]
     return np.eye(len(basis)) - basis @ basis.T

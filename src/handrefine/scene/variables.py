@@ -36,7 +36,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("environment", "radiance", (), "video", 0.1),
     Variable("colour", "linear RGB", (3, 4), "camera", 0.001),
     Variable("exposure", "log gain", (), "camera", 0.02),
-    Variable("calibration", "rad", (3,), "camera", 0.0002),
+    Variable("calibration", "rad", (4,), "camera", 0.0002),
 )
 #: What moves a hand's surface.
 GEOMETRY: tuple[Variable, ...] = tuple(v for v in VARIABLES if v.spread is not None)
