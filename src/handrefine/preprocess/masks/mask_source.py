@@ -100,6 +100,8 @@ class SkinSource:
         """Say how far the given masks of the views that were asked for have been believed."""
         for name, sizes in self._mended.items():
             by_colours, unknown, hand = np.sum(sizes, axis=0)
+            if by_colours + unknown == 0:
+                continue
             level = logging.WARNING if by_colours + unknown > WORTH_TELLING * hand else logging.INFO
             log.log(
                 level,
