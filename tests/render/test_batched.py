@@ -209,6 +209,20 @@ def test_nothing_is_compiled_after_the_first_iteration_and_memory_stays(runtime,
     assert not [kernel for kernel in history if not kernel["cache_hit"]]
 
 
+def test_hands_that_stand_still_keep_their_tree(runtime, rest_hand, monkeypatch):
+    renderer = make([rest_hand.topology], views(1, 16), spp=1, depth=2)
+    parameters, builds = renderer._tracers[0].geometry._parameters, []
+    update = parameters.update
+    monkeypatch.setattr(parameters, "update", lambda: builds.append(update()))
+    for aside, expected in ((0.0, 1), (0.0, 1), (0.01, 2), (0.0, 3)):
+        verts = (rest_hand.verts + aside * rest_hand.verts.abs())[None].clone()
+        image = renderer.render([HandSurface(verts, smooth_texture(len(builds)))], lamps(), seed=0)
+        assert len(builds) == expected
+        alone = make([rest_hand.topology], views(1, 16), spp=1, depth=2)
+        again = alone.render([HandSurface(verts, smooth_texture(max(0, expected - 1)))], lamps(), seed=0)
+        assert torch.equal(image.coverage, again.coverage)
+
+
 def test_wrong_shapes_are_refused(runtime, rest_hand):
     renderer = make([rest_hand.topology], views(2), spp=1)
     one = HandSurface(rest_hand.verts[None], smooth_texture(1))
