@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 #:   loss       the weighted sum that was minimised
 #:   terms      {name: weighted value}; they add up to `loss`
 #:   seconds    wall-clock time since the first iteration began
+#:   ended      why the stage ended, in its last record
 #:   *_mm       errors in millimetres, where the truth is known: `vertex_error_mm`, `joint_error_mm`
 #: Only `iteration`, `stage` and `loss` are always there.
 Record = Mapping[str, object]

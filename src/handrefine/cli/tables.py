@@ -12,7 +12,7 @@ Metrics = Mapping[str, object]
 
 
 def before_after_table(metrics: Metrics, title: str | None = None) -> Table:
-    """A row for every known measure among the metrics, with the change in green where it is for the better.
+    """A row for every measure that is known before or after, with the change in green where it is for the better.
 
     Args:
         metrics: the contents of `metrics.json`; keys that are not `{"before", "after"}` of a known measure
@@ -26,6 +26,8 @@ def before_after_table(metrics: Metrics, title: str | None = None) -> Table:
         value = metrics.get(key)
         if isinstance(value, Mapping):
             before, after = _number(value.get("before")), _number(value.get("after"))
+            if before is None and after is None:
+                continue
             table.add_row(
                 measure.name, _text(before, measure), _text(after, measure), _change(before, after, measure)
             )

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from handrefine.evaluation.masks import MaskAgreement, mask_agreement, mean_agreement
 from handrefine.evaluation.measures import MEASURES
+from handrefine.evaluation.own_views import own_view_figures
 from handrefine.observations import CropWindow
 from handrefine.runs.result import HandResult, HandState, Metrics, RunResult, ViewRender, ViewResult
 from handrefine.sequence import Camera, FrameIndex, HandSequence, Side
@@ -45,6 +46,7 @@ def hand_metrics(result: RunResult, side: Side, sequence: HandSequence) -> dict[
         "reprojection_px": unknown,
         **_change(*map(mean_agreement, agreements)),
         "texture_psnr_db": unknown,
+        **own_view_figures(hand),
         "surface": {"before": hand.before.surface, "after": hand.after.surface},
         "joint_fit_residual_mm": hand.joint_residual_mm,
         "joint_fit_residual_by_joint_mm": dict(hand.residual_by_joint_mm) or None,

@@ -14,7 +14,7 @@ from handrefine.observations import Observations
 #: Size of a transform's entries beside the identity at which the ridge pulls like a pixel of residual.
 USUAL_DEVIATION = 0.1
 #: Cameras differ by so much more in their exposure's logarithm than in an entry of their transform.
-EXPOSURE_RATIO = 5.0
+EXPOSURE_RATIO = 2.0
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -34,7 +34,7 @@ class ColourRidgeConfig:
 class ColourRidgeTerm:
     """`sum over cameras of (n0 / N) |d_c|^2 / s`: transforms that few pixels decide stay at the identity.
 
-    d are the deviations of `[M | b]` from the identity and a fifth of the log exposure, n0 is `pixels`, N the
+    d are the deviations of `[M | b]` from the identity and half the log exposure, n0 is `pixels`, N the
     number of pixels that the data term averages over, and s = 0.1 a usual size of a transform's entries. In the
     mean over N pixels a camera that shows n of them pulls with n / N of its residual, so that this is worth n0
     pixels whatever the resolution: nothing to a camera with many more, everything to one with many fewer. It falls

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from handrefine.observations import Observations
@@ -37,8 +37,7 @@ def compare(prediction: Prediction, observations: Observations, *, protect_textu
     """
     hand_rgb, coverage = prediction.hand_rgb, prediction.coverage[:, None]
     if protect_texture:
-        known = (observations.silhouette_weight > 0) & observations.background_known
-        beside = (known & (observations.hand_share < BESIDE))[:, None]
+        beside = beside_hand(observations)[:, None]
         colour = hand_rgb.detach() / coverage.detach().clamp(min=1e-3)
         hand_rgb = torch.where(beside, coverage * colour, hand_rgb)
     rgb = hand_rgb + (1 - coverage) * observations.background
@@ -52,6 +51,12 @@ def _nearest_permitted(seen: Float[Tensor, "pixel 3"], observations: Observation
         return target
     beyond = ((clipped > 0) & (seen > target)) | ((clipped < 0) & (seen < target))
     return torch.where(beyond, seen, target)
+
+
+def beside_hand(observations: Observations) -> Bool[Tensor, " pixel"]:
+    """Pixels that are certainly not the hand's, before a known background."""
+    known = (observations.silhouette_weight > 0) & observations.background_known
+    return known & (observations.hand_share < BESIDE)
 
 
 def as_seen(rgb: Float[Tensor, "pixel 3"], observations: Observations) -> Float[Tensor, "pixel 3"]:

@@ -40,7 +40,8 @@ class Stage:
 class Iteration:
     """One iteration after its step: what was predicted before it, and every term of the loss.
 
-    number: counts over all stages, from 0; index: within the stage.
+    number: counts over all stages, from 0; index: within the stage. ended: why it is the stage's last one; None
+        where it is not.
     """
 
     stage: Stage
@@ -49,6 +50,7 @@ class Iteration:
     batch: Batch
     iterate: Iterate
     terms: dict[str, Float[Tensor, ""]]
+    ended: str | None = None
 
 
 @runtime_checkable

@@ -14,6 +14,7 @@ from handrefine.refinement.collected_warnings import collected_warnings
 from handrefine.refinement.problem import Extensions, prepare
 from handrefine.refinement.restart import Restart
 from handrefine.refinement.result import Found, run_result
+from handrefine.refinement.seldom_seen import CalmTextures
 from handrefine.refinement.stages import SEEDS_PER_RUN, run_stages
 from handrefine.refinement.watchers import (
     KeepTextures,
@@ -70,7 +71,16 @@ def refine(
         )
         restart = Restart(cameras, seed=problem.config.seed * SEEDS_PER_RUN + SEEDS_PER_RUN - 1)
         mending = MendCameras(cameras)
-        hooks = [visibility, restart, WatchCameras(cameras), textures, mending, RenewLabels(), log]
+        hooks = [
+            visibility,
+            restart,
+            WatchCameras(cameras),
+            CalmTextures(cameras),
+            textures,
+            mending,
+            RenewLabels(),
+            log,
+        ]
         problem = run_stages(problem, cameras, lambda: visibility.now, hooks)
         cameras.warn()
         with torch.no_grad():

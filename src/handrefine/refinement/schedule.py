@@ -9,7 +9,7 @@ from pydantic import dataclasses as typed
 
 from handrefine.scene.variables import POSE_NAMES
 
-ALL_VARIABLES = (*POSE_NAMES, "shape", "surface", "texture", "environment", "colour", "exposure")
+ALL_VARIABLES = (*POSE_NAMES, "shape", "surface", "texture", "environment", "colour")
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -18,6 +18,9 @@ class StageConfig:
 
     iterations: NonNegativeInt
     """Number of iterations; 0 skips the stage."""
+    most_iterations: PositiveInt | None = None
+    """Where given, the loss has a say in the end: a stage whose loss has settled ends earlier, and one whose loss
+    still falls goes on, up to this many iterations. None: it ends by its count."""
     variables: tuple[str, ...] = ALL_VARIABLES
     """What is optimized: names of `handrefine.scene.variables.VARIABLES`."""
     texture_levels: PositiveInt = 8
@@ -56,7 +59,7 @@ def default_stages() -> dict[str, StageConfig]:
     return {
         "environment": StageConfig(
             iterations=10,
-            variables=("environment", "colour", "exposure"),
+            variables=("environment", "colour"),
             texture_levels=1,
             resolution=0.5,
             views_per_frame=4,
@@ -64,7 +67,7 @@ def default_stages() -> dict[str, StageConfig]:
         ),
         "texture": StageConfig(
             iterations=10,
-            variables=("texture", "colour", "exposure"),
+            variables=("texture", "colour"),
             texture_levels=2,
             resolution=0.5,
             views_per_frame=4,
@@ -95,7 +98,7 @@ def default_stages() -> dict[str, StageConfig]:
         ),
         "finish": StageConfig(
             iterations=40,
-            variables=("texture", "environment", "colour", "exposure"),
+            variables=("texture", "environment", "colour"),
             views_per_frame=4,
             final_rate=0.02,
             skip_losses=("edge",),

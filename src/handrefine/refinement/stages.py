@@ -1,6 +1,6 @@
 """The optimization: stages over one model and all its observations, with hooks around their iterations."""
 
-import math
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -10,12 +10,13 @@ from handrefine.losses.base import CameraWeighting, Iterate
 from handrefine.optimizers.stage_optimizer import GAUSS_NEWTON, StageOptimizer
 from handrefine.refinement.gauss_newton_stage import GaussNewtonStage
 from handrefine.refinement.hooks import Iteration, Stage, StageHook
+from handrefine.refinement.pace import Pace
 from handrefine.refinement.problem import Problem
-from handrefine.refinement.schedule import StageConfig
 from handrefine.refinement.view_batches import batches
 from handrefine.refinement.visibility import Visibility
 from handrefine.scene.variables import learning_rates
 
+log = logging.getLogger(__name__)
 #: Runs with different seeds never share an iteration's random numbers.
 SEEDS_PER_RUN = 100_003
 
@@ -40,13 +41,16 @@ def run_stages(
         of_stage = steps(stage, _rates(problem))
         for hook in hooks:
             hook.stage_begins(stage)
-        for index in range(config.iterations):
+        pace, index = Pace(config, len(stage.batches)), 0
+        while pace.ended is None:
             seed = problem.config.seed * SEEDS_PER_RUN + number
             seen = (cameras, visibility().occluded)
-            iteration = of_stage.iterate(index, number, seen, seed=seed, factor=rate_factor(index, config))
+            iteration = of_stage.iterate(index, number, seen, seed=seed, factor=pace.rate)
+            pace.advance(torch.stack(list(iteration.terms.values())).sum().item())
             for hook in hooks:
-                hook.iteration_ended(iteration)
-            number += 1
+                hook.iteration_ended(replace(iteration, ended=pace.ended))
+            index, number = index + 1, number + 1
+        log.info("stage %s ended %s", name, pace.ended)
         for hook in hooks:
             problem = hook.stage_ends(replace(stage, problem=problem)) or problem
     return problem
@@ -77,12 +81,6 @@ class DescentStage:
         torch.stack(list(terms.values())).sum().backward()
         self._optimizer.step(factor)
         return Iteration(stage, number, index, batch, iterate, terms)
-
-
-def rate_factor(index: int, stage: StageConfig) -> float:
-    """A half cosine from `initial_rate` at the first iteration to `final_rate` at the last."""
-    progress = index / max(1, stage.iterations - 1)
-    return stage.final_rate + (stage.initial_rate - stage.final_rate) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def _rates(problem: Problem) -> dict[str, float]:

@@ -89,6 +89,7 @@ class WriteLog(Hook):
             "loss": torch.stack(list(terms.values())).sum().item(),
             "terms": {term: value.item() for term, value in terms.items()},
             "seconds": time.perf_counter() - self._started,
+            **({} if iteration.ended is None else {"ended": iteration.ended}),
             **self._monitored(iteration),
         }
         self.records.append(record)

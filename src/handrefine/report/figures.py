@@ -130,6 +130,8 @@ def _summary_rows(metrics: Mapping[str, Any]) -> list[tuple[str, ...]]:
         if not isinstance(metrics.get(key), Mapping):
             continue
         before, after = _pair(metrics[key])
+        if before is None and after is None:
+            continue
         change = ""
         if before is not None and after is not None:
             change = f'<span class="{_verdict(before, after, measure)}">{_change(before, after, measure)}</span>'

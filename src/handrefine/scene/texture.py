@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float
-from pydantic import ConfigDict, PositiveInt
+from pydantic import ConfigDict, NonNegativeFloat, PositiveInt
 from pydantic import dataclasses as typed
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -19,6 +19,8 @@ class TextureConfig:
 
     size: PositiveInt = 1024
     """Side of the texture in texels: 8 times a power of two. 1024 gives the paper's 8 levels of detail."""
+    seldom_seen: NonNegativeFloat = 0.1
+    """In the end, texels that fewer pixels look at than this share of the usual follow their coarser levels."""
 
 
 class TexturePyramid(nn.Module):

@@ -1,1 +1,0 @@
-"""2D hand keypoints as other tools write them, one file a tool."""
