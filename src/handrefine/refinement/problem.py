@@ -17,6 +17,7 @@ from handrefine.losses.objective import Objective
 from handrefine.observations import Observations
 from handrefine.preprocess.initialization import Initialization, initialize, other_joints
 from handrefine.preprocess.observations import Fit, observe
+from handrefine.preprocess.plausibility.check import check_input
 from handrefine.refinement.check import check_config
 from handrefine.refinement.near_hands import suggest_both
 from handrefine.refinement.schedule import StageConfig, running
@@ -151,7 +152,9 @@ def prepare(
     extensions = extensions or Extensions.none()
     check_config(config, [m.variable for m in extensions.modules], list(extensions.terms))
     runtime = start_mitsuba(config.render.variant)
-    sequence, starts = _video(sequence, [initialize(sequence, side, config.hand) for side in sides])
+    annotated = [initialize(sequence, side, config.hand) for side in sides]
+    check_input(sequence, annotated, config)
+    sequence, starts = _video(sequence, annotated)
     hands = [_video_hand(start, len(sequence.frames), config) for start in starts]
     _share(hands, config)
     model = VideoModel(
