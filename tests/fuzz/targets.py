@@ -1,0 +1,171 @@
+"""What is fuzzed: folders of valid files, and what reads them."""
+
+import json
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import yaml
+from example_run import write_example_run
+from tiny_datasets import write_dexycb, write_hanco, write_ho3d
+from tiny_interhand26m import write_dataset
+
+from fuzz.mutations import (
+    Random,
+    changed_bytes,
+    changed_json,
+    changed_json_lines,
+    changed_npz,
+    changed_pickle,
+    changed_yaml,
+)
+from handrefine.config import Config
+from handrefine.config_files import config_to_mapping, load_config
+from handrefine.datasets.images import read_image, read_mask
+from handrefine.datasets.registry import read_dataset
+from handrefine.hand.model import OPEN_HAND
+from handrefine.hand.model_file import load_model_arrays
+from handrefine.pipeline import Task
+from handrefine.runs.annotation_file import read_annotation_npz
+from handrefine.runs.reader import open_run
+from handrefine.sequence import HandSequence
+from handrefine.text_files import read_json, read_yaml
+
+#: By the end of a name, how its content is changed besides its bytes.
+CHANGES: Mapping[str, Callable[[bytes, Random], bytes]] = {
+    ".json": changed_json,
+    ".jsonl": changed_json_lines,
+    ".yml": changed_yaml,
+    ".yaml": changed_yaml,
+    ".npz": changed_npz,
+    ".pkl": changed_pickle,
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """write: valid files below a folder. read: everything that a user's command would read of them."""
+
+    write: Callable[[Path], object]
+    read: Callable[[Path], object]
+
+
+def mutate(path: Path, content: bytes, random: Random) -> bytes:
+    """The content of a file, changed by its format or by its bytes."""
+    change = CHANGES.get(path.suffix)
+    if change is None or random.random() < 0.35:
+        return changed_bytes(content, random)
+    try:
+        return change(content, random)
+    except (ValueError, TypeError, KeyError, OverflowError, IndexError, RecursionError, pickle.PicklingError):
+        return changed_bytes(content, random)  # what cannot be written in this format
+
+
+def not_finite(value: object, path: str = "") -> Iterator[str]:
+    """Places of a result that hold NaN or infinity; cameras and annotations must not, where they are valid."""
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            yield path
+    elif isinstance(value, float):
+        if not np.isfinite(value):
+            yield path
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from not_finite(getattr(value, field.name), f"{path}.{field.name}")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from not_finite(item, f"{path}[{key}]")
+
+
+def _read_dataset(root: Path) -> object:
+    sequence = read_dataset(root, sequence="ABF1" if (root / "train").exists() else None)
+    for key, read in [*sequence.images.items(), *sequence.masks.items()]:
+        camera = sequence.cameras[key[1]]
+        assert read().shape[:2] == (camera.height, camera.width)
+    _check(sequence)
+    return sequence
+
+
+def _check(sequence: HandSequence) -> None:
+    bad = [*not_finite(sequence.cameras, "cameras"), *not_finite(sequence.annotations, "annotations")]
+    assert not bad, bad
+
+
+def _read_run(root: Path) -> object:
+    run = open_run(root / "run")
+    result = run.result()
+    for hand in run.hands:
+        _ = hand.warnings, hand.metrics, hand.records
+    return result
+
+
+def _write_model(root: Path) -> None:
+    with np.load(OPEN_HAND / "model.npz") as arrays:
+        content = {name: arrays[name] for name in arrays.files}
+    (root / "MANO_RIGHT.pkl").write_bytes(pickle.dumps(content, protocol=4))
+    np.savez(root / "hand.npz", **content)
+
+
+def _read_models(root: Path) -> object:
+    for name in ("MANO_RIGHT.pkl", "hand.npz"):
+        arrays = load_model_arrays(root / name)
+        assert not [*not_finite(arrays)]
+    return None
+
+
+def _write_images(root: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    for suffix in ("jpg", "png", "bmp", "tif", "webp"):
+        iio.imwrite(root / f"image.{suffix}", pixels)
+    iio.imwrite(root / "grey.png", pixels[..., 0].astype(np.uint16) * 257)
+    iio.imwrite(root / "alpha.png", np.concatenate([pixels, pixels[..., :1]], axis=2))
+
+
+def _read_images(root: Path) -> object:
+    for path in sorted(root.iterdir()):
+        assert np.isfinite(read_image(path, 32, 24)).all()
+        read_mask(path, 32, 24)
+    return None
+
+
+def _write_texts(root: Path) -> None:
+    content = {"a": [1, 2.5, None, {"b": "text", "c": [True, "\u00e4"]}], "d": {"e": [[1, 2], [3, 4]]}}
+    (root / "a.json").write_text(json.dumps(content))
+    (root / "a.yaml").write_text(yaml.safe_dump(content) + "f: &x [1, 2]\ng: [*x, *x]\n")
+
+
+def _read_texts(root: Path) -> object:
+    return read_json(root / "a.json"), read_yaml(root / "a.yaml")
+
+
+def _write_config(root: Path) -> None:
+    (root / "config.yaml").write_text(yaml.safe_dump(config_to_mapping(Config())))
+    (root / "task.json").write_text(json.dumps(Task(data=Path("d"), out=Path("o")).to_mapping()))
+
+
+def _read_config(root: Path) -> object:
+    config = load_config(root / "config.yaml")
+    task = Task.from_mapping(read_json(root / "task.json"), root / "task.json")
+    bad = [*not_finite(config), *not_finite(task)]
+    assert not bad, bad
+    return config
+
+
+TARGETS: Mapping[str, Target] = {
+    "interhand26m": Target(write_dataset, _read_dataset),
+    "dexycb": Target(write_dexycb, _read_dataset),
+    "hanco": Target(write_hanco, _read_dataset),
+    "ho3d": Target(write_ho3d, _read_dataset),
+    "models": Target(_write_model, _read_models),
+    "images": Target(_write_images, _read_images),
+    "texts": Target(_write_texts, _read_texts),
+    "config": Target(_write_config, _read_config),
+    "run": Target(lambda root: write_example_run(root / "run", iterations=3), _read_run),
+    "annotation": Target(
+        lambda root: write_example_run(root / "run", iterations=1),
+        lambda root: read_annotation_npz(root / "run" / "annotation.npz"),
+    ),
+}
