@@ -28,7 +28,7 @@ class Import(Common):
     images: tuple[str, ...] = ()
     """Folders of images of the cameras, as NAME=DIR; the last number in a file's name is the frame's."""
     joints: Path | None = None
-    """2D keypoints of another detector: file, or folder with a subfolder a camera."""
+    """2D keypoints of another detector: a folder with NAME/*_keypoints.json (OpenPose) or NAME.json, or an npz."""
     detect: bool = False
     """Find the hands by MediaPipe; needs the extra handrefine[detect]."""
     calibration_format: str = "auto"
@@ -53,6 +53,7 @@ class Import(Common):
         from handrefine.capture.calibration.registry import read_calibration
         from handrefine.capture.detecting import detect_hands
         from handrefine.capture.import_capture import ImportSettings, import_capture
+        from handrefine.capture.keypoints.registry import read_keypoints
         from handrefine.capture.matching import match_cameras
         from handrefine.capture.sources import read_sources
         from handrefine.export.new_output import refuse_existing
@@ -66,7 +67,10 @@ class Import(Common):
         settings = ImportSettings(
             unit=self.unit, convention=self.convention, hand=self.hand, frames=self.frames, fps=self.fps
         )
-        detections = detect_hands(sources, lambda line: console.print(line, markup=False, highlight=False))
+        if self.joints is not None:
+            detections = read_keypoints(self.joints, sources)
+        else:
+            detections = detect_hands(sources, lambda line: console.print(line, markup=False, highlight=False))
         check = import_capture(sources, cameras, detections, self.out, settings, notes)
         _tell(check, self.out, console)
 

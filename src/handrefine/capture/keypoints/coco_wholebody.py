@@ -1,0 +1,83 @@
+"""COCO-WholeBody keypoints in three forms: the data set's own annotation, COCO results, and MMPose's predictions.
+
+Of the 133 keypoints 91 to 111 are the left hand and 112 to 132 the right, each in the order of `JOINT_NAMES`
+(github.com/jin-s13/COCO-WholeBody, data_format.md).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from handrefine.capture.detections import FoundHand
+from handrefine.capture.keypoints.found import HandsByFrame, hand_of_triples
+from handrefine.errors import InputError
+from handrefine.sequence import FrameId
+from handrefine.text_files import read_json
+
+_LEFT, _RIGHT = slice(91, 112), slice(112, 133)
+_SURE = 0.9
+
+
+def is_coco_wholebody(content: Any) -> bool:
+    """Whether a JSON file's content is one of the three forms."""
+    if isinstance(content, Mapping):
+        return "instance_info" in content or "annotations" in content
+    return (
+        isinstance(content, list)
+        and bool(content)
+        and isinstance(content[0], Mapping)
+        and "keypoints" in content[0]
+    )
+
+
+def read_coco_wholebody(path: Path) -> HandsByFrame:
+    """Raises:
+    InputError: the file is damaged, or holds other keypoints.
+    """
+    content = read_json(path)
+    found: HandsByFrame = {}
+    try:
+        for frame, hands in _entries(content, path):
+            found.setdefault(frame, []).extend(hands)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError("COCO-WholeBody keypoints are damaged", where=path, found=repr(error)) from error
+    return found
+
+
+def _entries(content: Any, path: Path) -> Iterator[tuple[FrameId, list[FoundHand]]]:
+    if isinstance(content, Mapping) and "instance_info" in content:  # MMPose
+        for info in content["instance_info"]:
+            for person in info["instances"]:
+                points = np.column_stack([np.asarray(person["keypoints"]), np.asarray(person["keypoint_scores"])])
+                # MMPose counts the frames of a video from 1.
+                yield FrameId(int(info["frame_id"]) - 1), _of_body(points, path)
+        return
+    names = {}
+    if isinstance(content, Mapping):
+        names = {image["id"]: image.get("file_name", "") for image in content.get("images", ())}
+    for entry in content["annotations"] if isinstance(content, Mapping) else content:
+        frame = _frame(names.get(entry["image_id"], entry["image_id"]))
+        if "lefthand_kpts" in entry:
+            both = [(entry["lefthand_kpts"], 1 - _SURE), (entry["righthand_kpts"], _SURE)]
+            yield frame, [hand for values, score in both if (hand := hand_of_triples(values, score, path))]
+        else:
+            yield frame, _of_body(np.asarray(entry["keypoints"], np.float64).reshape(-1, 3), path)
+
+
+def _of_body(points: np.ndarray, path: Path) -> list[FoundHand]:
+    if points.shape != (133, 3):
+        raise InputError(
+            "these are no whole-body keypoints", where=path, expected="133 a person", found=len(points)
+        )
+    both = ((points[_LEFT], 1 - _SURE), (points[_RIGHT], _SURE))
+    return [hand for values, score in both if (hand := hand_of_triples(values, score, path))]
+
+
+def _frame(name: Any) -> FrameId:
+    """The number of an image: its id, or the last number in its file's name."""
+    return (
+        FrameId(int(name)) if isinstance(name, int) else FrameId(int(re.findall(r"\d+", str(Path(name).stem))[-1]))
+    )

@@ -1,0 +1,167 @@
+"""The import from end to end: a made capture on disk becomes a dataset that is read, or nothing is written."""
+
+import json
+from pathlib import Path
+
+import cv2
+import made_captures
+import numpy as np
+import pytest
+import torch
+
+from handrefine.capture.conventions import CONVENTIONS
+from handrefine.capture.detections import Detections
+from handrefine.capture.frame_choice import chosen_frames
+from handrefine.capture.undistortion import Undistortion
+from handrefine.cli.main import main
+from handrefine.datasets.registry import read_dataset
+from handrefine.errors import InputError
+from handrefine.lens import Lens
+from handrefine.sequence import FrameId
+
+LENS = Lens("opencv", (-0.25, 0.06, 0.001, -0.001, 0.0))
+FRAMES = (2, 3, 5, 6)
+INVERSES = {"cam-to-world": lambda R, t: (R.T, -R.T @ t), "world-to-cam": lambda R, t: (R, t)}
+
+
+def small_images(folder: Path, camera: made_captures.RigCamera) -> None:
+    """Images with a white disc where the camera, through its lens, sees the world's origin."""
+    (folder / camera.name).mkdir(parents=True)
+    at = camera.project(np.zeros((1, 3)))[0] - 0.5
+    image = np.zeros((made_captures.HEIGHT, made_captures.WIDTH, 3), np.uint8)
+    cv2.circle(image, at.round().astype(int).tolist(), 12, (255, 255, 255), -1, cv2.LINE_AA)
+    for frame in FRAMES:
+        cv2.imwrite(str(folder / camera.name / f"shot_{frame:04d}.JPG"), image)
+
+
+def capture(
+    folder: Path, *, lens: Lens | None = LENS, unit_m: float = 1.0, stored: str = "world-to-cam"
+) -> list[str]:
+    """Images, calibration and keypoints on disk; the arguments of an import of them."""
+    cameras, truth = made_captures.rig(3, lens=lens), made_captures.hands(len(FRAMES))
+    rig = {}
+    for camera in cameras:
+        small_images(folder, camera)
+        R, t = INVERSES[stored](camera.R_cam_world, camera.t_cam_world)
+        K = camera.K - [[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]]  # OpenCV's centre of a pixel
+        rig[camera.name] = {"K": K.tolist(), "R": R.tolist(), "t": (t / unit_m).tolist()}
+        rig[camera.name]["dist"] = list(camera.lens.coefficients) if camera.lens else []
+    (folder / "rig.json").write_text(json.dumps(rig))
+    found = made_captures.detected(cameras, truth, np.random.default_rng(0), noise_px=1)
+    save(folder / "keypoints.npz", found.swapped(found.right_score[..., 0] < 0.5))
+    images = [f"{camera.name}={folder / camera.name}" for camera in cameras]
+    return ["import", "--images", *images, "--calibration", str(folder / "rig.json"), "--joints",
+            str(folder / "keypoints.npz"), "--out", str(folder / "dataset")]  # fmt: skip
+
+
+def save(path: Path, found: Detections) -> None:
+    np.savez(path, camera=np.array(found.cameras), frames=FRAMES, uv_px=found.uv_px, confidence=found.confidence)
+
+
+def test_a_capture_becomes_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(capture(tmp_path))
+    sequence = read_dataset(tmp_path / "dataset")
+    assert sequence.frames == FRAMES
+    assert not sequence.official_mano
+    for k, side in enumerate(("right", "left")):
+        annotation = sequence.annotation(side)
+        assert annotation.mano is None
+        error_mm = np.linalg.norm(annotation.joints_world - made_captures.hands(len(FRAMES))[:, k], axis=-1) * 1e3
+        assert error_mm.mean() < 2.0
+    for (index, name), read in sequence.images.items():
+        camera = sequence.cameras[name]
+        bright = read()[..., 0] > 0.5
+        middle = np.argwhere(bright)[:, ::-1].mean(axis=0) + 0.5
+        # A disc of 24 px is no disc behind the lens: its middle moves by some tenths of a pixel.
+        np.testing.assert_allclose(
+            middle, camera.project(torch.zeros(3)).numpy(), atol=0.7, err_msg=f"{name}, {index}"
+        )
+    told = capsys.readouterr().out
+    assert "frames kept: 4" in told
+    assert (tmp_path / "dataset" / "import.jpg").is_file()
+    check = json.loads((tmp_path / "dataset" / "import.json").read_text())
+    assert [round(camera["residual_px"]) for camera in check["cameras"]] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("made", "options", "told"),
+    [
+        ({"unit_m": 0.001}, [], "--unit mm"),
+        ({"unit_m": 0.05}, [], "--unit 49.9mm"),
+        ({"stored": "cam-to-world"}, [], "--convention cam-to-world"),
+        ({}, ["--frames", "7,9"], "no such frame"),
+        ({}, ["--fps", "3"], "frame rate is not known"),
+        ({}, ["--hand", "left", "--frames", "0:2"], "no frame is chosen"),
+    ],
+)
+def test_what_is_wrong_is_named_and_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], made: dict, options: list[str], told: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([*capture(tmp_path, **made), *options])
+    assert end.value.code == 2
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "dataset").exists()
+    assert not list(tmp_path.glob(".dataset*"))
+
+
+def test_the_remedies_help(tmp_path: Path) -> None:
+    arguments = capture(tmp_path, unit_m=0.001, stored="cam-to-world")
+    main([*arguments, "--unit", "mm", "--convention", "cam-to-world", "--hand", "left", "--frames", "2"])
+    sequence = read_dataset(tmp_path / "dataset")
+    assert len(sequence.frames) == 2
+    assert set(sequence.annotations) == {"left"}
+    joints = sequence.annotation("left").joints_world
+    assert np.abs(joints - made_captures.hands(4)[[0, 3], 1]).max() < 0.01
+
+
+def test_every_convention_undoes_what_it_names() -> None:
+    camera = made_captures.rig(1)[0]
+    at = camera.R_cam_world @ np.array([0.1, 0.2, 0.3]) + camera.t_cam_world
+    gl = np.diag([1.0, -1, -1])
+    R, t = camera.R_cam_world, camera.t_cam_world
+    stored = {
+        "world-to-cam": (R, t), "cam-to-world": (R.T, -R.T @ t), "position": (R, -R.T @ t), "transposed": (R.T, t),
+        "opengl": (gl @ R, gl @ t), "opengl-cam-to-world": ((gl @ R).T, -R.T @ t),
+        "opengl-position": (gl @ R, -R.T @ t),
+    }  # fmt: skip
+    assert set(stored) == set(CONVENTIONS)
+    for name, (R_file, t_file) in stored.items():
+        file = made_captures.RigCamera("a", camera.K, R_file, t_file)
+        read = CONVENTIONS[name].apply(file)
+        np.testing.assert_allclose(read.R_cam_world @ [0.1, 0.2, 0.3] + read.t_cam_world, at, err_msg=name)
+
+
+def test_undistorted_images_are_opencvs() -> None:
+    rng = np.random.default_rng(0)
+    image = cv2.GaussianBlur(rng.integers(0, 256, (480, 640, 3)).astype(np.uint8), (0, 0), 3)
+    K, half = (
+        np.array([[500.0, 0, 320], [0, 505, 238], [0, 0, 1]]),
+        np.array([[0, 0, 0.5], [0, 0, 0.5], [0, 0, 0]]),
+    )
+    camera = made_captures.RigCamera("a", K + half, np.eye(3), np.zeros(3), LENS)
+    theirs = cv2.undistort(image, K, np.array(LENS.coefficients))
+    ours = Undistortion(camera, (640, 480))(image)
+    assert np.abs(ours.astype(int) - theirs)[5:-5, 5:-5].max() <= 2  # OpenCV rounds its map to 1 / 32 px
+
+
+@pytest.mark.parametrize(
+    ("choice", "fps", "expected"),
+    [
+        (None, None, list(range(60))),
+        ("3", None, [0, 30, 59]),
+        ("4,9", None, [4, 9]),
+        ("10:40:10", None, [10, 20, 30]),
+        (":", 1.0, [0, 30]),
+        (None, 10.0, list(range(0, 60, 3))),
+        (None, 100.0, list(range(60))),
+    ],
+)
+def test_frames_are_chosen(choice: str | None, fps: float | None, expected: list[int]) -> None:
+    frames = [FrameId(k) for k in range(60)]
+    assert chosen_frames(frames, choice, fps, 30.0) == expected
+
+
+def test_nonsense_frames_are_refused() -> None:
+    with pytest.raises(InputError, match="another form"):
+        chosen_frames([FrameId(1)], "a-b", None, None)
