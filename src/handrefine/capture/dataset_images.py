@@ -5,11 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from handrefine.capture.calibration.rig_camera import RigCamera
 from handrefine.capture.check_picture import drawn_view, sheet
 from handrefine.capture.joints import JointsInSpace
+from handrefine.capture.masks import MaskFiles
 from handrefine.capture.sources import FrameSource
 from handrefine.capture.undistortion import Undistortion
 from handrefine.image_files import write_image
@@ -36,15 +37,15 @@ class DatasetImages(Mapping[ViewKey, Rgb8]):
             frames: of the dataset.
             names: of the dataset's cameras, by the sources'.
         """
-        self._sources = {names[name]: source for name, source in sources.items()}
-        self._frames = tuple(frames)
+        self.sources = {names[name]: source for name, source in sources.items()}
+        self.frames = tuple(frames)
         self.cameras = {names[camera.name]: camera for camera in cameras}
         self._undistortions = {
-            name: Undistortion(camera, self._sources[name].size) for name, camera in self.cameras.items()
+            name: Undistortion(camera, self.sources[name].size) for name, camera in self.cameras.items()
         }
         self._keys = [
             (FrameIndex(k), name)
-            for name, source in self._sources.items()
+            for name, source in self.sources.items()
             for k, frame in enumerate(frames)
             if frame in set(source.numbers)
         ]
@@ -63,19 +64,43 @@ class DatasetImages(Mapping[ViewKey, Rgb8]):
 
     def __getitem__(self, key: ViewKey) -> Rgb8:
         index, name = key
-        return self._undistortions[name](self.original(name, self._frames[index]))
+        return self._undistortions[name](self.original(name, self.frames[index]))
+
+    def read_mask(self, masks: MaskFiles, key: ViewKey) -> Bool[np.ndarray, "height width"]:
+        """A mask of one of the images, undistorted."""
+        index, name = key
+        mask = masks.read(self.frames[index]).astype(np.uint8) * 255
+        return self._undistortions[name].mask(mask) > 127
 
     def original(self, name: str, frame: FrameId) -> Rgb8:
         """The image as it was taken. Quick where frames of one camera are asked for in ascending order."""
         if name != self._name or frame < self._next:
-            wanted = [f for f in self._frames if f >= frame]
-            self._name, self._reading = name, self._sources[name].images(wanted)
+            wanted = [f for f in self.frames if f >= frame]
+            self._name, self._reading = name, self.sources[name].images(wanted)
         for number, image in self._reading:
             self._next = number + 1
             if number == frame:
                 return image
         self._name = ""
         raise KeyError((frame, name))
+
+
+class DatasetMasks(Mapping[ViewKey, Bool[np.ndarray, "height width"]]):
+    """Masks by `ViewKey`, undistorted, read when they are asked for."""
+
+    def __init__(self, images: DatasetImages, masks: Mapping[str, MaskFiles]) -> None:
+        """masks: by the dataset's names of cameras."""
+        self._images, self._masks = images, masks
+        self._keys = [(k, name) for k, name in images if images.frames[k] in getattr(masks.get(name), "files", ())]
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[ViewKey]:
+        return iter(self._keys)
+
+    def __getitem__(self, key: ViewKey) -> Bool[np.ndarray, "height width"]:
+        return self._images.read_mask(self._masks[key[1]], key)
 
 
 def write_check_picture(path: Path, images: DatasetImages, joints: JointsInSpace, rows: Sequence[int]) -> None:

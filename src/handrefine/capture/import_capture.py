@@ -1,19 +1,21 @@
 """The import itself: images, a calibration and 2D hands become a dataset in InterHand2.6M's layout."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from handrefine.capture.calibration.rig_camera import RigCamera
-from handrefine.capture.conventions import check_convention, convention
-from handrefine.capture.dataset_images import DatasetImages, write_check_picture
+from handrefine.capture.conventions import check_convention, convention, residual_px
+from handrefine.capture.dataset_images import DatasetImages, DatasetMasks, write_check_picture
 from handrefine.capture.detections import Detections
 from handrefine.capture.frame_choice import chosen_frames
 from handrefine.capture.import_check import SIDES, ImportCheck, baselines, camera_checks, spread_mm
 from handrefine.capture.joints import JointsInSpace, joints_in_space
+from handrefine.capture.masks import MaskFiles, check_masks
 from handrefine.capture.sources import FrameSource, all_frames
+from handrefine.capture.synchronisation import find_offsets, synchronised
 from handrefine.capture.units import metres_a_unit, palm_length
 from handrefine.datasets.interhand26m_layout import is_grey
 from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
@@ -38,34 +40,44 @@ class ImportSettings:
     hand: Hands | None = None
     frames: str | None = None
     fps: float | None = None
+    sync: bool = False
 
 
-def import_capture(
-    sources: Mapping[str, FrameSource],
-    cameras: Sequence[RigCamera],
-    detections: Detections,
-    out: Path,
-    settings: ImportSettings,
-    notes: Sequence[str] = (),
-) -> ImportCheck:
+@dataclass(frozen=True, eq=False)
+class RawCapture:
+    """What there is before an import.
+
+    cameras: as their file has them, in the order of `sources`.
+    detections: at the frames of `all_frames(sources)`.
+    notes: what was assumed on the way here, for the check.
+    """
+
+    sources: Mapping[str, FrameSource]
+    cameras: Sequence[RigCamera]
+    detections: Detections
+    masks: Mapping[str, MaskFiles] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def import_capture(capture: RawCapture, out: Path, settings: ImportSettings) -> ImportCheck:
     """Write the dataset, all of it or nothing; returns what there is to say of it.
 
-    Args:
-        sources, cameras: in the same order; the cameras as their file has them.
-        detections: at the frames of `all_frames(sources)`.
-
     Raises:
-        InputError: calibration, unit or detections are impossible together, or no frame has a hand.
+        InputError: calibration, unit, masks or detections are impossible together, or no frame has a hand.
     """
-    frames = all_frames(list(sources.values()))
-    check_convention(cameras, settings.convention, detections)
-    cameras = [convention(settings.convention).apply(camera) for camera in cameras]
-    raw = joints_in_space(cameras, detections, smoothed=False)
+    residual = check_convention(capture.cameras, settings.convention, capture.detections)
+    meant = [convention(settings.convention).apply(camera) for camera in capture.cameras]
+    capture = replace(capture, cameras=meant)
+    if settings.sync:
+        capture = _in_time(capture, residual)
+    frames = all_frames(list(capture.sources.values()))
+    raw = joints_in_space(capture.cameras, capture.detections, smoothed=False)
     unit_m = metres_a_unit(settings.unit, palm_length(raw.joints_world, raw.valid))
-    cameras = [camera.scaled(unit_m) for camera in cameras]
-    joints = joints_in_space(cameras, detections)
+    cameras = [camera.scaled(unit_m) for camera in capture.cameras]
+    joints = joints_in_space(cameras, capture.detections)
     sides = _hands(joints, settings.hand)
-    kept, dropped = _kept_frames(sources, frames, joints, sides, settings)
+    kept, dropped = _kept_frames(capture.sources, frames, joints, sides, settings)
+    masks, mask_notes = _fitting_masks(capture, cameras, joints, {frames[k]: k for k in kept})
     check = ImportCheck(
         unit_m=unit_m,
         cameras=camera_checks(cameras, joints),
@@ -75,18 +87,49 @@ def import_capture(
         hands=sides,
         frames=tuple(frames[k] for k in kept),
         dropped=dropped,
-        notes=tuple(notes),
+        notes=(*capture.notes, *mask_notes),
     )
-    images = DatasetImages(sources, cameras, [frames[k] for k in kept], _dataset_names(list(sources)))
+    names = _dataset_names(list(capture.sources))
+    images = DatasetImages(capture.sources, cameras, check.frames, names)
     with new_folder(out) as folder:
-        _write(folder, images, joints, kept, check)
+        _write(folder, images, DatasetMasks(images, {names[name]: m for name, m in masks.items()}), joints, check)
     return check
 
 
+def _in_time(capture: RawCapture, residual: float) -> RawCapture:
+    """The capture by its first camera's clock."""
+    offsets = find_offsets(capture.cameras, capture.detections)
+    sources, detections = synchronised(capture.sources, capture.cameras, capture.detections, offsets)
+    after = residual_px(capture.cameras, detections)
+    note = f"time offsets in frames: {offsets.words()}; residual {residual:.1f} -> {after:.1f} px"
+    masks = {name: masks.shifted(round(offsets.frames[name])) for name, masks in capture.masks.items()}
+    return replace(capture, sources=sources, detections=detections, masks=masks, notes=(*capture.notes, note))
+
+
+def _fitting_masks(
+    capture: RawCapture, cameras: Sequence[RigCamera], joints: JointsInSpace, kept: Mapping[FrameId, int]
+) -> tuple[dict[str, MaskFiles], list[str]]:
+    """The masks that are of these hands, and what to tell of the others."""
+    fitting, notes = {}, []
+    for camera in cameras:
+        masks = capture.masks.get(camera.name)
+        if masks is None:
+            continue
+        uv_px = {frame: camera.project(joints.joints_world[k].reshape(-1, 3)) for frame, k in kept.items()}
+        note = check_masks(camera.name, masks, uv_px)
+        if note is None:
+            fitting[camera.name] = masks
+        notes += [] if note is None else [note]
+    if fitting:
+        notes.append(f"masks of {', '.join(fitting)}")
+    return fitting, notes
+
+
 def _write(
-    folder: Path, images: DatasetImages, joints: JointsInSpace, kept: Sequence[int], check: ImportCheck
+    folder: Path, images: DatasetImages, masks: DatasetMasks, joints: JointsInSpace, check: ImportCheck
 ) -> None:
-    rows = list(kept)
+    every = all_frames(list(images.sources.values()))
+    rows = [every.index(frame) for frame in check.frames]
     annotations: dict[Side, HandAnnotation] = {
         side: HandAnnotation(
             side,
@@ -97,7 +140,7 @@ def _write(
     }
     pinholes: dict[str, Camera] = images.pinholes
     write_interhand26m_sequence(
-        folder, pinholes, check.frames, images, annotations, video=NewVideo(sequence="capture")
+        folder, pinholes, check.frames, images, annotations, masks=masks, video=NewVideo(sequence="capture")
     )
     write_check_picture(folder / PICTURE_FILE, images, joints, rows)
     _write_detections(folder / DETECTIONS_FILE, list(pinholes), check.frames, joints.detections, rows)

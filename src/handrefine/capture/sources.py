@@ -16,6 +16,8 @@ from handrefine.image_files import image_header, read_pixels
 from handrefine.sequence import FrameId
 
 Rgb8 = UInt8[np.ndarray, "height width 3"]
+#: Files whose names hold one of these are masks of images, not images.
+MASK_WORDS = re.compile(r"(^|[_.\- ])(mask|masks|seg|segmentation|matte|alpha)([_.\- ]|\d|$)", re.IGNORECASE)
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -108,7 +110,11 @@ class FolderSource:
 
     @cached_property
     def _files(self) -> dict[FrameId, Path]:
-        paths = sorted(p for p in self.where.iterdir() if p.suffix.lower() in IMAGE_ENDINGS and p.name[0] != ".")
+        paths = sorted(
+            path
+            for path in self.where.iterdir()
+            if path.suffix.lower() in IMAGE_ENDINGS and path.name[0] != "." and not MASK_WORDS.search(path.stem)
+        )
         files: dict[FrameId, Path] = {}
         for path in paths:
             digits = re.findall(r"\d+", path.stem)
@@ -151,6 +157,34 @@ class FolderSource:
         """
         for number in sorted(set(numbers) & set(self._files)):
             yield number, _decoded(self._files[number], self.size)
+
+
+@dataclass(frozen=True)
+class ShiftedSource:
+    """The same images under frame numbers that are larger by `shift`."""
+
+    source: FrameSource
+    shift: int
+
+    @property
+    def where(self) -> Path:
+        return self.source.where
+
+    @property
+    def numbers(self) -> tuple[FrameId, ...]:
+        return tuple(FrameId(number + self.shift) for number in self.source.numbers)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.source.size
+
+    @property
+    def fps(self) -> float | None:
+        return self.source.fps
+
+    def images(self, numbers: Sequence[FrameId]) -> Iterator[tuple[FrameId, Rgb8]]:
+        for number, image in self.source.images([FrameId(n - self.shift) for n in numbers]):
+            yield FrameId(number + self.shift), image
 
 
 def _decoded(path: Path, size: tuple[int, int]) -> Rgb8:

@@ -27,6 +27,10 @@ class Import(Common):
     """Videos of the cameras, as NAME=FILE: --video cam0=a.mp4 cam1=b.mp4"""
     images: tuple[str, ...] = ()
     """Folders of images of the cameras, as NAME=DIR; the last number in a file's name is the frame's."""
+    masks: tuple[str, ...] = ()
+    """Folders of masks of the cameras, as NAME=DIR; those beside the images are found."""
+    invert_masks: bool = False
+    """Masks are white where the hand is not."""
     joints: Path | None = None
     """2D keypoints of another detector: a folder with NAME/*_keypoints.json (OpenPose) or NAME.json, or an npz."""
     detect: bool = False
@@ -43,6 +47,8 @@ class Import(Common):
     """Frames to keep: 10 (evenly spread), 19,74,94, or 0:300:30; all if not given."""
     fps: float | None = None
     """Keep so many frames a second of the videos."""
+    sync: bool = False
+    """Find the time offsets of cameras that did not start together, from the hands' motion."""
 
     def __call__(self, console: Console) -> None:
         """Import, and print the check.
@@ -52,8 +58,9 @@ class Import(Common):
         """
         from handrefine.capture.calibration.registry import read_calibration
         from handrefine.capture.detecting import detect_hands
-        from handrefine.capture.import_capture import ImportSettings, import_capture
+        from handrefine.capture.import_capture import ImportSettings, RawCapture, import_capture
         from handrefine.capture.keypoints.registry import read_keypoints
+        from handrefine.capture.masks import find_masks
         from handrefine.capture.matching import match_cameras
         from handrefine.capture.sources import read_sources
         from handrefine.export.new_output import refuse_existing
@@ -65,13 +72,20 @@ class Import(Common):
         calibrated = read_calibration(self.calibration, self.calibration_format)
         cameras, notes = match_cameras(sources, calibrated)
         settings = ImportSettings(
-            unit=self.unit, convention=self.convention, hand=self.hand, frames=self.frames, fps=self.fps
+            unit=self.unit,
+            convention=self.convention,
+            hand=self.hand,
+            frames=self.frames,
+            fps=self.fps,
+            sync=self.sync,
         )
         if self.joints is not None:
             detections = read_keypoints(self.joints, sources)
         else:
             detections = detect_hands(sources, lambda line: console.print(line, markup=False, highlight=False))
-        check = import_capture(sources, cameras, detections, self.out, settings, notes)
+        masks = find_masks(sources, self.masks, inverted=self.invert_masks)
+        capture = RawCapture(sources, cameras, detections, masks, tuple(notes))
+        check = import_capture(capture, self.out, settings)
         _tell(check, self.out, console)
 
 
