@@ -14,6 +14,8 @@ from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.truth import SyntheticSettings, make_truth
 
 Directions = Mapping[str, tuple[int, Tensor, float]]
+#: A view, where the batched renderer's gradient is judged.
+SHADOW_SAMPLES = 4000
 FINGER = slice(3 + 9, 3 + 12)  # the middle finger's root, axis-angle
 
 
@@ -85,7 +87,7 @@ def gradients(work: Workload, *, spp: int, seeds: int, stock: bool) -> list[dict
         cases.append(("redner stock", "radiance"))
     for label, shading in cases:
         for skin, skinned in (("video", work), ("constant", constant)):
-            few = RenderConfig(shading=shading, spp=spp, depth=2)
+            few = RenderConfig(shading=shading, spp=spp, depth=2, shadow_samples=SHADOW_SAMPLES)
             found = list(_gradients(skinned, label, few, seeds, vertices_only=skin == "constant"))
             samples += [{"renderer": label, "shading": shading, "skin": skin, **sample} for sample in found]
     return samples

@@ -4,9 +4,13 @@ A ratio alone misleads, since shading and silhouettes nearly cancel; so the misf
 """
 
 import pytest
+import torch
 from radiance_slopes import SHARED, STEPS, Scene, Slopes, by_difference, by_gradient, level
+from render_scenes import look_at_camera, sphere
 
-from handrefine.render.base import RenderConfig
+from handrefine.render.base import HandSurface, RenderConfig
+from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.views import View, ViewSet
 
 
 def renderer(scene: Scene, size: int, **settings):
@@ -24,6 +28,42 @@ def slopes(scene: Scene, names, **settings) -> dict[str, Slopes]:
     difference = by_difference(scene, few, background, names, range(1000, 1004))
     gradient = by_gradient(scene, many, background, names, range(8))
     return {name: Slopes(gradient[name], difference[name]) for name in names}
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_a_shadow_moves_with_what_casts_it(runtime, depth):
+    """Nearly all of the gradient in a sphere outside the picture is its shadow's edge on another one."""
+    from handrefine.render.mitsuba.batched import BatchedRenderer
+
+    (seen, first), (above, second) = sphere(0.05), sphere(0.03, 3)
+    above += torch.tensor([0.0, -0.01, 0.11])
+    views = ViewSet((View(0, look_at_camera((0.0, -0.5, 0.3), (32, 32), (110.0, 110.0))),))
+    y, x = torch.meshgrid(torch.arange(32) / 32, torch.arange(32) / 32, indexing="ij")
+    weights = views.flatten([(torch.sin(3 * x) + y)[..., None].expand(-1, -1, 3)])
+    light = sh_basis(latlong_directions(32, 64), 1) @ torch.tensor([3.5, 0.4, 1.5, 0.4])[:, None].expand(-1, 3)
+    grey = torch.full((1, 4, 4, 3), 0.5)
+    settings = {"depth": depth, "shadow_samples": 100_000}
+    few, many = (BatchedRenderer([first, second], views, RenderConfig(spp=n, **settings)) for n in (64, 1024))
+
+    def loss(renderer, verts, seed):
+        hands = [HandSurface(seen[None], grey), HandSurface(verts[None], grey)]
+        return (renderer.render(hands, light, seed=seed).rgb * weights).sum()
+
+    gradients = []
+    for seed in range(4):
+        verts = above.clone().requires_grad_()
+        loss(few, verts, seed).backward()
+        gradients.append(verts.grad.sum(0))
+    gradient = torch.stack(gradients)
+    for axis in (1, 2):
+        step = 1e-3 * torch.eye(3)[axis]
+        with torch.no_grad():
+            ends = [loss(many, above + step, s) - loss(many, above - step, s) for s in range(10, 14)]
+        difference = torch.stack(ends) / 2e-3
+        error = ((gradient[:, axis].var() + difference.var()) / 4).sqrt()
+        off = gradient[:, axis].mean() - difference.mean()
+        assert off.abs() < 3 * error + 0.01 * difference.mean().abs(), (gradient[:, axis], difference)
+        assert error < 0.07 * difference.mean().abs(), (gradient[:, axis], difference)
 
 
 def test_translation_and_shape_in_radiance(runtime, right_hand, monkeypatch):
