@@ -21,6 +21,7 @@ from handrefine.sequence import (
     HandSequence,
     ManoParameters,
     PcaParameters,
+    called,
     frame_positions,
 )
 
@@ -129,7 +130,7 @@ def test_a_sequence_by_some_of_its_cameras():
     assert set(part.images) == {(0, "b"), (1, "b")}
     assert part.frames == (3, 7)
     assert part.source == "kept"
-    with pytest.raises(InputError, match="no camera 'z'"):
+    with pytest.raises(InputError, match="no camera z"):
         sequence.with_cameras(["z"])
     with pytest.raises(InputError, match="no left hand"):
         sequence.annotation("left")
@@ -191,3 +192,10 @@ def test_positions_follow_the_frame_numbers():
 def test_joint_names_go_from_the_wrist_to_the_tips():
     assert len(set(JOINT_NAMES)) == 21
     assert (JOINT_NAMES[WRIST], JOINT_NAMES[MIDDLE_KNUCKLE], JOINT_NAMES[4]) == ("wrist", "middle1", "thumb4")
+
+
+def test_cameras_go_by_the_names_of_their_image_folders_too() -> None:
+    assert called(["cam04", "06", "04"], ["04", "06", "08"], "here") == ["04", "06"]
+    assert called(["cam0"], ["cam0", "0"], "here") == ["cam0"]  # a name is a name first
+    with pytest.raises(InputError, match="there is no camera cam07"):
+        called(["04", "cam07"], ["04", "06"], "here")

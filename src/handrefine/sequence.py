@@ -245,14 +245,13 @@ class HandSequence:
     def with_cameras(self, names: Sequence[str]) -> "HandSequence":
         """The same video seen by some of its cameras only.
 
+        Args:
+            names: as `called` understands them.
+
         Raises:
             InputError: a name is not a camera of this sequence.
         """
-        for name in names:
-            if name not in self.cameras:
-                raise InputError(
-                    f"there is no camera {name!r}", where=self.name, expected=f"one of {', '.join(self.cameras)}"
-                )
+        names = called(names, list(self.cameras), where=self.name)
         return replace(
             self,
             cameras={name: self.cameras[name] for name in names},
@@ -285,3 +284,15 @@ class HandSequence:
             masks={(place[k], name): read for (k, name), read in self.masks.items() if k in place},
             annotations={side: at(annotation) for side, annotation in self.annotations.items()},
         )
+
+
+def called(wanted: Sequence[str], names: Sequence[str], where: object) -> list[str]:
+    """The cameras that are meant, each once: by name, or as image folders are called (`cam04` is camera 04).
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    meant = [name if name in names else name.removeprefix("cam") for name in wanted]
+    if unknown := [name for name, found in zip(wanted, meant, strict=True) if found not in names]:
+        raise InputError(f"there is no camera {', '.join(unknown)}", where=where, expected=", ".join(names))
+    return list(dict.fromkeys(meant))

@@ -9,21 +9,30 @@ import pytest
 import trimesh
 from made_run import FRAMES, make_run
 
-from handrefine.cli.common import one_hand
+import handrefine as hr
 from handrefine.cli.main import main
 from handrefine.errors import InputError
 from handrefine.export import Format
-from handrefine.export.formats import FORMATS
+from handrefine.export.formats import (
+    OF_ONE_HAND,
+    OF_SEVERAL_HANDS,
+    Selection,
+    export_glb,
+    export_interhand26m,
+)
 from handrefine.export.formats import export as export_run
 from handrefine.export.meshes import TexturedMesh
+from handrefine.image_files import write_image
+from handrefine.runs.reader import open_run
+from handrefine.sequence import FrameIndex
 
 
 def export(folder, kind, out, **choice):
-    export_run(one_hand(folder), kind, out, **choice)
+    export_run(open_run(folder).hands, kind, out, **choice)
 
 
 def test_every_format_has_its_function():
-    assert set(FORMATS) == set(get_args(Format))
+    assert {*OF_ONE_HAND, *OF_SEVERAL_HANDS} == set(get_args(Format))
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +148,36 @@ def test_interhand_files_hold_parameters_and_cameras(folder, run, tmp_path):
     np.testing.assert_array_equal(hands["19"]["left"]["trans"], run.after.mano.trans_m[1])
     assert hands["19"]["right"] is None
     assert set(files["camera"]["0"]["campos"]) == {camera.name for camera in run.cameras}
+    listed = {(image["frame_idx"], image["camera"]) for image in files["data"]["images"]}
+    assert listed == {(19, camera.name) for camera in run.cameras}
+    assert len(files["data"]["annotations"]) == len(listed)
+
+
+def test_several_hands_stand_in_one_file(folder, run, tmp_path):
+    """The other hand lacks the first frame: it moves from the second on, and is invalid at the first."""
+    make_run(tmp_path / "right", "right")
+    hands = (*open_run(folder).hands, *open_run(tmp_path / "right").hands)
+    at = [(FrameIndex(0), FrameIndex(1), FrameIndex(2)), (FrameIndex(1), FrameIndex(2))]
+    chosen = [Selection(hand, frames, "after", None) for hand, frames in zip(hands, at, strict=True)]
+    export_glb(chosen, tmp_path / "hands.glb")
+    document, binary = gltf(tmp_path / "hands.glb")
+    assert [node["name"] for node in document["nodes"]] == ["left hand", "right hand"]
+    assert len(document["images"]) == len(document["materials"]) == 2
+    (animation,) = document["animations"]
+    times = [accessor(document, binary, sampler["input"]).ravel().tolist() for sampler in animation["samplers"]]
+    np.testing.assert_allclose(times[0], [0, 0.2, 0.4], atol=1e-6)
+    np.testing.assert_allclose(times[1], [0.2, 0.4], atol=1e-6)
+    export_interhand26m(chosen, tmp_path / "annotated")
+    (data,) = tmp_path.rglob("InterHand2.6M_test_data.json")
+    for image in json.loads(data.read_text())["images"]:  # whoever has the images puts them where data.json says
+        file = tmp_path / "annotated/images/test" / image["file_name"]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_image(file, np.zeros((image["height"], image["width"], 3), np.uint8))
+    read = hr.read_dataset(tmp_path / "annotated")
+    assert read.frames == run.frames
+    assert read.annotation("right").joint_valid[:, 0].tolist() == [False, True, True]
+    with pytest.raises(InputError, match="obj holds one hand"):
+        export_run(hands, "obj", tmp_path / "hands")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handrefine.cli.common import Common, RunArgument, Which, one_hand
+from handrefine.cli.common import Common, RunArgument, Which
 from handrefine.export import Format
 
 
@@ -28,7 +28,8 @@ class Export(Common):
 
     def __call__(self, console: Console) -> None:
         from handrefine.export.formats import export
+        from handrefine.runs.reader import open_run
 
-        run = one_hand(self.run)
-        export(run, self.format, self.out, frame=self.frame, camera=self.camera, which=self.which)
+        hands = open_run(self.run).hands
+        export(hands, self.format, self.out, frame=self.frame, camera=self.camera, which=self.which)
         console.print(f"written: {self.out}", markup=False, highlight=False)

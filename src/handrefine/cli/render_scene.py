@@ -29,18 +29,17 @@ class RenderScene(Common):
 
     def __call__(self, console: Console) -> None:
         from handrefine.export.new_output import new_file
+        from handrefine.exr import write_exr
         from handrefine.image_files import srgb_bytes, write_image
         from handrefine.render.mitsuba.scene_file import render_scene_file
 
         kind = self.out.suffix.lower()
         if kind not in (".exr", ".png"):
             raise InputError("no such image format", where=self.out, expected=".exr or .png")
-        image = render_scene_file(self.scene, spp=self.spp, seed=self.seed)
+        image = render_scene_file(self.scene, spp=self.spp, seed=self.seed)[..., -3:]  # reflectance comes last
         with new_file(self.out) as temporary:
             if kind == ".exr":
-                import mitsuba as mi
-
-                mi.Bitmap(image).write(str(temporary))
+                write_exr(temporary, image)
             else:
-                write_image(temporary, srgb_bytes(image[..., -3:]))  # reflectance comes after an empty picture
+                write_image(temporary, srgb_bytes(image))
         console.print(f"written: {self.out}", markup=False, highlight=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from handrefine.errors import InputError
-from handrefine.sequence import HandSequence
+from handrefine.sequence import HandSequence, called
 
 
 @runtime_checkable
@@ -70,11 +70,9 @@ def chosen_sequence(found: Sequence[str], wanted: str | None, where: Path) -> st
 
 
 def chosen_cameras(found: Sequence[str], wanted: Sequence[str] | None, where: object) -> list[str]:
-    """The wanted cameras, all where none are named.
+    """The wanted cameras, as `called` understands their names; all where none are named.
 
     Raises:
         InputError: one of them is not there.
     """
-    if unknown := [name for name in wanted or () if name not in found]:
-        raise InputError(f"there is no camera {', '.join(unknown)}", where=where, expected=", ".join(found))
-    return list(found if wanted is None else wanted)
+    return list(found) if wanted is None else called(wanted, found, where)

@@ -40,10 +40,13 @@ class NewVideo:
     """How a new video is written.
 
     lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
+    list_every_view: data.json names every camera at every frame, also where no image is written; whoever has the
+        images puts them there.
     """
 
     sequence: str = MADE_SEQUENCE
     lossless: bool = False
+    list_every_view: bool = False
 
 
 def write_interhand26m_sequence(
@@ -79,7 +82,9 @@ def write_interhand26m_sequence(
         check_fit(annotation, len(frames))
     video = video or NewVideo()
     suffix = ".png" if video.lossless else ".jpg"
-    names = {key: image_name(MADE_CAPTURE, video.sequence, key[1], frames[key[0]], suffix) for key in images}
+    listed = [(FrameIndex(k), name) for k in range(len(frames)) for name in cameras]
+    listed = listed if video.list_every_view else list(images)
+    names = {key: image_name(MADE_CAPTURE, video.sequence, key[1], frames[key[0]], suffix) for key in listed}
     source = InterHandSource(root, MADE_SPLIT, MADE_CAPTURE, video.sequence, {})
     root.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))

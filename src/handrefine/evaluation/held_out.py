@@ -31,7 +31,7 @@ def split_off(sequence: HandSequence, names: Sequence[str]) -> tuple[HandSequenc
         InputError: a name is not a camera of this sequence, or none would be left to fit.
     """
     held_out = sequence.with_cameras(names)
-    rest = [name for name in sequence.cameras if name not in names]
+    rest = [name for name in sequence.cameras if name not in held_out.cameras]
     if not rest:
         raise InputError(
             "no camera is left to fit", where="holdout " + ",".join(names), fix="hold out fewer cameras"

@@ -1,16 +1,16 @@
 """The formats that a run can be exported to: one function each."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
+from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
 from handrefine.errors import InputError
 from handrefine.export import Format
-from handrefine.export.glb import glb_bytes
+from handrefine.export.glb import GlbHand, glb_of_hands
 from handrefine.export.meshes import TexturedMesh, write_material, write_obj, write_ply
 from handrefine.export.new_output import new_file, new_folder, refuse_existing
 from handrefine.export.scene_xml import scene_content, write_scene
@@ -18,7 +18,7 @@ from handrefine.hand.model import OPEN_HAND_NAME
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.reader import HandRun, Which
 from handrefine.runs.result import HandState
-from handrefine.sequence import FrameIndex, HandAnnotation
+from handrefine.sequence import FrameId, FrameIndex, HandAnnotation
 
 TEXTURE_FILE, MATERIAL_FILE = "texture.png", "hand.mtl"
 
@@ -50,7 +50,7 @@ class Selection:
 
 
 def export(
-    run: HandRun,
+    hands: Sequence[HandRun],
     format: Format,
     out: Path,
     *,
@@ -61,19 +61,30 @@ def export(
     """Write `out`: a file for glb and npz, a folder for the rest.
 
     Args:
+        hands: of one run; glb and interhand26m hold several, the other formats one.
         frame: the dataset's number of the one frame to export; all when missing (xml: the first).
         camera: name of the camera (xml only); the first when missing.
 
     Raises:
-        InputError: the run lacks something, the frame or camera does not exist, or `out` does.
+        InputError: the run lacks something, the frame or camera does not exist, `out` does, or the format holds
+            one hand and there are several.
     """
-    selection = Selection(run, run.frame_indices(frame), which, camera)
+    if len(hands) > 1 and format not in OF_SEVERAL_HANDS:
+        raise InputError(
+            f"{format} holds one hand, this is a run of several",
+            expected="the run folder of one hand",
+            fix="give " + " or ".join(str(hand.layout.root) for hand in hands),
+        )
+    selections = [Selection(run, run.frame_indices(frame), which, camera) for run in hands]
     refuse_existing(out)
     if camera is not None and format != "xml":
         raise InputError(
             f"{format} holds no single camera's image", found=f"--camera {camera}", fix="leave it out"
         )
-    FORMATS[format](selection, out)
+    if format in OF_SEVERAL_HANDS:
+        OF_SEVERAL_HANDS[format](selections, out)
+    else:
+        OF_ONE_HAND[format](selections[0], out)
 
 
 def export_scene(selection: Selection, out: Path) -> None:
@@ -86,11 +97,18 @@ def export_scene(selection: Selection, out: Path) -> None:
         write_scene(folder, content)
 
 
-def export_glb(selection: Selection, out: Path) -> None:
-    """One textured mesh; the gesture is an animation of morph targets."""
-    run = selection.run
+def export_glb(selections: Sequence[Selection], out: Path) -> None:
+    """A textured mesh a hand; the gesture is an animation of morph targets."""
+    frames = [[selection.run.annotation.frames[k] for k in selection.frames] for selection in selections]
+    step = {frame: k for k, frame in enumerate(sorted(set().union(*frames)))}
+    hands = [
+        GlbHand(
+            of.mesh(), of.run.texture_file.read_bytes(), f"{of.run.side} hand", tuple(step[frame] for frame in at)
+        )
+        for of, at in zip(selections, frames, strict=True)
+    ]
     with new_file(out) as path:
-        path.write_bytes(glb_bytes(selection.mesh(), run.texture_file.read_bytes(), f"{run.side} hand"))
+        path.write_bytes(glb_of_hands(hands))
 
 
 def export_obj(selection: Selection, out: Path) -> None:
@@ -134,24 +152,40 @@ def export_npz(selection: Selection, out: Path) -> None:
         )
 
 
-def export_interhand26m(selection: Selection, out: Path) -> None:
-    """The annotation and the cameras in InterHand2.6M's files, without images."""
-    run, state, rows = selection.run.annotation, selection.state, selection.rows
-    annotation = HandAnnotation(
+def export_interhand26m(selections: Sequence[Selection], out: Path) -> None:
+    """The annotation and the cameras in InterHand2.6M's files, without images.
+
+    A hand that was not refined at a frame is marked invalid there.
+    """
+    first = selections[0].run.annotation
+    frames = sorted({of.run.annotation.frames[k] for of in selections for k in of.frames})
+    annotations = {of.run.side: _at_frames(of, frames) for of in selections}
+    cameras = {camera.name: camera for camera in first.cameras}
+    write_interhand26m_sequence(out, cameras, frames, {}, annotations, video=NewVideo(list_every_view=True))
+
+
+def _at_frames(selection: Selection, frames: Sequence[FrameId]) -> HandAnnotation:
+    """One hand's annotation at these frames of the dataset, of which it may lack some."""
+    run, state = selection.run.annotation, selection.state
+    place = {run.frames[k]: k for k in selection.frames}
+    valid = np.array([frame in place for frame in frames])
+    rows = [place.get(frame, selection.frames[0]) for frame in frames]
+    return HandAnnotation(
         run.side,
         mano=replace(state.mano.at(rows), open_hand=run.hand_model == OPEN_HAND_NAME),
-        mano_valid=np.ones(len(rows), dtype=bool),
+        mano_valid=valid,
         joints_world=state.joints_world[rows].astype(np.float64),
+        joint_valid=np.repeat(valid[:, None], state.joints_world.shape[1], axis=1),
     )
-    cameras = {camera.name: camera for camera in run.cameras}
-    write_interhand26m_sequence(out, cameras, [run.frames[k] for k in rows], {}, {run.side: annotation})
 
 
-FORMATS: Mapping[Format, Callable[[Selection, Path], None]] = {
+OF_ONE_HAND: Mapping[Format, Callable[[Selection, Path], None]] = {
     "xml": export_scene,
-    "glb": export_glb,
     "obj": export_obj,
     "ply": export_ply,
     "npz": export_npz,
+}
+OF_SEVERAL_HANDS: Mapping[Format, Callable[[Sequence[Selection], Path], None]] = {
+    "glb": export_glb,
     "interhand26m": export_interhand26m,
 }

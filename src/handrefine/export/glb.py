@@ -2,6 +2,8 @@
 
 import json
 import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,13 +16,53 @@ VERTEX_DATA, INDEX_DATA = 34962, 34963
 JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 
 
-def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand", *, opacity: float = 1.0) -> bytes:
-    """The file's content. The first frame is the mesh itself, which programs without morph targets show.
+@dataclass(frozen=True, eq=False)
+class GlbHand:
+    """One hand of a file.
 
-    Args:
-        texture_png: an encoded sRGB image, PNG or JPEG, row 0 at the top (v = 1).
+    texture_png: an encoded sRGB image, PNG or JPEG, row 0 at the top (v = 1).
+    steps: for every frame of the mesh its position in the animation, ascending; 0, 1, 2, ... where there is none.
+    """
+
+    mesh: TexturedMesh
+    texture_png: bytes
+    name: str = "hand"
+    steps: tuple[int, ...] | None = None
+
+
+def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand", *, opacity: float = 1.0) -> bytes:
+    """The file of one hand, see `glb_of_hands`."""
+    return glb_of_hands([GlbHand(mesh, texture_png, name)], opacity=opacity)
+
+
+def glb_of_hands(hands: Sequence[GlbHand], *, opacity: float = 1.0) -> bytes:
+    """The file's content: a node a hand, and one animation of all.
+
+    The first frame is the mesh itself, which programs without morph targets show.
     """
     buffer = _Buffer()
+    meshes = [_mesh(buffer, hand, material) for material, hand in enumerate(hands)]
+    images = [
+        {"bufferView": buffer.view(hand.texture_png), "mimeType": _mime_type(hand.texture_png)} for hand in hands
+    ]
+    document: dict[str, Any] = {
+        "asset": {"version": "2.0", "generator": "handrefine"},
+        "scene": 0,
+        "scenes": [{"nodes": list(range(len(hands)))}],
+        "nodes": [{"mesh": k, "name": hand.name} for k, hand in enumerate(hands)],
+        "meshes": meshes,
+        "materials": [_skin(opacity, texture) for texture in range(len(hands))],
+        "textures": [{"source": k, "sampler": 0} for k in range(len(hands))],
+        "samplers": [{"wrapS": 33071, "wrapT": 33071}],  # clamp to the edge
+        "images": images,
+    }
+    if any("weights" in mesh for mesh in meshes):
+        document["animations"] = [_animation(buffer, hands)]
+    return _file(document | buffer.description(), buffer.content)
+
+
+def _mesh(buffer: "_Buffer", hand: GlbHand, material: int) -> dict[str, Any]:
+    mesh = hand.mesh
     primitive: dict[str, Any] = {
         "attributes": {
             "POSITION": buffer.vertices(mesh.positions_world[0], bounds=True),
@@ -29,36 +71,25 @@ def glb_bytes(mesh: TexturedMesh, texture_png: bytes, name: str = "hand", *, opa
             "TEXCOORD_0": buffer.vertices(mesh.uv * [1.0, -1.0] + [0.0, 1.0]),
         },
         "indices": buffer.indices(mesh.faces),
-        "material": 0,
+        "material": material,
     }
     n_targets = len(mesh.positions_world) - 1
-    if n_targets:
-        moved = mesh.positions_world[1:] - mesh.positions_world[0], mesh.normals_world[1:] - mesh.normals_world[0]
-        primitive["targets"] = [
-            {"POSITION": buffer.vertices(dp, bounds=True), "NORMAL": buffer.vertices(dn)}
-            for dp, dn in zip(*moved, strict=True)
-        ]
-    image = buffer.view(texture_png)
-    document: dict[str, Any] = {
-        "asset": {"version": "2.0", "generator": "handrefine"},
-        "scene": 0,
-        "scenes": [{"nodes": [0]}],
-        "nodes": [{"mesh": 0, "name": name}],
-        "meshes": [
-            {"name": name, "primitives": [primitive]} | ({"weights": [0.0] * n_targets} if n_targets else {})
-        ],
-        "materials": [_skin(opacity)],
-        "textures": [{"source": 0, "sampler": 0}],
-        "samplers": [{"wrapS": 33071, "wrapT": 33071}],  # clamp to the edge
-        "images": [{"bufferView": image, "mimeType": _mime_type(texture_png)}],
+    if not n_targets:
+        return {"name": hand.name, "primitives": [primitive]}
+    moved = mesh.positions_world[1:] - mesh.positions_world[0], mesh.normals_world[1:] - mesh.normals_world[0]
+    primitive["targets"] = [
+        {"POSITION": buffer.vertices(dp, bounds=True), "NORMAL": buffer.vertices(dn)}
+        for dp, dn in zip(*moved, strict=True)
+    ]
+    return {"name": hand.name, "primitives": [primitive], "weights": [0.0] * n_targets}
+
+
+def _skin(opacity: float, texture: int) -> dict[str, Any]:
+    colour: dict[str, Any] = {
+        "baseColorTexture": {"index": texture},
+        "metallicFactor": 0.0,
+        "roughnessFactor": 1.0,
     }
-    if n_targets:
-        document["animations"] = [_animation(buffer, n_targets)]
-    return _file(document | buffer.description(), buffer.content)
-
-
-def _skin(opacity: float) -> dict[str, Any]:
-    colour = {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 1.0}
     if opacity == 1:
         return {"name": "skin", "doubleSided": True, "pbrMetallicRoughness": colour}
     # One-sided, so that the far side of translucent fingers does not shine through.
@@ -66,15 +97,24 @@ def _skin(opacity: float) -> dict[str, Any]:
     return {"name": "skin", "alphaMode": "BLEND", "pbrMetallicRoughness": colour}
 
 
-def _animation(buffer: "_Buffer", n_targets: int) -> dict[str, Any]:
+def _animation(buffer: "_Buffer", hands: Sequence[GlbHand]) -> dict[str, Any]:
     """Frames at equal distances in time, since they carry no timestamps."""
-    weights = np.concatenate([np.zeros((1, n_targets)), np.eye(n_targets)])
-    times = buffer.scalars(np.arange(n_targets + 1) * SECONDS_PER_FRAME)
-    return {
-        "name": "gesture",
-        "samplers": [{"input": times, "output": buffer.scalars(weights.ravel()), "interpolation": "LINEAR"}],
-        "channels": [{"sampler": 0, "target": {"node": 0, "path": "weights"}}],
-    }
+    samplers, channels = [], []
+    for node, hand in enumerate(hands):
+        n_frames = len(hand.mesh.positions_world)
+        if n_frames == 1:
+            continue
+        weights = np.concatenate([np.zeros((1, n_frames - 1)), np.eye(n_frames - 1)])
+        times = np.array(hand.steps or range(n_frames)) * SECONDS_PER_FRAME
+        channels.append({"sampler": len(samplers), "target": {"node": node, "path": "weights"}})
+        samplers.append(
+            {
+                "input": buffer.scalars(times),
+                "output": buffer.scalars(weights.ravel()),
+                "interpolation": "LINEAR",
+            }
+        )
+    return {"name": "gesture", "samplers": samplers, "channels": channels}
 
 
 class _Buffer:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handrefine.errors import InputError
+from handrefine.exr import worker_thread
 from handrefine.render.mitsuba.runtime import start_mitsuba
 
 
@@ -26,7 +27,8 @@ def render_scene_file(
     import mitsuba as mi
 
     try:
-        scene = mi.load_file(str(path))
+        with worker_thread():  # the light is an EXR file
+            scene = mi.load_file(str(path))
     except RuntimeError as error:
         raise InputError("Mitsuba cannot load the scene", where=path, found=error) from error
     if not isinstance(scene, mi.Scene):
