@@ -102,6 +102,14 @@ def test_nouns_import_nouns_only() -> None:
         assert tops <= NOUNS, f"{noun} imports {tops - NOUNS}"
 
 
+def test_the_documentation_names_every_noun_and_room() -> None:
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    nouns = page.split("The **nouns** are")[1].split("every room may import them")[0]
+    assert {word for word in nouns.split("`") if word.isidentifier()} == NOUNS
+    rooms = {room for room in MAY_IMPORT if (SOURCE / room).is_dir()}
+    assert {room for room in rooms if f"`{room}/`" not in page} == set()
+
+
 def test_modules_import_each_other_in_no_circle() -> None:
     needs = {module_of(file): imported(file, at_import_only=True) for file in files()}
     needs = {name: {n for n in of if n in needs and n != name} for name, of in needs.items()}

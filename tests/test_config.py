@@ -9,8 +9,10 @@ import yaml
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping, config_to_mapping, load_config
 from handrefine.errors import InputError
+from handrefine.losses.base import OF_IMAGES, OF_SILHOUETTES
 from handrefine.preset import about, preset_names
 from handrefine.refinement.check import check_config
+from handrefine.refinement.schedule import ALL_VARIABLES
 from handrefine.scene.variables import VARIABLES
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -69,6 +71,9 @@ def test_the_papers_preset_is_the_papers() -> None:
 def test_settings_follow_the_table_of_variables() -> None:
     config = Config()
     assert config.learning_rates == {v.name: v.learning_rate for v in VARIABLES}
+    assert set(ALL_VARIABLES) == {v.name for v in VARIABLES} - {"exposure", "calibration"}
+    assert {v.name for v in VARIABLES} - set(OF_IMAGES) == set()
+    assert set(OF_IMAGES) - set(OF_SILHOUETTES) == {"texture", "environment", "colour", "exposure"}
     spreads = {v.name: v.spread for v in VARIABLES if v.spread is not None}
     assert config.optimizer.vertex_metric.spread == spreads
 

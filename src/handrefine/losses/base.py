@@ -12,23 +12,13 @@ from handrefine.hand.model import HandModel
 from handrefine.losses.comparison import Comparison
 from handrefine.losses.norms import Norm, PixelNorm
 from handrefine.observations import Observations
+from handrefine.scene.variables import CONTOUR_NAMES, VARIABLES
 from handrefine.scene.video_model import Prediction, VideoModel
 from handrefine.sequence import FrameId
 
 #: Variables that a rendered and colour-transformed image depends on.
-OF_IMAGES = (
-    "rotation",
-    "translation",
-    "articulation",
-    "shape",
-    "surface",
-    "texture",
-    "environment",
-    "colour",
-    "exposure",
-    "calibration",
-)
-OF_SILHOUETTES = ("rotation", "translation", "articulation", "shape", "surface", "calibration")
+OF_IMAGES = tuple(v.name for v in VARIABLES)
+OF_SILHOUETTES = CONTOUR_NAMES
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from annotated_types import Gt, Le
 from pydantic import ConfigDict, NonNegativeFloat, NonNegativeInt, PositiveInt
 from pydantic import dataclasses as typed
 
-from handrefine.scene.variables import POSE_NAMES
+from handrefine.scene.variables import POSE_NAMES, VARIABLES
 
-ALL_VARIABLES = (*POSE_NAMES, "shape", "surface", "texture", "environment", "colour")
+ALL_VARIABLES = tuple(v.name for v in VARIABLES if v.by_default)
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))

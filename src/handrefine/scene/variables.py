@@ -13,8 +13,9 @@ class Variable:
         owner: what has one: every frame of a hand, a hand, the whole video, or a camera.
         learning_rate: Adam's, in `unit` (section 3.6 of the paper where it has one).
         spread: how far off an annotation may be, in `unit`; None for what does not move the surface. Variables
-        with
-            a spread are the geometry, which the vertex metric measures.
+            with a spread are the geometry, which the vertex metric measures.
+        moves_images: it moves what an image shows without moving a surface.
+        by_default: stages that name no variables move it.
     """
 
     name: str
@@ -23,6 +24,8 @@ class Variable:
     owner: Literal["frame", "hand", "video", "camera"]
     learning_rate: float
     spread: float | None = None
+    moves_images: bool = False
+    by_default: bool = True
 
 
 #: In the order in which the columns of the vertex metric stand.
@@ -35,12 +38,14 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("texture", "reflectance", (), "hand", 0.014),
     Variable("environment", "radiance", (), "video", 0.1),
     Variable("colour", "linear RGB", (3, 4), "camera", 0.001),
-    Variable("exposure", "log gain", (), "camera", 0.02),
-    Variable("calibration", "rad", (4,), "camera", 0.0002),
+    Variable("exposure", "log gain", (), "camera", 0.02, by_default=False),
+    Variable("calibration", "rad", (4,), "camera", 0.0002, moves_images=True, by_default=False),
 )
 #: What moves a hand's surface.
 GEOMETRY: tuple[Variable, ...] = tuple(v for v in VARIABLES if v.spread is not None)
 GEOMETRY_NAMES: tuple[str, ...] = tuple(v.name for v in GEOMETRY)
+#: What contours in images depend on, and not colours alone.
+CONTOUR_NAMES: tuple[str, ...] = tuple(v.name for v in VARIABLES if v in GEOMETRY or v.moves_images)
 #: The pose alone, frame by frame.
 POSE_NAMES: tuple[str, ...] = tuple(v.name for v in GEOMETRY if v.owner == "frame")
 
