@@ -183,7 +183,7 @@ def test_gradients_agree_with_the_reference(runtime, rest_hand):
     """
     from handrefine.render.mitsuba.reference import ReferenceRenderer
 
-    viewset, topology = views(1, 32), planar_uv(rest_hand.topology, rest_hand.verts)
+    viewset, topology = views(1, 24), planar_uv(rest_hand.topology, rest_hand.verts)
     weights = smooth_weights(viewset, 4)
 
     def gradient(renderer, seed):
@@ -195,7 +195,7 @@ def test_gradients_agree_with_the_reference(runtime, rest_hand):
     fast = make([topology], viewset, spp=64, depth=2, edge_samples_per_px=64.0)
     slow = ReferenceRenderer([topology], viewset, RenderConfig(spp=256, depth=2))
     ours = sum(gradient(fast, s) for s in range(6)) / 6
-    theirs = sum(gradient(slow, s) for s in range(4)) / 4
+    theirs = sum(gradient(slow, s) for s in range(3)) / 3
     cosine = torch.nn.functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0)
     assert cosine > 0.9, cosine
     for direction in directions(rest_hand.verts, rest_hand.topology).values():
