@@ -70,6 +70,7 @@ def perform(options: Options, console: Console) -> int:
     names = list(options.only or whole.cameras)[: 2 if options.quick else None]
     samples: list[Sample] = []
     drawings: list[Drawing] = []
+    status = 0
     outlines = {} if options.yardstick is None else load(options.yardstick)
     for group in groups(names, options.together):
         started = time.perf_counter()
@@ -77,17 +78,23 @@ def perform(options: Options, console: Console) -> int:
         samples += found
         drawings += drawn
         console.print(f"{', '.join(group)} held out: {time.perf_counter() - started:.0f} s")
-    options.results.mkdir(parents=True, exist_ok=True)
-    stem = "real" + ("-quick" if options.quick else "")
-    if drawings:
-        write_image(options.results / f"{stem}.png", contact_sheet(drawings, columns=COLUMNS))
-    chosen = Namespace(quick=options.quick, gate=options.gate, results=options.results)
-    status = finish("real", Outcome(claims(samples), samples, [config.seed]), chosen)
+        # What is there so far outlives a run that breaks.
+        status = _save(options, samples, drawings, config.seed)
     if not options.quick:
         told = yardstick_table(samples) if outlines else table(samples)
         text = f"{told}\n\nMachine: {made['machine']}. Commit: {made['commit']}."
         update_section(options.results.parent / "README.md", "real", text)
     return status
+
+
+def _save(options: Options, samples: list[Sample], drawings: list[Drawing], seed: int) -> int:
+    """The figures and the sheet of drawings; the exit status."""
+    options.results.mkdir(parents=True, exist_ok=True)
+    stem = "real" + ("-quick" if options.quick else "")
+    if drawings:
+        write_image(options.results / f"{stem}.png", contact_sheet(drawings, columns=COLUMNS))
+    chosen = Namespace(quick=options.quick, gate=options.gate, results=options.results)
+    return finish("real", Outcome(claims(samples), samples, [seed]), chosen)
 
 
 def groups(names: Sequence[str], together: int) -> list[list[str]]:
