@@ -18,7 +18,7 @@ from handrefine.hand.model import OPEN_HAND_NAME
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.reader import HandRun, Which
 from handrefine.runs.result import HandState
-from handrefine.sequence import FrameId, FrameIndex, HandAnnotation
+from handrefine.sequence import FrameId, FrameIndex, HandAnnotation, Side
 
 TEXTURE_FILE, MATERIAL_FILE = "texture.png", "hand.mtl"
 
@@ -159,7 +159,7 @@ def export_interhand26m(selections: Sequence[Selection], out: Path) -> None:
     """
     first = selections[0].run.annotation
     frames = sorted({of.run.annotation.frames[k] for of in selections for k in of.frames})
-    annotations = {of.run.side: _at_frames(of, frames) for of in selections}
+    annotations: dict[Side, HandAnnotation] = {of.run.side: _at_frames(of, frames) for of in selections}
     cameras = {camera.name: camera for camera in first.cameras}
     write_interhand26m_sequence(out, cameras, frames, {}, annotations, video=NewVideo(list_every_view=True))
 
