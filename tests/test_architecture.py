@@ -10,7 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "handrefine"
 NOUNS = {
     "errors", "colour", "lens", "colour_fit", "spherical", "mesh", "sequence", "views", "observations", "regions",
     "progress", "files", "image_files", "exr", "preset", "safe_pickle", "pickled_arrays", "pickled_matrices",
-    "text_files", "json_stream", "array_files", "safe_paths", "findings",
+    "text_files", "json_stream", "array_files", "safe_paths", "findings", "person",
 }  # fmt: skip
 SETTINGS = {"config", "config_files", "deprecated_keys"}
 BELOW_CONFIG = {"hand", "render", "scene", "losses", "optimizers"}

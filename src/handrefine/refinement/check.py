@@ -28,12 +28,12 @@ def check_config(config: Config, further_variables: Sequence[str], further_terms
                 where=f"hands.{name}",
                 fix=f"switch hands.{name} off",
             )
-    if config.surface.modes:
+    if config.surface.modes or config.surface.person is not None:
         raise InputError(
             "independent frames have no surface in common",
-            where="surface.modes",
-            found=config.surface.modes,
-            fix="set it to 0, or leave frame_coupling at joint",
+            where="surface.modes, surface.person",
+            found=f"{config.surface.modes}, {config.surface.person}",
+            fix="set modes to 0 and give no person, or leave frame_coupling at joint",
         )
     if config.losses.counts("temporal"):
         raise InputError(

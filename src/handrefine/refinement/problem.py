@@ -15,6 +15,7 @@ from handrefine.losses.base import Setup, TermConfig
 from handrefine.losses.comparison import Comparison, compare
 from handrefine.losses.objective import Objective
 from handrefine.observations import Observations
+from handrefine.person import Person, read_person
 from handrefine.preprocess.initialization import Initialization, initialize, other_joints
 from handrefine.preprocess.observations import Fit, observe
 from handrefine.preprocess.plausibility.check import check_input
@@ -26,10 +27,10 @@ from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
 from handrefine.render.registry import create_renderer
 from handrefine.scene.camera_rotations import CameraRotations
 from handrefine.scene.colour_transforms import ColourTransforms
+from handrefine.scene.known_person import begun_as, surface_of
 from handrefine.scene.light import SphericalLight
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.scene_module import SceneModule
-from handrefine.scene.surface import PersonalSurface
 from handrefine.scene.texture import TexturePyramid
 from handrefine.scene.video_model import Prediction, VideoHand, VideoModel
 from handrefine.sequence import Camera, FrameId, FrameIndex, HandSequence, Side
@@ -155,7 +156,8 @@ def prepare(
     annotated = [initialize(sequence, side, config.hand) for side in sides]
     check_input(sequence, annotated, config)
     sequence, starts = _video(sequence, annotated)
-    hands = [_video_hand(start, len(sequence.frames), config) for start in starts]
+    person = None if config.surface.person is None else read_person(config.surface.person)
+    hands = [_video_hand(start, len(sequence.frames), config, person) for start in starts]
     _share(hands, config)
     model = VideoModel(
         hands,
@@ -198,15 +200,16 @@ def _video(
     return sequence.with_frames([FrameIndex(k) for k in union]), tuple(moved)
 
 
-def _video_hand(start: Initialization, n_frames: int, config: Config) -> VideoHand:
+def _video_hand(start: Initialization, n_frames: int, config: Config, person: Person | None) -> VideoHand:
     alone = config.frame_coupling == "independent"
     own = start.frame_indices
+    pose = PoseVariables(start.parameters, shape_per_frame=alone)
     return VideoHand(
         start.hand,
-        PoseVariables(start.parameters, shape_per_frame=alone),
+        pose if person is None else begun_as(pose, person),
         TexturePyramid(config.texture.size, n_textures=len(own) if alone else 1),
         [own.index(FrameIndex(k)) if k in own else -1 for k in range(n_frames)],
-        PersonalSurface(start.hand, config.surface.modes) if config.surface.modes else None,
+        surface_of(start.hand, config.surface, person),
     )
 
 

@@ -28,6 +28,7 @@ from handrefine.runs.result import (
     ViewRender,
     ViewResult,
 )
+from handrefine.scene.known_person import person_of
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.video_model import Prediction, VideoHand
 
@@ -89,6 +90,7 @@ def _hand(problem: Problem, index: int, stage_textures: Mapping[str, np.ndarray]
         other_joints_world=None if other is None else other[start.frame_indices].cpu().numpy(),
         joint_residual_mm=start.joint_residual_mm,
         residual_by_joint_mm=start.residual_by_joint_mm,
+        person=person_of(hand),
         other_model=start.other_model,
     )
 

@@ -48,6 +48,7 @@ class RunLayout:
     log = _Place("log.jsonl")
     loss_curves = _Place("loss.png")
     annotation = _Place("annotation.npz")
+    person = _Place("person.npz")
     dataset = _Place("dataset/")
     texture = _Place("texture.png")
     texture_seen = _Place("texture_seen.png")

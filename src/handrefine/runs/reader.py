@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
+from handrefine.person import read_person
 from handrefine.progress import Record
 from handrefine.runs import appearance_files
 from handrefine.runs.annotation_file import read_annotation_npz
@@ -263,6 +264,7 @@ def _hand_result(hand: HandRun, *, images: bool) -> HandResult:
         other_joints_world=annotation.other_joints_world,
         joint_residual_mm=hand.metrics.get("joint_fit_residual_mm"),
         residual_by_joint_mm=hand.metrics.get("joint_fit_residual_by_joint_mm") or {},
+        person=read_person(hand.layout.person) if hand.layout.person.is_file() else None,
     )
 
 

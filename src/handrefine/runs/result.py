@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from handrefine.config import Config
 from handrefine.mesh import MeshTopology
+from handrefine.person import Person
 from handrefine.progress import Record
 from handrefine.sequence import Camera, FrameId, FrameIndex, ManoParameters, Side, ViewKey
 
@@ -105,6 +106,7 @@ class HandResult:
         other_joints_world: annotated joints of the person's other hand at these frames; NaN where unknown.
         joint_residual_mm: mean distance of the initial fit to the joints; None where MANO was annotated.
         residual_by_joint_mm: the same of every joint by its name.
+        person: what is theirs in every video; None where the surface is the hand model's.
         other_model: the dataset's parameters belong to another hand model than the refined ones.
     """
 
@@ -122,6 +124,7 @@ class HandResult:
     other_joints_world: Float[np.ndarray, "frame 21 3"] | None = None
     joint_residual_mm: float | None = None
     residual_by_joint_mm: Mapping[str, float] = field(default_factory=dict)
+    person: Person | None = None
     other_model: bool = False
 
 

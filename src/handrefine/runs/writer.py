@@ -12,6 +12,7 @@ from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
 from handrefine.files import write_json, write_yaml
 from handrefine.image_files import write_image
+from handrefine.person import write_person
 from handrefine.runs.annotation_file import write_annotation_npz
 from handrefine.runs.appearance_files import (
     write_camera_weights,
@@ -69,6 +70,8 @@ class RunWriter:
         """The refined hands: `annotation.npz`, and the dataset's own files."""
         for side, (folder, alone) in self._own.items():
             write_annotation_npz(folder.layout.annotation, alone.annotation(side))
+            if (person := alone.hand(side).person) is not None:
+                write_person(folder.layout.person, person)
             write_dataset(alone, self._sequence, folder.layout.dataset)
         if len(self._own) > 1:
             write_dataset(self._result, self._sequence, self._folder.layout.dataset)

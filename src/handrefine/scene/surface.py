@@ -1,5 +1,7 @@
 """The person's own surface: a smooth displacement of the hand model's skin along its normals."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -22,6 +24,9 @@ class SurfaceConfig:
 
     modes: NonNegativeInt = 0
     """Smooth modes of displacement along the skin's normals; 0 leaves the surface the model's. 60 serve a hand."""
+    person: Path | None = None
+    """`person.npz` of another video of the same person: the surface is taken as it was found there and held, and
+    the shape begins there."""
 
 
 class PersonalSurface(nn.Module):
@@ -34,21 +39,27 @@ class PersonalSurface(nn.Module):
 
     Args:
         modes: how many eigenfunctions.
+        known_m: the coefficients, where they are known and not to be found.
+
+    Attributes:
+        held: they are known, and no variable.
     """
 
     coefficients: nn.Parameter
     basis: Float[Tensor, "vertex mode"]
     stiffness: Float[Tensor, " mode"]
 
-    def __init__(self, hand: HandModel, modes: int) -> None:
+    def __init__(self, hand: HandModel, modes: int, known_m: Float[np.ndarray, " mode"] | None = None) -> None:
         super().__init__()
+        self.held = known_m is not None
         flat = hand(torch.zeros(1, 48), torch.zeros(1, 10), torch.zeros(1, 3), flat_hand_mean=True)
         verts = flat.verts_world[0].double().numpy()
         eigenvalues, basis = mesh_harmonics(verts, np.asarray(hand.topology.faces), modes)
         stiff = eigenvalues[min(STIFF_FROM, modes - 1)]
         self.register_buffer("basis", torch.tensor(basis, dtype=torch.float32))
         self.register_buffer("stiffness", torch.tensor(1 + (eigenvalues / stiff) ** 2, dtype=torch.float32))
-        self.coefficients = nn.Parameter(torch.zeros(modes))
+        start = torch.zeros(modes) if known_m is None else torch.tensor(known_m, dtype=torch.float32)
+        self.coefficients = nn.Parameter(start)
         self._topology = hand.topology
 
     def displacement_m(self) -> Float[Tensor, " vertex"]:

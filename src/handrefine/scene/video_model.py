@@ -144,7 +144,7 @@ class VideoModel(nn.Module):
         if variable == "texture":
             return list(dict.fromkeys(p for hand in self.hands for p in hand.texture.parameters()))
         if variable == "surface":
-            surfaces = [hand.surface for hand in self.hands if hand.surface is not None]
+            surfaces = [of.surface for of in self.hands if of.surface is not None and not of.surface.held]
             return list(dict.fromkeys(surface.coefficients for surface in surfaces))
         if variable in ("colour", "exposure"):
             return [self.colour.free if variable == "colour" else self.colour.log_exposure]
