@@ -52,8 +52,11 @@ class Case:
 
     @property
     def without(self) -> tuple[str, ...]:
-        """Today's options that switch off what was added since; some presets have no coarse stage."""
-        return WITHOUT_ADDITIONS[:3] if self.name == "paper" else WITHOUT_ADDITIONS
+        """Today's options that switch off what was added since; the paper's preset has no coarse stage."""
+        coarse = (
+            () if self.name == "paper" else ("--stages.coarse.no-mend-cameras", "--stages.coarse.no-renew-labels")
+        )
+        return (*WITHOUT_ADDITIONS, *coarse)
 
 
 #: Beside a preset, for the small videos.
@@ -69,9 +72,10 @@ CASES = (
 #: What has been added since and can be switched off; the other commit does not know it.
 WITHOUT_ADDITIONS = (
     "--losses.no-protect-texture",
-    "--surface.modes",
-    "0",
-    "--stages.coarse.no-mend-cameras",
+    "--hands.no-end-at-wrist",
+    *("--surface.modes", "0"),
+    *("--texture.seldom-seen", "0"),
+    *("--labels.clipped", "nothing"),
 )
 VIDEOS = {
     "demo": (),
