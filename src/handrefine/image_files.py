@@ -75,7 +75,10 @@ def read_pixels(path: Path, width: int | None = None, height: int | None = None)
         InputError: the file is missing, is no image, ends too early, is too large, or has another size.
     """
     with _opened(path) as image:
-        header = _header(image, path)
+        if width is not None and height is not None and sorted(image.size) != sorted((width, height)):
+            header = ImageHeader(*image.size, grey=False, orientation=_UPRIGHT)  # the tag of a PNG costs decoding
+        else:
+            header = _header(image, path)
         if width is not None and (header.width, header.height) != (width, height):
             turned = header.orientation > 4 and (header.height, header.width) == (width, height)
             raise InputError(

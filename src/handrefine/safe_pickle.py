@@ -200,8 +200,10 @@ def read_pickle(path: Path, kind: str = "a hand model file") -> dict[str, object
             dictionary.
     """
     try:
+        if path.stat().st_size > MAX_BYTES:
+            raise pickle.UnpicklingError(f"holds more than {MAX_BYTES} bytes")
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            content = file.read()
         if len(content) > MAX_BYTES:
             raise pickle.UnpicklingError(f"holds more than {MAX_BYTES} bytes")
         found = _Machine(content, path, kind).load()

@@ -18,6 +18,7 @@ from handrefine.errors import InputError
 
 #: PyYAML reads some 50 KB a second; JSON takes twenty times its size as values.
 MAX_JSON_BYTES, MAX_YAML_BYTES = 2**25, 2**18
+_PIECE = 2**20
 #: Levels of lists and mappings in one another; the datasets' files have 7.
 MAX_NESTING = 64
 #: Values of one YAML file, an alias counted as often as it is used.
@@ -40,15 +41,17 @@ def read_text(path: Path, most_bytes: int = MAX_JSON_BYTES) -> str:
         InputError: the file is missing, cannot be read, is larger, or is written in another encoding.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(most_bytes + 1)
+        content = bytearray()
+        with path.open("rb") as file:  # in pieces: a buffer for the most that is allowed would be reserved
+            while len(content) <= most_bytes and (piece := file.read(_PIECE)):
+                content += piece
     except FileNotFoundError:
         raise InputError("a file is missing", where=path) from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise InputError("a file cannot be read", where=path, found=error) from error
     if len(content) > most_bytes:
         raise InputError("a file is too large", where=path, expected=f"at most {most_bytes} bytes")
-    return decoded(content, path)
+    return decoded(bytes(content), path)
 
 
 def decoded(content: bytes, path: Path) -> str:

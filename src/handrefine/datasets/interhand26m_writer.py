@@ -69,7 +69,11 @@ def write_interhand26m_annotation(
 def check_fit(annotation: HandAnnotation, n_frames: int) -> None:
     where = f"{annotation.side} hand"
     if annotation.mano is not None and annotation.mano.flat_hand_mean:
-        raise InputError("InterHand2.6M stores poses relative to the mean pose, not to the flat hand", where=where)
+        raise InputError(
+            "InterHand2.6M stores poses relative to the mean pose, not to the flat hand",
+            where=where,
+            fix="subtract the hand model's mean pose: ManoParameters.relative_to",
+        )
     mano = annotation.mano
     arrays = {"joints_world": annotation.joints_world}
     if mano is not None:

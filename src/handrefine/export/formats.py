@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
 from handrefine.errors import InputError
@@ -14,7 +15,7 @@ from handrefine.export.glb import GlbHand, glb_of_hands
 from handrefine.export.meshes import TexturedMesh, write_material, write_obj, write_ply
 from handrefine.export.new_output import new_file, new_folder, refuse_existing
 from handrefine.export.scene_xml import scene_content, write_scene
-from handrefine.hand.model import OPEN_HAND_NAME
+from handrefine.hand.model import OPEN_HAND_NAME, load_hand_model
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.reader import HandRun, Which
 from handrefine.runs.result import HandState
@@ -153,7 +154,7 @@ def export_npz(selection: Selection, out: Path) -> None:
 
 
 def export_interhand26m(selections: Sequence[Selection], out: Path) -> None:
-    """The annotation and the cameras in InterHand2.6M's files, without images.
+    """The annotation and the cameras in InterHand2.6M's files, without images; poses relative to the mean pose.
 
     A hand that was not refined at a frame is marked invalid there.
     """
@@ -170,13 +171,45 @@ def _at_frames(selection: Selection, frames: Sequence[FrameId]) -> HandAnnotatio
     place = {run.frames[k]: k for k in selection.frames}
     valid = np.array([frame in place for frame in frames])
     rows = [place.get(frame, selection.frames[0]) for frame in frames]
+    mano = replace(state.mano.at(rows), open_hand=run.hand_model == OPEN_HAND_NAME)
+    if mano.flat_hand_mean:
+        mano = mano.relative_to(_mean_pose(selection.run))
     return HandAnnotation(
         run.side,
-        mano=replace(state.mano.at(rows), open_hand=run.hand_model == OPEN_HAND_NAME),
+        mano=mano,
         mano_valid=valid,
         joints_world=state.joints_world[rows].astype(np.float64),
         joint_valid=np.repeat(valid[:, None], state.joints_world.shape[1], axis=1),
     )
+
+
+def _mean_pose(run: HandRun) -> Float[np.ndarray, "45"]:
+    """Of the hand model that the run's parameters belong to.
+
+    Raises:
+        InputError: its file is not where the run found it, or is another.
+    """
+    settings = run.config.hand
+    name = run.annotation.hand_model
+    try:
+        hand = load_hand_model(run.side, None if name == OPEN_HAND_NAME else settings.model_file)
+    except InputError as error:
+        raise InputError(
+            "InterHand2.6M stores poses relative to the hand model's mean pose, and the model is not there",
+            where=error.where,
+            expected=name,
+            found=error.what,
+            fix=f"put the model's file there again, or correct hand.model_file in {run.layout.config}",
+        ) from error
+    if hand.name != name:
+        raise InputError(
+            "the run's parameters belong to another hand model",
+            where=run.layout.config,
+            expected=name,
+            found=hand.name,
+            fix="correct hand.model_file there",
+        )
+    return hand.hands_mean.numpy().astype(np.float64)
 
 
 OF_ONE_HAND: Mapping[Format, Callable[[Selection, Path], None]] = {

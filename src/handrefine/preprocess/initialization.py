@@ -163,7 +163,7 @@ def _from_mano(
     indices = [k for k in sequence.positions if valid is None or valid[k]]
     if not indices:
         raise InputError(f"the {annotation.side} hand has MANO parameters at no frame", where=sequence.name)
-    return Initialization(hand, indices, parameters.at(indices), None)
+    return Initialization(hand, indices, shortest(parameters.at(indices), hand), None)
 
 
 def fit_annotation(
@@ -176,6 +176,25 @@ def fit_annotation(
     """
     settings = FitSettings(convention=config.joints)
     return fit_to_joints(hand, *joint_targets(annotation, sequence), settings)
+
+
+def shortest(mano: ManoParameters, hand: HandModel) -> ManoParameters:
+    """The same hand with every rotation as its shortest axis-angle vector.
+
+    A vector and one that is longer by whole turns are the same rotation, but priors and limits on angles would
+    judge them differently. Shortest ones keep every digit.
+    """
+    mean = np.zeros(48)
+    if not mano.flat_hand_mean:
+        mean[3:] = hand.hands_mean.detach().cpu().numpy()
+    vectors = (mano.pose_aa + mean).reshape(-1, 16, 3)
+    angle = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    turns = np.round(angle / (2 * np.pi))
+    if not turns.any():
+        return mano
+    shorter = np.where(turns > 0, vectors * (1 - turns * 2 * np.pi / np.maximum(angle, 1e-9)), vectors)
+    pose_aa = np.where(np.repeat(turns[..., 0], 3, axis=1) > 0, shorter.reshape(-1, 48) - mean, mano.pose_aa)
+    return replace(mano, pose_aa=pose_aa)
 
 
 def _from_joints(

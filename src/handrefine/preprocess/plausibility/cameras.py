@@ -27,6 +27,8 @@ NOTHING = 0.15
 
 #: No hand is so near to a camera, or so far from it.
 NEAREST_M, FURTHEST_M = 0.03, 30.0
+#: So far from the world's origin, single precision has steps of a hundredth of a millimetre; or of millimetres.
+FAR_M, TOO_FAR_M = 100.0, 1e4
 
 CameraChange = Callable[[Camera], Camera]
 RegionChange = Callable[[Region], Region]
@@ -248,6 +250,12 @@ def hands_in_view(
             None,
             found,
             "millimetres for metres, or the reverse?",
+        )
+    away = float(np.abs(joints_world[there]).max()) if there else 0.0
+    if away > FAR_M:
+        level, fix = "error" if away > TOO_FAR_M else "warning", "move the world's origin near the hand"
+        yield Finding(
+            level, "the hand is far from the world's origin, which costs precision", None, f"{away:.3g} m", fix
         )
 
 
