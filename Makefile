@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo
 TEST_WORKERS ?= 2
 
-.PHONY: demo redner test slow docs clean
+.PHONY: demo redner test slow docs fuzz clean
 
 demo: $(VENV)/.installed
 	$(BIN)/handrefine demo --out $(OUT) --overwrite
@@ -34,6 +34,11 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.test-installed: $(VENV)/.installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[cpu,test]'
 	touch $@
+
+# Inputs changed at random, in processes that may die; INPUTS of every reader, from SEED on.
+INPUTS ?= 2000
+fuzz: $(VENV)/.test-installed
+	PYTHONPATH=tests:tests/support $(BIN)/python -W ignore -m fuzz --inputs $(INPUTS) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) runs site

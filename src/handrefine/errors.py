@@ -6,7 +6,9 @@ import re
 
 #: A detail longer than this is the input itself, not a hint at its fault.
 _LONGEST = 4000
-_UNPRINTABLE = re.compile(r"[^\S \n\t]|[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNPRINTABLE = re.compile(
+    r"[^\S \n\t]|[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class InputError(Exception):

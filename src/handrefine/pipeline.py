@@ -82,8 +82,19 @@ class Task:
                 given[name] = _names(name, given[name], where)
         if not given.get("hands", ("right",)) or set(given.get("hands", ())) - set(get_args(Side)):
             raise InputError("no such hands", where=where, expected="a list of right, left", found=given["hands"])
+        given["config"] = given.get("config", {})
+        kinds: dict[str, type | tuple[type, ...]] = {
+            **dict.fromkeys(("data", "out"), (str, Path)),
+            "format": str,
+            "sequence": (str, type(None)),
+            **dict.fromkeys(("overwrite", "follow_links"), bool),
+            "config": Mapping,
+        }
+        for name, kind in kinds.items():
+            if name in given and not isinstance(given[name], kind):
+                raise InputError(f"{name} of a task has the wrong kind of value", where=where, found=given[name])
         given |= {name: Path(given[name]) for name in ("data", "out")}
-        return cls(**{**given, "config": config_from_mapping(given.get("config", {}), where=where)})
+        return cls(**{**given, "config": config_from_mapping(given["config"], where=where)})
 
 
 def _names(name: str, value: object, where: object) -> tuple[str, ...]:

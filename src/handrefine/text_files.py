@@ -144,8 +144,13 @@ class _DataLoader(yaml.SafeLoader):
         self._depth += 1
         if self._depth > MAX_NESTING:
             raise yaml.YAMLError(f"nested more than {MAX_NESTING} levels deep")
+        alias = self.check_event(yaml.AliasEvent)
         node = super().compose_node(parent, index)
         self._depth -= 1
+        if alias and id(node) not in self._sizes:
+            raise yaml.constructor.ConstructorError(
+                None, None, "a value contains itself", self.peek_event().start_mark
+            )
         if node is not None and id(node) not in self._sizes:
             self._sizes[id(node)] = self._size(node)
         return node
@@ -161,8 +166,6 @@ class _DataLoader(yaml.SafeLoader):
             if len(set(keys)) < len(keys):
                 twice = next(key for key in keys if keys.count(key) > 1)
                 raise yaml.YAMLError(f"the key {twice!r} stands twice in one mapping {node.start_mark}")
-        if any(id(part) not in self._sizes for part in parts):
-            raise yaml.YAMLError("a value contains itself")
         size = 1 + sum(self._sizes[id(part)] for part in parts)
         if size > MAX_YAML_VALUES:
             raise yaml.YAMLError(f"holds more than {MAX_YAML_VALUES} values, aliases counted")

@@ -1,6 +1,5 @@
 """JSON, YAML, npz and text of unknown quality to values of known shape; every complaint names file and place."""
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -156,7 +155,7 @@ def as_frame(value: object, where: object) -> FrameId:
 def _is_whole(value: object) -> TypeGuard[int | float]:
     if not isinstance(value, int | float) or isinstance(value, bool):
         return False
-    return math.isfinite(value) and value == int(value)
+    return isinstance(value, int) or value.is_integer()
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -189,7 +189,7 @@ def shortest(mano: ManoParameters, hand: HandModel) -> ManoParameters:
         mean[3:] = hand.hands_mean.detach().cpu().numpy()
     vectors = (mano.pose_aa + mean).reshape(-1, 16, 3)
     angle = np.linalg.norm(vectors, axis=-1, keepdims=True)
-    turns = np.round(angle / (2 * np.pi))
+    turns = np.asarray(np.round(angle / (2 * np.pi)))
     if not turns.any():
         return mano
     shorter = np.where(turns > 0, vectors * (1 - turns * 2 * np.pi / np.maximum(angle, 1e-9)), vectors)
