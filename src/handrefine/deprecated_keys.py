@@ -90,7 +90,7 @@ def with_new_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in _leaves(settings, ""):
         entry = renamed(name)
         new = entry.value(value)
-        if entry.new != name or new != value:
+        if entry.new != name or (new is not value and new != value):  # NaN differs from itself
             was, now = (f"{name}: {value}", f"{entry.new}: {new}") if entry.new == name else (name, entry.new)
             log.warning("the setting %s is deprecated: it is %s now", was, now)
         _put(result, entry.new.split("."), new)

@@ -8,7 +8,9 @@ from handrefine.errors import InputError
 
 #: Characters that stand for themselves in a file's name; all others are written as `%` and their code.
 _PLAIN = re.compile(r"[^A-Za-z0-9_.\-+ ()\[\]{},=@~]")
-#: A file system allows 255 bytes; names get further parts and suffixes.
+#: Bytes that file systems allow.
+_LONGEST_NAME, _LONGEST_PATH = 255, 2000
+#: Names of ours get further parts and suffixes.
 _LONGEST = 100
 
 
@@ -25,14 +27,10 @@ def within(root: Path, name: object, where: object, *, follow_links: bool = Fals
     """
     text = str(name)
     parts = PurePosixPath(text).parts
-    bad = "\0" in text or len(text.encode(errors="surrogatepass")) > 4000 or PureWindowsPath(text).drive
-    if (
-        bad
-        or not isinstance(name, str)
-        or not parts
-        or text.startswith(("/", "\\"))
-        or ".." in re.split(r"[/\\]", text)
-    ):
+    longest = max((len(part.encode(errors="surrogatepass")) for part in parts), default=0)
+    bad = "\0" in text or len(text) > _LONGEST_PATH or longest > _LONGEST_NAME or PureWindowsPath(text).drive
+    climbs = text.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", text)
+    if bad or climbs or not isinstance(name, str) or not parts:
         raise InputError(
             "a name leads out of the dataset's folder, or is none",
             where=where,
