@@ -24,6 +24,10 @@ def _skip_edges(value: Any) -> Any:
     return () if value else ("edge",)
 
 
+def _renamed_value(names: Mapping[str, str]) -> Callable[[Any], Any]:
+    return lambda value: names.get(value, value) if isinstance(value, str) else value
+
+
 _GEOMETRY = {"metric": "vertex_metric"}
 _BACKENDS = {"wavefront": "batched"}
 _TERMS = {
@@ -54,7 +58,7 @@ RENAMED: Mapping[str, Renamed] = {
     "trust.weigh": Renamed("camera_weights.enabled"),
     "trust": Renamed("camera_weights"),
     "rates": Renamed("learning_rates"),
-    "optimiser.geometry": Renamed("optimizer.geometry", lambda value: _GEOMETRY.get(value, value)),
+    "optimiser.geometry": Renamed("optimizer.geometry", _renamed_value(_GEOMETRY)),
     "optimiser.metric.rotation_spread": Renamed("optimizer.vertex_metric.spread.rotation"),
     "optimiser.metric.translation_spread": Renamed("optimizer.vertex_metric.spread.translation"),
     "optimiser.metric.articulation_spread": Renamed("optimizer.vertex_metric.spread.articulation"),
@@ -71,7 +75,7 @@ RENAMED: Mapping[str, Renamed] = {
         }.items()
     },
     "schedule": Renamed("stages"),
-    "render.backend": Renamed("render.backend", lambda value: _BACKENDS.get(value, value)),
+    "render.backend": Renamed("render.backend", _renamed_value(_BACKENDS)),
 }
 
 

@@ -79,7 +79,9 @@ def read_light(path: Path) -> Float[np.ndarray, "coefficient 3"]:
         coefficients = np.array(stored["coefficients"], dtype=np.float32)
         if coefficients.shape != (coefficient_count(int(stored["order"])), 3):
             raise ValueError(f"{coefficients.shape} coefficients do not belong to order {stored['order']}")
-    except (KeyError, TypeError, ValueError) as error:
+        if not np.isfinite(coefficients).all():
+            raise ValueError("a coefficient is not finite")
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError("the run's light is broken", where=path, found=error) from error
     return coefficients
 
@@ -96,7 +98,9 @@ def read_colour_transforms(path: Path) -> dict[str, Float[np.ndarray, "3 4"]]:
         matrices = {str(name): np.array(matrix, dtype=float) for name, matrix in stored["cameras"].items()}
         if any(matrix.shape != (3, 4) for matrix in matrices.values()):
             raise ValueError("a colour transform is not a 3 x 4 matrix")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if not all(np.isfinite(matrix).all() for matrix in matrices.values()):
+            raise ValueError("a colour transform is not finite")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError("the run's colour transforms are broken", where=path, found=error) from error
     return matrices
 

@@ -222,6 +222,18 @@ class Run(_Folder):
             )
         return self.hands[0]
 
+    @property
+    def _seconds(self) -> float:
+        """How long the run took; 0 where that is not known."""
+        seconds = self.metrics.get("seconds")
+        if seconds is None:
+            return 0.0
+        if not isinstance(seconds, int | float) or not 0 <= seconds < 1e12:
+            raise InputError(
+                "a figure of the run is broken", where=f"{self.layout.metrics}, seconds", found=seconds
+            )
+        return float(seconds)
+
     def result(self, *, images: bool = True) -> RunResult:
         """What was written, up to 8 bits in textures and images.
 
@@ -236,7 +248,7 @@ class Run(_Folder):
             environment=first.environment,
             light_coefficients=first.light,
             records=self.records,
-            seconds=float(self.metrics.get("seconds") or 0.0),
+            seconds=self._seconds,
             variant=str(self.metrics.get("variant", "")),
             version=str(self.metrics.get("version", "")),
             warnings=self.warnings,
@@ -276,7 +288,7 @@ def _camera_results(hand: HandRun) -> list[CameraResult]:
             appearance_files.camera_result(camera, weights[camera.name], transforms[camera.name])
             for camera in hand.annotation.cameras
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(
             "a camera's weight or colours are missing", where=hand.layout.cameras, found=error
         ) from error

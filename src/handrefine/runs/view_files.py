@@ -82,7 +82,7 @@ def read_view_index(layout: RunLayout) -> tuple[ViewEntry, ...]:
             )
             for e in stored
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             "the index of a run's views is broken", where=layout.view_index, found=error, fix=FIX
         ) from error

@@ -167,7 +167,7 @@ def _explained(views: Sequence[SeenView], others: Mapping[str, CameraChange] | N
         else "the projected hand is not where pictures show it"
     )
     if not by_region:
-        what = "most cameras do not have the annotated hand in their pictures"
+        what = "the annotated hand is not in the pictures"
     if explanation == INVERTED:
         what = "most of the hand lies outside its mask: is white the hand?"
     found, fix = _told(now), "check that cameras, annotation, masks and frames belong together"
