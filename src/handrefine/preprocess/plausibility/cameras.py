@@ -20,8 +20,9 @@ from handrefine.sequence import Camera
 #: Below this share of a hand in its region, hand and picture do not belong together; below the other, an
 #: explanation is looked for.
 DOUBTFUL, IMPERFECT = 0.4, 0.85
-#: It is one where hand and region then cover each other so much better, and the hand lies in the region so well.
-COVERS_MORE, LIES_IN = 0.2, 0.8
+#: It is one where hand and region then cover each other so much better and the hand lies in the region so well; or
+#: fairly well, where hand and picture do not belong together otherwise.
+COVERS_MORE, LIES_IN, LIES_FAIRLY_IN = 0.2, 0.8, 0.6
 #: Less is no overlap at all.
 NOTHING = 0.15
 
@@ -182,6 +183,7 @@ def _explanation(
     views: Sequence[SeenView], now: Agreement, changes: Mapping[str, CameraChange]
 ) -> tuple[Agreement, str | None]:
     """The mistake that explains best why hand and pictures do not meet, if one does."""
+    enough = LIES_IN if now.share > DOUBTFUL else LIES_FAIRLY_IN
     best, explanation = now, None
     for name, camera in changes.items():
         then = agreement(views, camera=camera)
@@ -192,10 +194,10 @@ def _explanation(
         regions = {**MIRRORED, **({INVERTED: np.logical_not} if any(view.masked for view in views) else {})}
     for name, region in regions.items():
         then = agreement(views, region=region)
-        if then.cover > best.cover + 0.02 or (name == INVERTED and then.share > LIES_IN and now.share < 0):
+        if then.cover > best.cover + 0.02 or (name == INVERTED and then.share > enough and now.share < 0):
             best, explanation = then, name
-    explains = best.cover > now.cover + COVERS_MORE and best.share > max(LIES_IN, now.share)
-    if explanation == INVERTED and best.share > LIES_IN:
+    explains = best.cover > now.cover + COVERS_MORE and best.share > max(enough, now.share)
+    if explanation == INVERTED and best.share > enough:
         explains = True
     return best, explanation if explains else None
 
