@@ -209,8 +209,11 @@ def _from_joints(
         "the model's own" if fit.convention == "model" else "landmarks",
         np.nanmean(residual_mm),
     )
-    known = np.isfinite(residual_mm).any(axis=0).tolist()
-    by_joint = {name: float(np.nanmean(residual_mm[:, k])) for k, name in enumerate(JOINT_NAMES) if known[k]}
+    by_joint = {
+        name: float(np.nanmean(residual_mm[:, k]))
+        for k, name in enumerate(JOINT_NAMES)
+        if np.isfinite(residual_mm[:, k]).any()
+    }
     mean_mm = float(np.nanmean(residual_mm))
     return Initialization(hand, indices, fit.parameters.at(indices), mean_mm, by_joint)
 
