@@ -1,40 +1,53 @@
-"""Which triangle every pixel's middle shows. Import after `start_mitsuba()`."""
+"""Which triangle every pixel's middle shows, on Dr.Jit arrays. Import after `start_mitsuba()`."""
 
 # Mitsuba's type stubs mix up its own and Dr.Jit's array types.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 
+from collections.abc import Collection, Sequence
+
 import drjit as dr
 import mitsuba as mi
-import torch
-from jaxtyping import Float, Int
-from torch import Tensor
 
-from handrefine.render.mitsuba.batched.cells import arrange
 from handrefine.render.mitsuba.batched.tracer import Tracer
-from handrefine.render.mitsuba.batched.view_table import ViewTable
+from handrefine.render.mitsuba.bridge import Arrays
 
 
-def first_hits(
-    tracer: Tracer, table: ViewTable, verts_world: Float[Tensor, "frame vertex 3"], *, moved: bool
-) -> tuple[Int[Tensor, " pixel"], Float[Tensor, "pixel 3"]]:
-    """Triangle (-1: none) and barycentric coordinates of every pixel of a tracer's views.
+class FirstHitPass:
+    """A `RenderPass` whose parts are every pixel's triangle (-1: none) and its three barycentric coordinates.
 
-    verts_world: of all hands. moved: they are not those of the tracer's last image, so that it needs a new tree.
+    Numbers of triangles are exact in float32 up to 2^24.
+
+    moved: the inputs are not those of the tracer's last image, so that it needs a new tree.
     """
-    geometry, sensor = tracer.geometry, tracer.sensor
-    with dr.suspend_grad():
-        if moved:
-            cells = arrange(verts_world)
-            tracer.forget()
-            geometry.move(mi.Float(cells.to_scene(verts_world).reshape(-1)))
-            sensor.place(mi.Float(table.rows(cells).reshape(-1)), mi.Float(cells.radius_m.reshape(1)))
-        view, corner = sensor.pixel(dr.arange(mi.UInt32, tracer.views.n_pixels))
-        ray = sensor.ray(view, corner + mi.Point2f(0.5, 0.5))
-        pi = geometry.scene.ray_intersect_preliminary(ray, coherent=False, active=ray.maxt > 0)
-        met = pi.is_valid()
-        face = mi.Int32(dr.select(met, mi.Int32(pi.prim_index % geometry.n_faces), -1))
-        b1, b2 = dr.select(met, pi.prim_uv.x, 0), dr.select(met, pi.prim_uv.y, 0)
-        corners = mi.Point3f(1 - b1 - b2, b1, b2)
-        dr.eval(face, corners)
-    weights = [mi.Float(corner).torch() for corner in corners]
-    return face.torch().long(), torch.stack(weights, dim=1)
+
+    def __init__(self, tracer: Tracer, *, moved: bool) -> None:
+        self._tracer, self._moved = tracer, moved
+
+    def render(self, inputs: Arrays, seeds: Sequence[int]) -> "Sequence[mi.TensorXf]":
+        """inputs: `vertices`, `view_table` and `radius`, as a tracer's. Nothing is random."""
+        tracer, sensor = self._tracer, self._tracer.sensor
+        with dr.suspend_grad():
+            if self._moved:
+                tracer.forget()
+                tracer.geometry.move(inputs["vertices"].array)
+                sensor.place(inputs["view_table"].array, inputs["radius"].array)
+            view, corner = sensor.pixel(dr.arange(mi.UInt32, tracer.views.n_pixels))
+            ray = sensor.ray(view, corner + mi.Point2f(0.5, 0.5))
+            scene = tracer.geometry.scene
+            hit = scene.ray_intersect_preliminary(ray, coherent=False, active=ray.maxt > 0)
+            met = hit.is_valid()
+            face = dr.select(met, mi.Float(hit.prim_index % tracer.geometry.n_faces), -1)
+            b1, b2 = dr.select(met, hit.prim_uv.x, 0), dr.select(met, hit.prim_uv.y, 0)
+            parts = (face, 1 - b1 - b2, b1, b2)
+            dr.eval(parts)
+        return [mi.TensorXf(mi.Float(part)) for part in parts]
+
+    def render_backward(
+        self,
+        inputs: Arrays,
+        wanted: Collection[str],
+        image_gradient: "Sequence[mi.TensorXf]",
+        seeds: Sequence[int],
+    ) -> Arrays:
+        """There is no gradient of what is a number of a triangle."""
+        raise NotImplementedError("first hits have no gradient")

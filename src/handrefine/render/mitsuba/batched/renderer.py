@@ -12,7 +12,7 @@ from handrefine.render.base import FirstHits, HandSurface, RenderConfig, Rendere
 from handrefine.render.mitsuba import bridge
 from handrefine.render.mitsuba.batched.cells import arrange
 from handrefine.render.mitsuba.batched.chunks import chunks
-from handrefine.render.mitsuba.batched.first_hits import first_hits
+from handrefine.render.mitsuba.batched.first_hits import FirstHitPass
 from handrefine.render.mitsuba.batched.low_order_light import low_order
 from handrefine.render.mitsuba.batched.tracer import TracedImage, Tracer
 from handrefine.render.mitsuba.batched.view_table import ViewTable
@@ -92,10 +92,12 @@ class BatchedRenderer:
         moved = self._drawn is None or not torch.equal(verts, self._drawn)
         self._drawn = verts
         parts = [
-            first_hits(tracer, table, verts[list(chunk.frames)], moved=moved)
+            _first_hits(verts[list(chunk.frames)], table, tracer, moved=moved)
             for chunk, table, tracer in zip(self._chunks, self._tables, self._tracers, strict=True)
         ]
-        return FirstHits(torch.cat([face for face, _ in parts]), torch.cat([weights for _, weights in parts]))
+        return FirstHits(
+            torch.cat([part[:, 0].long() for part in parts]), torch.cat([part[:, 1:] for part in parts])
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,3 +134,15 @@ def _trace(surfaces: _Surfaces, table: ViewTable, tracer: Tracer, seed: int) -> 
     # Of every pair of consecutive numbers one is for the image and one for its gradient.
     channels = bridge.render(image, inputs, seeds=[2 * seed], seeds_grad=[2 * seed + 1])
     return torch.stack(channels, dim=-1)
+
+
+def _first_hits(
+    verts_world: Float[Tensor, "frame vertex 3"], table: ViewTable, tracer: Tracer, *, moved: bool
+) -> Float[Tensor, "pixel 4"]:
+    cells = arrange(verts_world)
+    inputs = {
+        "vertices": cells.to_scene(verts_world),
+        "radius": cells.radius_m.reshape(1),
+        "view_table": table.rows(cells),
+    }
+    return torch.stack(bridge.render(FirstHitPass(tracer, moved=moved), inputs, seeds=[], seeds_grad=[]), dim=-1)
