@@ -4,7 +4,7 @@ Metres and radians throughout. Cameras follow OpenCV: x right, y down, z forward
 `x_cam = R_cam_world @ x_world + t_cam_world`; the centre of pixel (0, 0) lies at (0.5, 0.5).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NewType
@@ -251,7 +251,12 @@ class HandSequence:
         Raises:
             InputError: a name is not a camera of this sequence.
         """
-        names = called(names, list(self.cameras), where=self.name)
+        names = called(names, self.cameras)
+        for name in names:
+            if name not in self.cameras:
+                raise InputError(
+                    f"there is no camera {name!r}", where=self.name, expected=f"one of {', '.join(self.cameras)}"
+                )
         return replace(
             self,
             cameras={name: self.cameras[name] for name in names},
@@ -286,13 +291,9 @@ class HandSequence:
         )
 
 
-def called(wanted: Sequence[str], names: Sequence[str], where: object) -> list[str]:
+def called(wanted: Sequence[str], names: Collection[str]) -> list[str]:
     """The cameras that are meant, each once: by name, or as image folders are called (`cam04` is camera 04).
-
-    Raises:
-        InputError: one of them is not there.
-    """
-    meant = [name if name in names else name.removeprefix("cam") for name in wanted]
-    if unknown := [name for name, found in zip(wanted, meant, strict=True) if found not in names]:
-        raise InputError(f"there is no camera {', '.join(unknown)}", where=where, expected=", ".join(names))
+    What no camera is called stays as it is."""
+    bare = {name: name.removeprefix("cam") for name in wanted}
+    meant = (bare[name] if name not in names and bare[name] in names else name for name in wanted)
     return list(dict.fromkeys(meant))

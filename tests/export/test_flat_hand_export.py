@@ -37,7 +37,7 @@ def vertices(mano: ManoParameters) -> np.ndarray:
 
 
 def test_the_exported_pose_is_the_same_hand(run: Path, tmp_path: Path) -> None:
-    export(open_run(run).hands, "interhand26m", tmp_path / "out")
+    export(open_run(run), "interhand26m", tmp_path / "out")
     entries = read_json(annotation_path(tmp_path / "out", "test", "MANO_NeuralAnnot"))["0"]
     hands = [entries[frame]["right"] for frame in entries]
     exported = ManoParameters(*(np.array([hand[key] for hand in hands]) for key in ("pose", "shape", "trans")))
@@ -52,4 +52,4 @@ def test_a_model_that_is_gone_is_asked_for(run: Path, tmp_path: Path) -> None:
     path = run / "annotation.npz"
     write_annotation_npz(path, replace(read_annotation_npz(path), hand_model="MANO_RIGHT.pkl", open_hand=False))
     with pytest.raises(InputError, match=r"MANO_RIGHT\.pkl(.|\n)*fix:.*hand\.model_file"):
-        export(open_run(run).hands, "interhand26m", tmp_path / "out")
+        export(open_run(run), "interhand26m", tmp_path / "out")

@@ -23,12 +23,12 @@ from handrefine.export.formats import (
 from handrefine.export.formats import export as export_run
 from handrefine.export.meshes import TexturedMesh
 from handrefine.image_files import write_image
-from handrefine.runs.reader import open_run
+from handrefine.runs.reader import Run, open_run
 from handrefine.sequence import FrameIndex
 
 
 def export(folder, kind, out, **choice):
-    export_run(open_run(folder).hands, kind, out, **choice)
+    export_run(open_run(folder), kind, out, **choice)
 
 
 def test_every_format_has_its_function():
@@ -176,8 +176,8 @@ def test_several_hands_stand_in_one_file(folder, run, tmp_path):
     read = hr.read_dataset(tmp_path / "annotated")
     assert read.frames == run.frames
     assert read.annotation("right").joint_valid[:, 0].tolist() == [False, True, True]
-    with pytest.raises(InputError, match="obj holds one hand"):
-        export_run(hands, "obj", tmp_path / "hands")
+    with pytest.raises(InputError, match="a run of both hands, one is wanted"):
+        export_run(Run(hands[0].layout, hands), "obj", tmp_path / "hands")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SPP = 256
 
 
 def export(folder: Path, kind: Literal["xml"], out: Path, **choice: Any) -> None:
-    export_run(open_run(folder).hands, kind, out, **choice)
+    export_run(open_run(folder), kind, out, **choice)
 
 
 #: Our render is averaged over this many times as many samples, so that the difference shows the exported scene.

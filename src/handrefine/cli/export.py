@@ -30,6 +30,6 @@ class Export(Common):
         from handrefine.export.formats import export
         from handrefine.runs.reader import open_run
 
-        hands = open_run(self.run).hands
-        export(hands, self.format, self.out, frame=self.frame, camera=self.camera, which=self.which)
+        run = open_run(self.run)
+        export(run, self.format, self.out, frame=self.frame, camera=self.camera, which=self.which)
         console.print(f"written: {self.out}", markup=False, highlight=False)

@@ -75,4 +75,7 @@ def chosen_cameras(found: Sequence[str], wanted: Sequence[str] | None, where: ob
     Raises:
         InputError: one of them is not there.
     """
-    return list(found) if wanted is None else called(wanted, found, where)
+    meant = list(found) if wanted is None else called(wanted, found)
+    if unknown := [name for name in meant if name not in found]:
+        raise InputError(f"there is no camera {', '.join(unknown)}", where=where, expected=", ".join(found))
+    return meant

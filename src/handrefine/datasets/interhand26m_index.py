@@ -116,12 +116,16 @@ def views_on_disk(
     """
     cameras, frames = wanted
     listed = {(as_frame(e["frame_idx"], path), str(e["camera"])): e for e in entries}
-    cameras = None if cameras is None else called(cameras, sorted({camera for _, camera in listed}), path)
-    known = sorted({frame for frame, _ in listed})
-    if unknown := [str(frame) for frame in frames or () if frame not in known]:
-        raise InputError(
-            f"there is no frame {', '.join(unknown)}", where=path, expected=", ".join(map(str, known))
-        )
+    cameras = None if cameras is None else called(cameras, {camera for _, camera in listed})
+    for kind, names, known in (
+        ("camera", cameras, {camera for _, camera in listed}),
+        ("frame", frames, {frame for frame, _ in listed}),
+    ):
+        unknown = [str(w) for w in names or () if w not in known]
+        if unknown:
+            raise InputError(
+                f"there is no {kind} {', '.join(unknown)}", where=path, expected=", ".join(map(str, sorted(known)))
+            )
     chosen = {
         (frame, camera): entry
         for (frame, camera), entry in sorted(listed.items(), key=lambda item: (item[0][1], item[0][0]))

@@ -17,7 +17,7 @@ from handrefine.export.new_output import new_file, new_folder, refuse_existing
 from handrefine.export.scene_xml import scene_content, write_scene
 from handrefine.hand.model import OPEN_HAND_NAME, load_hand_model
 from handrefine.render.mitsuba.runtime import start_mitsuba
-from handrefine.runs.reader import HandRun, Which
+from handrefine.runs.reader import HandRun, Run, Which
 from handrefine.runs.result import HandState
 from handrefine.sequence import FrameId, FrameIndex, HandAnnotation, Side
 
@@ -51,7 +51,7 @@ class Selection:
 
 
 def export(
-    hands: Sequence[HandRun],
+    run: Run,
     format: Format,
     out: Path,
     *,
@@ -62,7 +62,7 @@ def export(
     """Write `out`: a file for glb and npz, a folder for the rest.
 
     Args:
-        hands: of one run; glb and interhand26m hold several, the other formats one.
+        run: of one hand or several; glb and interhand26m hold several, the other formats one.
         frame: the dataset's number of the one frame to export; all when missing (xml: the first).
         camera: name of the camera (xml only); the first when missing.
 
@@ -70,13 +70,8 @@ def export(
         InputError: the run lacks something, the frame or camera does not exist, `out` does, or the format holds
             one hand and there are several.
     """
-    if len(hands) > 1 and format not in OF_SEVERAL_HANDS:
-        raise InputError(
-            f"{format} holds one hand, this is a run of several",
-            expected="the run folder of one hand",
-            fix="give " + " or ".join(str(hand.layout.root) for hand in hands),
-        )
-    selections = [Selection(run, run.frame_indices(frame), which, camera) for run in hands]
+    hands = run.hands if format in OF_SEVERAL_HANDS else (run.only_hand(),)
+    selections = [Selection(hand, hand.frame_indices(frame), which, camera) for hand in hands]
     refuse_existing(out)
     if camera is not None and format != "xml":
         raise InputError(
