@@ -69,6 +69,16 @@ def render(
     return parts
 
 
+def compute(function: Callable[[Arrays], "Sequence[mi.TensorXf]"], inputs: Mapping[str, Tensor]) -> list[Tensor]:
+    """What a function of Dr.Jit arrays gives, as tensors without gradients.
+
+    Args:
+        inputs: as for `render`.
+    """
+    wrapped = dr.wrap(source="torch", target="drjit")(function)
+    return cast(list[Tensor], wrapped({name: tensor.detach() for name, tensor in inputs.items()}))
+
+
 class _RenderOp(dr.CustomOp):
     """Renders with the first seeds, and propagates gradients by rendering with the second."""
 

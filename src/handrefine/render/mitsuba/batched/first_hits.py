@@ -3,8 +3,6 @@
 # Mitsuba's type stubs mix up its own and Dr.Jit's array types.
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportOperatorIssue=false
 
-from collections.abc import Collection, Sequence
-
 import drjit as dr
 import mitsuba as mi
 
@@ -12,42 +10,27 @@ from handrefine.render.mitsuba.batched.tracer import Tracer
 from handrefine.render.mitsuba.bridge import Arrays
 
 
-class FirstHitPass:
-    """A `RenderPass` whose parts are every pixel's triangle (-1: none) and its three barycentric coordinates.
+def first_hits(tracer: Tracer, inputs: Arrays, *, moved: bool) -> "list[mi.TensorXf]":
+    """Of every pixel the triangle (-1: none) and its three barycentric coordinates.
 
     Numbers of triangles are exact in float32 up to 2^24.
 
-    moved: the inputs are not those of the tracer's last image, so that it needs a new tree.
+    Args:
+        inputs: `vertices`, `view_table` and `radius`, as a tracer's.
+        moved: they are not those of the tracer's last image, so that it needs a new tree.
     """
-
-    def __init__(self, tracer: Tracer, *, moved: bool) -> None:
-        self._tracer, self._moved = tracer, moved
-
-    def render(self, inputs: Arrays, seeds: Sequence[int]) -> "Sequence[mi.TensorXf]":
-        """inputs: `vertices`, `view_table` and `radius`, as a tracer's. Nothing is random."""
-        tracer, sensor = self._tracer, self._tracer.sensor
-        with dr.suspend_grad():
-            if self._moved:
-                tracer.forget()
-                tracer.geometry.move(inputs["vertices"].array)
-                sensor.place(inputs["view_table"].array, inputs["radius"].array)
-            view, corner = sensor.pixel(dr.arange(mi.UInt32, tracer.views.n_pixels))
-            ray = sensor.ray(view, corner + mi.Point2f(0.5, 0.5))
-            scene = tracer.geometry.scene
-            hit = scene.ray_intersect_preliminary(ray, coherent=False, active=ray.maxt > 0)
-            met = hit.is_valid()
-            face = dr.select(met, mi.Float(hit.prim_index % tracer.geometry.n_faces), -1)
-            b1, b2 = dr.select(met, hit.prim_uv.x, 0), dr.select(met, hit.prim_uv.y, 0)
-            parts = (face, 1 - b1 - b2, b1, b2)
-            dr.eval(parts)
-        return [mi.TensorXf(mi.Float(part)) for part in parts]
-
-    def render_backward(
-        self,
-        inputs: Arrays,
-        wanted: Collection[str],
-        image_gradient: "Sequence[mi.TensorXf]",
-        seeds: Sequence[int],
-    ) -> Arrays:
-        """There is no gradient of what is a number of a triangle."""
-        raise NotImplementedError("first hits have no gradient")
+    sensor = tracer.sensor
+    with dr.suspend_grad():
+        if moved:
+            tracer.forget()
+            tracer.geometry.move(inputs["vertices"].array)
+            sensor.place(inputs["view_table"].array, inputs["radius"].array)
+        view, corner = sensor.pixel(dr.arange(mi.UInt32, tracer.views.n_pixels))
+        ray = sensor.ray(view, corner + mi.Point2f(0.5, 0.5))
+        hit = tracer.geometry.scene.ray_intersect_preliminary(ray, coherent=False, active=ray.maxt > 0)
+        met = hit.is_valid()
+        face = dr.select(met, mi.Float(hit.prim_index % tracer.geometry.n_faces), -1)
+        b1, b2 = dr.select(met, hit.prim_uv.x, 0), dr.select(met, hit.prim_uv.y, 0)
+        parts = (face, 1 - b1 - b2, b1, b2)
+        dr.eval(parts)
+    return [mi.TensorXf(mi.Float(part)) for part in parts]

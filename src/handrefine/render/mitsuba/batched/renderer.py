@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -12,7 +13,7 @@ from handrefine.render.base import FirstHits, HandSurface, RenderConfig, Rendere
 from handrefine.render.mitsuba import bridge
 from handrefine.render.mitsuba.batched.cells import arrange
 from handrefine.render.mitsuba.batched.chunks import chunks
-from handrefine.render.mitsuba.batched.first_hits import FirstHitPass
+from handrefine.render.mitsuba.batched.first_hits import first_hits
 from handrefine.render.mitsuba.batched.low_order_light import low_order
 from handrefine.render.mitsuba.batched.tracer import TracedImage, Tracer
 from handrefine.render.mitsuba.batched.view_table import ViewTable
@@ -145,4 +146,4 @@ def _first_hits(
         "radius": cells.radius_m.reshape(1),
         "view_table": table.rows(cells),
     }
-    return torch.stack(bridge.render(FirstHitPass(tracer, moved=moved), inputs, seeds=[], seeds_grad=[]), dim=-1)
+    return torch.stack(bridge.compute(partial(first_hits, tracer, moved=moved), inputs), dim=-1)
