@@ -33,10 +33,6 @@ class Detections:
     def n_frames(self) -> int:
         return self.uv_px.shape[1]
 
-    def of_cameras(self, cameras: Sequence[str]) -> "Detections":
-        rows = [self.cameras.index(name) for name in cameras]
-        return Detections(tuple(cameras), self.uv_px[rows], self.confidence[rows], self.right_score[rows])
-
     def swapped(self, where: np.ndarray) -> "Detections":
         """The same hands, the two slots exchanged at the (camera, frame) that are named."""
 

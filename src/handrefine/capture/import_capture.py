@@ -12,6 +12,7 @@ from handrefine.capture.dataset_images import DatasetImages, DatasetMasks, write
 from handrefine.capture.detections import Detections
 from handrefine.capture.frame_choice import chosen_frames
 from handrefine.capture.import_check import SIDES, ImportCheck, baselines, camera_checks, spread_mm
+from handrefine.capture.import_settings import ImportSettings
 from handrefine.capture.joints import JointsInSpace, joints_in_space
 from handrefine.capture.masks import MaskFiles, check_masks
 from handrefine.capture.sources import FrameSource, all_frames
@@ -29,18 +30,6 @@ CHECK_FILE, PICTURE_FILE, DETECTIONS_FILE = "import.json", "import.jpg", "detect
 _LEAST_JOINTS = 6
 #: Without `--hand`, a hand is taken that is there at so many of the frames.
 _PRESENT = 0.1
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportSettings:
-    """What the user decides; see `handrefine import --help`."""
-
-    unit: str = "m"
-    convention: str = "world-to-cam"
-    hand: Hands | None = None
-    frames: str | None = None
-    fps: float | None = None
-    sync: bool = False
 
 
 @dataclass(frozen=True, eq=False)

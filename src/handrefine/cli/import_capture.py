@@ -1,15 +1,16 @@
 """`handrefine import`: from videos or image folders, a calibration and 2D hands to a dataset."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
 from rich.table import Table
+from tyro.conf import arg
 
+from handrefine.capture.import_settings import ImportSettings
 from handrefine.cli.common import Common
 from handrefine.errors import InputError
-from handrefine.sequence import Hands
 
 if TYPE_CHECKING:
     from handrefine.capture.import_check import ImportCheck
@@ -37,18 +38,7 @@ class Import(Common):
     """Find the hands by MediaPipe; needs the extra handrefine[detect]."""
     calibration_format: str = "auto"
     """Format of the calibration; auto finds out."""
-    unit: str = "m"
-    """Unit of length of the calibration: m, cm, mm, in, 43mm (a chessboard square), or hand: of a 90 mm palm."""
-    convention: str = "world-to-cam"
-    """How R and t are meant: world-to-cam, cam-to-world, position, transposed, opengl, opengl-cam-to-world."""
-    hand: Hands | None = None
-    """Which hand, or both; those that are found if not given."""
-    frames: str | None = None
-    """Frames to keep: 10 (evenly spread), 19,74,94, or 0:300:30; all if not given."""
-    fps: float | None = None
-    """Keep so many frames a second of the videos."""
-    sync: bool = False
-    """Find the time offsets of cameras that did not start together, from the hands' motion."""
+    choices: Annotated[ImportSettings, arg(name="")] = field(default_factory=ImportSettings)
 
     def __call__(self, console: Console) -> None:
         """Import, and print the check.
@@ -58,7 +48,7 @@ class Import(Common):
         """
         from handrefine.capture.calibration.registry import read_calibration
         from handrefine.capture.detecting import detect_hands
-        from handrefine.capture.import_capture import ImportSettings, RawCapture, import_capture
+        from handrefine.capture.import_capture import RawCapture, import_capture
         from handrefine.capture.keypoints.registry import read_keypoints
         from handrefine.capture.masks import find_masks
         from handrefine.capture.matching import match_cameras
@@ -71,21 +61,13 @@ class Import(Common):
         sources = read_sources(self.video, self.images)
         calibrated = read_calibration(self.calibration, self.calibration_format)
         cameras, notes = match_cameras(sources, calibrated)
-        settings = ImportSettings(
-            unit=self.unit,
-            convention=self.convention,
-            hand=self.hand,
-            frames=self.frames,
-            fps=self.fps,
-            sync=self.sync,
-        )
         if self.joints is not None:
             detections = read_keypoints(self.joints, sources)
         else:
             detections = detect_hands(sources, lambda line: console.print(line, markup=False, highlight=False))
         masks = find_masks(sources, self.masks, inverted=self.invert_masks)
         capture = RawCapture(sources, cameras, detections, masks, tuple(notes))
-        check = import_capture(capture, self.out, settings)
+        check = import_capture(capture, self.out, self.choices)
         _tell(check, self.out, console)
 
 

@@ -12,20 +12,14 @@ import numpy as np
 
 from handrefine.capture.calibration.named_values import split_extrinsics
 from handrefine.capture.calibration.rig_camera import RigCamera, matrix, opencv_camera
-from handrefine.capture.calibration.structured import read_structured
+from handrefine.capture.calibration.structured import marks, read_structured
 from handrefine.errors import InputError
 
 _LENSES = {"radtan": False, "equidistant": True, "equi": True, "none": False}
 
 
 def is_kalibr(path: Path) -> bool:
-    if not path.is_file() or path.suffix.lower() not in (".yaml", ".yml"):
-        return False
-    try:
-        content = read_structured(path)
-    except InputError:
-        return False
-    first = content.get("cam0") if isinstance(content, Mapping) else None
+    first = marks(path, ".yaml", ".yml").get("cam0")
     return isinstance(first, Mapping) and "distortion_coeffs" in first and "intrinsics" in first
 
 

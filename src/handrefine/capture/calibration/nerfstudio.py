@@ -15,19 +15,12 @@ import numpy as np
 from handrefine.capture.calibration.camera_names import names_of_paths
 from handrefine.capture.calibration.named_values import split_extrinsics
 from handrefine.capture.calibration.rig_camera import RigCamera, checked_rotation, lens_of, same_pose
-from handrefine.capture.calibration.structured import read_structured
+from handrefine.capture.calibration.structured import marks, read_structured
 from handrefine.errors import InputError
 
 
 def is_nerfstudio(path: Path) -> bool:
-    file = _file(path)
-    if not file.is_file() or file.suffix.lower() != ".json":
-        return False
-    try:
-        content = read_structured(file)
-    except InputError:
-        return False
-    frames = content.get("frames") if isinstance(content, Mapping) else None
+    frames = marks(_file(path), ".json").get("frames")
     return isinstance(frames, list) and bool(frames) and "transform_matrix" in frames[0]
 
 

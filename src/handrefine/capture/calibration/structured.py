@@ -32,6 +32,17 @@ def read_structured(path: Path) -> Any:
     return _with_matrices(reader(path))
 
 
+def marks(path: Path, *endings: str) -> Mapping[str, Any]:
+    """The mapping that such a file holds, by which a format is recognised; empty where there is none to read."""
+    if not path.is_file() or path.suffix.lower() not in endings:
+        return {}
+    try:
+        content = read_structured(path)
+    except InputError:
+        return {}
+    return content if isinstance(content, Mapping) else {}
+
+
 def _toml(path: Path) -> Any:
     try:
         return tomllib.loads(read_text(path))
