@@ -23,7 +23,7 @@ import numpy as np
 from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
 from handrefine.datasets.images import read_grey8, read_image
-from handrefine.datasets.numbered_files import check_all_links, numbered_images
+from handrefine.datasets.numbered_files import check_all_links, numbered_images_of_cameras
 from handrefine.datasets.parsing import as_finite, read_json_object, require, unused_keys
 from handrefine.errors import InputError
 from handrefine.findings import Finding
@@ -76,12 +76,7 @@ def read_hanco(
     name = chosen_sequence(hanco_sequences(root), wanted, root / "rgb")
     folder = root / "rgb" / name
     names = chosen_cameras(sorted(path.name for path in folder.glob("cam*") if path.is_dir()), cameras, folder)
-    files: dict[tuple[FrameId, str], Path] = {}
-    findings: list[Finding] = []
-    for camera in names:
-        images_of, more = numbered_images(folder / camera, "", (".jpg",))
-        files |= {(frame, camera): path for frame, path in images_of.items()}
-        findings += more
+    files, findings = numbered_images_of_cameras({camera: folder / camera for camera in names}, (".jpg",))
     if not follow_links:
         check_all_links(root, files.values())
     position = frame_positions(frame for frame, _ in files)

@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
 from handrefine.datasets.images import image_reader
-from handrefine.datasets.numbered_files import check_all_links, numbered_images
+from handrefine.datasets.numbered_files import check_all_links, numbered_images_of_cameras
 from handrefine.datasets.parsing import as_finite, read_text_numbers
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
@@ -92,13 +92,8 @@ def read_ho3d(
     folders = _folders(root)
     name = chosen_sequence(sorted(folders), sequence, root)
     names = chosen_cameras([path.name for path in folders[name]], cameras, root / name)
-    files: dict[tuple[FrameId, str], Path] = {}
-    findings: list[Finding] = []
-    for folder in folders[name]:
-        if folder.name in names:
-            images, more = numbered_images(folder / "rgb", "", (".jpg", ".png"))
-            files |= {(frame, folder.name): path for frame, path in images.items()}
-            findings += more
+    rgb = {folder.name: folder / "rgb" for folder in folders[name] if folder.name in names}
+    files, findings = numbered_images_of_cameras(rgb, (".jpg", ".png"))
     if not follow_links:
         check_all_links(root, files.values())
     position = frame_positions(frame for frame, _ in files)

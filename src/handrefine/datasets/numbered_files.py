@@ -1,6 +1,6 @@
 """Images that are named by the number of their frame, in a folder a camera."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from handrefine.findings import Finding, some
@@ -35,6 +35,19 @@ def numbered_images(
     if twice:
         findings.append(Finding("warning", "images of the same number are not read", str(folder), some(twice, 3)))
     return found, findings
+
+
+def numbered_images_of_cameras(
+    folders: Mapping[str, Path], suffixes: Sequence[str]
+) -> tuple[dict[tuple[FrameId, str], Path], list[Finding]]:
+    """The images `{number}{suffix}` in every camera's folder by frame number and camera, and what is not read."""
+    files: dict[tuple[FrameId, str], Path] = {}
+    findings: list[Finding] = []
+    for camera, folder in folders.items():
+        images, more = numbered_images(folder, "", suffixes)
+        files |= {(frame, camera): path for frame, path in images.items()}
+        findings += more
+    return files, findings
 
 
 def check_all_links(root: Path, paths: Iterable[Path]) -> None:
