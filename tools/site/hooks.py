@@ -27,6 +27,7 @@ PAGES = {
     "RELEASE.md": "release.md",
     "SECURITY.md": "security.md",
 }
+TUTORIAL = "docs/tutorial.ipynb"
 _LINK = re.compile(r"(!?\[[^\]]*\])\(([^)\s]+)\)")
 _NO_FILE = re.compile(r"^([a-z]+:|#|mailto:)")
 
@@ -40,7 +41,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             files.append(File.generated(config, target, content=text))
         else:
             files.append(File.generated(config, target, abs_src_path=str(ROOT / source)))
-    text, pictures = notebook_page(ROOT / "docs" / "tutorial.ipynb")
+    text, pictures = notebook_page(ROOT / TUTORIAL)
     files.append(File.generated(config, "tutorial.md", content=text))
     for name, data in pictures.items():
         files.append(File.generated(config, name, content=data))
@@ -81,6 +82,8 @@ def _page_of(source: str) -> str | None:
     """The site's path of a file of the repository; None where it has none."""
     if source in PAGES:
         return PAGES[source]
+    if source == TUTORIAL:
+        return "tutorial.md"
     if source.startswith("docs/"):
         return source.removeprefix("docs/")
     return source if source.startswith("benchmarks/") else None

@@ -35,7 +35,8 @@ class MediaPipeHands:
             raise InputError(
                 "--detect needs MediaPipe, which is not installed here",
                 found=error,
-                fix="pip install 'handrefine[detect]' (Python 3.10 to 3.12), or give 2D keypoints with --joints",
+                fix="pip install '.[detect]' in handrefine's folder (Python 3.10 to 3.12), "
+                "or give 2D keypoints with --joints",
             ) from error
         with _quiet():
             self._hands: Any = Hands(

@@ -172,7 +172,7 @@ def _server(host: str, port: int) -> Any:
     try:
         import viser  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError as error:
-        raise InputError(MISSING, found=error, fix="pip install 'handrefine[view]'") from error
+        raise InputError(MISSING, found=error, fix="pip install '.[view]' in handrefine's folder") from error
     try:
         return viser.ViserServer(host=host, port=port, verbose=False)
     except OSError as error:
