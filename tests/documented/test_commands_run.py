@@ -1,0 +1,168 @@
+"""The commands that README and docs/ show run, in the order in which a page shows them: `pytest -m docs`.
+
+They run in a folder of their own with small settings, which stand in the tables below. A command that needs what
+this machine lacks is skipped; whether it lacks that is looked up here, so that the command runs where it is found.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from documented_commands import REPOSITORY, DocumentedCommand, all_commands
+
+from handrefine.config import Config
+from handrefine.render.redner.environment import environment_folder
+
+pytestmark = [pytest.mark.docs, pytest.mark.slow]
+TIMEOUT_S = 900
+#: The end that is appended to `handrefine COMMAND`; the last of two equal options counts.
+_SHORT = " ".join(f"--stages.{name}.iterations 2" for name in Config().stages)
+_VIDEO = "--n-cameras 3 --n-frames 2 --size 48 --texture-size 64"
+SMALL = {
+    "demo": f"{_VIDEO} {_SHORT} --overwrite",
+    "synthesize": _VIDEO,
+    "refine": f"{_SHORT} --overwrite --hand.model-file None",
+    "turntable": "--n-images 2 --size 32 --spp 1",
+    "view": "--no-browser",
+}
+#: Names that a page lets stand for something of the reader's, and cameras and sequences of our small video.
+STANDS_FOR = {
+    "08,14": "02",
+    "03,07": "02",
+    "CAPTURE": "DATASET",
+    "DATA": "DATASET",
+    "SEQUENCE": "ROM01_No_Interaction_2_Hand",
+    "PATH": "scene-of-run",
+    "SCENE.xml": "scene-of-run/scene.xml",
+    "IMAGE": "image.png",
+    "~": "home",
+}
+
+
+def _unreachable(host: str) -> bool:
+    try:
+        socket.create_connection((host, 443), timeout=5).close()
+    except OSError:
+        return True
+    return False
+
+
+def _dataset_missing(name: str) -> bool:
+    """HANDREFINE_DATASETS is the folder in which the datasets lie."""
+    return not (Path(os.environ.get("HANDREFINE_DATASETS", ".")) / name).is_dir()
+
+
+#: Part of a command, what it needs, and whether this machine lacks that.
+NEEDS: list[tuple[str, str, Callable[[], bool]]] = [
+    ("download.pytorch.org", "PyTorch's package index", lambda: _unreachable("download.pytorch.org")),
+    ("pip install", "a package index", lambda: _unreachable("pypi.org")),
+    *[
+        (f"--data {n}", f"{n} in HANDREFINE_DATASETS", lambda n=n: _dataset_missing(n))
+        for n in ("InterHand2.6M", "DexYCB", "HanCo", "HO3D_v3")
+    ],
+    ("--detect", "MediaPipe", lambda: find_spec("mediapipe") is None),
+    ("handrefine view", "viser", lambda: find_spec("viser") is None),
+    ("redner", "Redner's environment", lambda: not environment_folder().exists()),
+    ("benchmarks.", "hours: HANDREFINE_HOURS=1", lambda: "HANDREFINE_HOURS" not in os.environ),
+    ("test_report_browser", "Chromium", lambda: shutil.which("chromium") is None),
+]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a `handrefine` on its path, and a small video of two hands."""
+    folder = tmp_path_factory.mktemp("documented")
+    (folder / "bin").mkdir()
+    for name, call in (
+        ("handrefine", "-m handrefine"),
+        ("python", ""),
+        ("pip", "-m pip"),
+        ("pytest", "-m pytest"),
+    ):
+        script = folder / "bin" / name
+        script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {call} "$@"\n')
+        script.chmod(0o755)
+    run(f"handrefine synthesize --hand both --out DATASET {_VIDEO}", folder)
+    run(f"handrefine refine --data DATASET --hand right --out RUN {SMALL['refine']}", folder)
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(folder / "bin"), os.environ["PATH"]])
+    modules = os.pathsep.join([str(REPOSITORY / "src"), str(REPOSITORY)])
+    return {**os.environ, "PATH": path, "PYTHONPATH": modules}
+
+
+def run(text: str, folder: Path) -> None:
+    """Run one command line; its output is told where it fails."""
+    done = subprocess.run(
+        text,
+        shell=True,
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+def serve(text: str, folder: Path) -> None:
+    """Run a server until it says where it is, and end it."""
+    process = subprocess.Popen(
+        shlex.split(text),
+        cwd=folder,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        lines: list[str] = []
+        for line in process.stdout:
+            lines.append(line)
+            if "http://" in line:
+                return
+        raise AssertionError(f"{text}\n{''.join(lines)}")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def small(command: DocumentedCommand) -> str:
+    """The command with small settings."""
+    text = command.text
+    for name, value in STANDS_FOR.items():
+        text = re.sub(rf"(?<![\w/.-]){re.escape(name)}(?![\w.-])", value, text)
+    program, what = command.words[:2]
+    if program == "handrefine":
+        line, redirected, file = text.partition(" > ")
+        return f"{line} {SMALL.get(what, '')}{redirected}{file}"
+    if (program, what) == ("pip", "install"):
+        return text.replace("pip install", "pip install --dry-run")
+    return text.replace("make ", "make --dry-run ")  # what it runs, other commands and the suite itself run
+
+
+def what_is_lacking(command: DocumentedCommand) -> str | None:
+    return next((need for part, need, lacks in NEEDS if part in command.text and lacks()), None)
+
+
+@pytest.mark.parametrize("command", all_commands(), ids=str)
+def test_the_command_runs(command: DocumentedCommand, workplace: Path) -> None:
+    if (need := what_is_lacking(command)) is not None:
+        pytest.skip(f"needs {need}")
+    if command.words[1] == "view":
+        serve(small(command), workplace)
+        return
+    of_project = command.words[0] in ("make", "pip", "pytest")
+    run(small(command), REPOSITORY if of_project else workplace)
