@@ -14,14 +14,43 @@ import yaml
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, with its suffix; it takes `path`'s place if the block ends well.
 
-    If the block fails, whatever was at `path` stays and the temporary file goes.
+    If the block fails, whatever was at `path` stays and the temporary file goes. The content is on the disk before
+    it has the name, so that not even a power cut leaves half a file under it.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
+        to_disk(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file's content, or on POSIX a folder's list of names, is on the disk.
+
+    Raises:
+        OSError: it cannot be written there, e.g. because the disk is full.
+    """
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def tree_to_disk(folder: Path) -> None:
+    """The same of all files and folders below one, itself included.
+
+    Raises:
+        OSError: as `to_disk`.
+    """
+    for at, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            to_disk(Path(at, name))
+        to_disk(Path(at))
 
 
 def write_json(path: Path, value: object) -> None:

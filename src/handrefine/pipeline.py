@@ -115,11 +115,12 @@ def run_task(
         monitors: further figures of a hand's geometry for the log.
 
     Raises:
-        InputError: `data` and `out` lie in one another, `out` is taken, or as `read_dataset` and `refine`.
+        InputError: `data` and `out` lie in one another, `out` is taken or another run writes to it, or as
+            `read_dataset` and `refine`.
     """
     refuse_overlap(task.data, task.out)
-    sequence, held_out = read_task(task)
     with RunFolder.create(task.out, overwrite=task.overwrite) as folder:
+        sequence, held_out = read_task(task)
         write_configuration(folder, sequence, task.hands, task.config)
         try:
             result = refine(

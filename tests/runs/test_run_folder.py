@@ -51,16 +51,6 @@ def test_an_exception_keeps_what_was_written_and_says_where(tmp_path, caplog):
     assert str(partial) in caplog.text
 
 
-def test_a_stale_partial_folder_is_replaced(tmp_path):
-    stale = tmp_path / ".run.partial"
-    folder = RunFolder.create(tmp_path / "run")  # and never committed
-    folder.path("stale.txt").write_text("old")
-    assert (stale / "stale.txt").exists()
-    complete_run(tmp_path / "run", "new")
-    assert not (tmp_path / "run" / "stale.txt").exists()
-    assert not stale.exists()
-
-
 def test_a_folder_with_content_is_refused(tmp_path):
     complete_run(tmp_path / "run", "old")
     with pytest.raises(InputError, match="--overwrite"):

@@ -13,6 +13,8 @@ from handrefine import files
 from handrefine.errors import InputError
 from handrefine.runs import manifest
 from handrefine.runs.layout import MARKER, RunLayout
+from handrefine.runs.owner import owner_of, refuse_living
+from handrefine.runs.run_lock import RunLock
 
 log = logging.getLogger(__name__)
 
@@ -24,14 +26,14 @@ class RunFolder:
         folder.write_json("metrics.json", metrics)
 
     Leaving the block commits. An exception leaves the target as it was and keeps what was written so far in
-    `.{name}.partial`, which the next run to the same path replaces. Two runs to one path at a time are not
-    guarded against.
+    `.{name}.partial`, if that holds an iteration or more; only `overwrite` replaces it. Two runs to one path
+    exclude each other, see `handrefine.runs.run_lock`.
     """
 
-    def __init__(self, target: Path, partial: Path, *, overwrite: bool) -> None:
+    def __init__(self, target: Path, partial: Path, *, overwrite: bool, lock: RunLock | None = None) -> None:
         """Use `create`."""
         self.target, self.partial = target, partial
-        self._overwrite = overwrite
+        self._overwrite, self._lock = overwrite, lock
         self._log: TextIO | None = None
         self._committed = False
 
@@ -41,29 +43,37 @@ class RunFolder:
 
         Args:
             path: must not exist yet, or be an empty folder. Links are followed.
-            overwrite: it may also be a folder of an earlier run, which stays until the new one is complete. What
-                no run has written there stays for good, see `handrefine.runs.manifest`.
+            overwrite: it may also be a folder of an earlier run, which stays until the new one is complete, and
+                what a run has left that did not finish is replaced. What no run has written to the folder stays
+                for good, see `handrefine.runs.manifest`.
 
         Raises:
-            InputError: the path is taken, is a file or a mount point, or cannot be written to; or a folder that
-                handrefine did not make has the name of a temporary one.
+            InputError: the path is taken, is a file or a mount point, or cannot be written to; another run writes
+                to it, or has left what it had done so far; or a folder that handrefine did not make has the name
+                of a temporary one.
         """
         target = path.expanduser().resolve()
-        _restore_interrupted_replacement(target)
-        _refuse_unusable(target, overwrite=overwrite)
         partial = target.with_name(f".{target.name}.partial")
-        for temporary in (partial, _aside(target)):
-            _refuse_foreign(temporary)
+        lock = RunLock.take(target, partial)
         try:
+            _restore_interrupted_replacement(target)
+            _refuse_unusable(target, overwrite=overwrite)
+            for temporary in (partial, _aside(target)):
+                _refuse_foreign(temporary)
+            _refuse_unfinished(partial, overwrite=overwrite)
             if partial.exists():
                 shutil.rmtree(partial)
             partial.mkdir(parents=True)
             manifest.mark(partial)
         except OSError as error:
+            lock.release()
             raise InputError(
                 "the output folder cannot be made", where=target, found=error, fix="choose another folder"
             ) from error
-        return cls(target, partial, overwrite=overwrite)
+        except BaseException:
+            lock.release()
+            raise
+        return cls(target, partial, overwrite=overwrite, lock=lock)
 
     @property
     def layout(self) -> RunLayout:
@@ -104,17 +114,19 @@ class RunFolder:
         """
         if self._committed:
             return self.target
-        self.close()
-        manifest.write_manifests(self.partial)
+        self._close_log()
         old = _aside(self.target)
         replaces = self._overwrite and self.target.exists()
         try:
+            manifest.write_manifests(self.partial)
+            files.tree_to_disk(self.partial)
             if replaces:
                 _refuse_unusable(self.target, overwrite=True)  # it may have changed since the run began
                 if in_the_way := manifest.clashes(self.target, self.partial):
                     raise FileExistsError("not written by a run: " + ", ".join(in_the_way))
                 os.replace(self.target, old)
             os.replace(self.partial, self.target)
+            files.to_disk(self.target.parent)
         except (OSError, InputError) as error:
             _restore_interrupted_replacement(self.target)
             raise InputError(
@@ -126,6 +138,7 @@ class RunFolder:
         self._committed = True
         if replaces:
             _finish_replacement(old, self.target)
+        self.close()
         return self.target
 
     def __enter__(self) -> "RunFolder":
@@ -134,18 +147,36 @@ class RunFolder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
-            self.commit()
-            return
-        self.close()
-        if not self._committed:
-            log.error("the run did not finish; what it wrote so far is in %s", self.partial)
+        try:
+            if kind is None:
+                self.commit()
+                return
+            self._close_log()
+            if self._committed:
+                return
+            if worth_keeping(self.partial):
+                log.error("the run did not finish; what it wrote so far is in %s", self.partial)
+            else:
+                shutil.rmtree(self.partial, ignore_errors=True)
+        finally:
+            self.close()
 
     def close(self) -> None:
-        """Close the log."""
+        """Close the log, and let other runs write to the path."""
+        self._close_log()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _close_log(self) -> None:
         if self._log is not None:
             self._log.close()
             self._log = None
+
+
+def worth_keeping(partial: Path) -> bool:
+    """Whether a run that did not finish has left more than its settings: an iteration at least."""
+    names = (RunLayout(partial).log.name, RunLayout(partial).annotation.name)
+    return any(next(partial.rglob(name), None) is not None for name in names)
 
 
 def _aside(target: Path) -> Path:
@@ -204,6 +235,26 @@ def _refuse_foreign(temporary: Path) -> None:
             where=temporary,
             fix="move it, or choose another output folder",
         )
+
+
+def _refuse_unfinished(partial: Path, *, overwrite: bool) -> None:
+    """What a run has left that did not finish goes only if that is asked for."""
+    if not partial.exists():
+        return
+    refuse_living(partial)
+    owner = owner_of(partial)
+    if not worth_keeping(partial):
+        log.info("%s is taken over: its run ended before its first iteration (%s)", partial, owner)
+        return
+    if not overwrite:
+        done = "the refined annotation is in it" if any(partial.rglob(RunLayout.annotation.name)) else None
+        raise InputError(
+            "a run to this output folder did not finish",
+            where=partial,
+            found="; ".join(filter(None, (str(owner) if owner else None, done))) or None,
+            fix="add --overwrite to begin anew and remove what it wrote, or move that folder away",
+        )
+    log.warning("what a run has left that did not finish is replaced: %s (%s)", partial, owner)
 
 
 def _refuse_unusable(target: Path, *, overwrite: bool) -> None:

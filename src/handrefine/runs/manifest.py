@@ -8,12 +8,15 @@ A demo's dataset was written by handrefine, too, but only another demo, which br
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from handrefine.files import write_json
 from handrefine.runs.layout import DEMO_DATA, MARKER
+from handrefine.runs.owner import Owner
 
 #: What earlier versions called their files, for folders without a list; `handrefine.runs.layout` names today's.
 _IN_RUN = (
@@ -47,8 +50,8 @@ _OF_EARLIER_VERSIONS = tuple(
 
 
 def mark(folder: Path) -> None:
-    """Say of a new folder that handrefine fills it; `write_manifests` says later with what."""
-    _write(folder, None)
+    """Say of a new folder that this process fills it; `write_manifests` says later with what."""
+    _write(folder, None, {"owner": asdict(Owner.this_process())})
 
 
 def write_manifests(folder: Path) -> None:
@@ -153,5 +156,5 @@ def _listed(folder: Path) -> set[str] | None:
         return None
 
 
-def _write(folder: Path, files: list[str] | None) -> None:
-    write_json(folder / MARKER, {"about": "This folder was written by handrefine.", "files": files})
+def _write(folder: Path, files: list[str] | None, further: Mapping[str, object] = MappingProxyType({})) -> None:
+    write_json(folder / MARKER, {"about": "This folder was written by handrefine.", "files": files, **further})
