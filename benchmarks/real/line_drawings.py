@@ -5,9 +5,9 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
+from handrefine.preprocess.masks.depth_map import depth_map
 from handrefine.runs.result import HandResult
 from handrefine.sequence import Camera, FrameId, FrameIndex, HandSequence
 
@@ -21,8 +21,6 @@ PANEL_PX, LINE_PX, CAPTION_PX, GAP_PX = 480, 2, 28, 8
 MARGIN = 0.1
 GROUND, MASK, MASK_LINE = (255, 255, 255), (226, 226, 226), (110, 110, 110)
 INK: dict[Moment, tuple[int, int, int]] = {"before": (205, 60, 35), "after": (0, 120, 70)}
-#: Bits of a pixel's fraction in which triangles are filled.
-SHIFT = 4
 
 
 def view_drawings(hands: Sequence[HandResult], video: HandSequence) -> list[Drawing]:
@@ -51,13 +49,7 @@ def silhouette(
     verts_world: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"], camera: Camera
 ) -> Region:
     """The pixels that a mesh covers; triangles that reach behind the camera are left out."""
-    corners_px = camera.project(torch.as_tensor(verts_world)).numpy()[faces]
-    corners_px = corners_px[np.isfinite(corners_px).all(axis=(1, 2))]
-    covered = np.zeros((camera.height, camera.width), dtype=np.uint8)
-    # OpenCV puts a pixel's centre at whole numbers.
-    for triangle in np.rint((corners_px - 0.5) * (1 << SHIFT)).astype(np.int32):
-        cv2.fillConvexPoly(covered, triangle, 1, shift=SHIFT)
-    return covered.astype(bool)
+    return np.isfinite(depth_map(verts_world, faces, camera))
 
 
 def _silhouette(hand: HandResult, frame: FrameId, moment: Moment, camera: Camera) -> Region:

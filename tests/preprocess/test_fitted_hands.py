@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from handrefine.hand.model import HandGeometry, load_hand_model
 from handrefine.hand.wrist import wrist_crease
-from handrefine.preprocess.masks.fitted_hands import FittedHands, depth_map
+from handrefine.preprocess.masks.depth_map import depth_map
+from handrefine.preprocess.masks.fitted_hands import FittedHands
 from handrefine.sequence import MIDDLE_KNUCKLE, WRIST, Camera, Side
 
 SIZE, FOCAL = 240, 380.0

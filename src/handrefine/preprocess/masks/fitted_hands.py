@@ -3,21 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, Int8
 
 from handrefine import regions
-from handrefine.preprocess.masks.arms import Depth, Direction, SkinView, arm_directions, arm_regions
+from handrefine.preprocess.masks.arms import Direction, SkinView, arm_directions, arm_regions
+from handrefine.preprocess.masks.depth_map import Depth, depth_map
 from handrefine.sequence import Camera
 
 #: How far a hand that roughly fits may still be off, metres.
 TOLERANCE_M = 0.005
-#: Pixels beyond which OpenCV is not asked to draw.
-FARTHEST_PX = 16000
-#: Bits of a pixel's fraction in which triangles are filled.
-_SHIFT = 4
 
 Region = Bool[np.ndarray, "height width"]
 
@@ -92,22 +87,3 @@ class FittedHands:
             cuff |= around_wrist
         usual_m = float(np.median(depth_m[front >= 0])) if (front >= 0).any() else 1.0
         return FittedView(front, arm, cuff, TOLERANCE_M * camera.fx / usual_m)
-
-
-def depth_map(
-    verts_world: Float[np.ndarray, "vertex 3"], faces: Int[np.ndarray, "face 3"], camera: Camera
-) -> Depth:
-    """Depth of a mesh's nearest triangle at every pixel, metres, one a triangle; infinite beside the mesh."""
-    points = torch.as_tensor(verts_world)
-    corners_px, depth_m = (
-        camera.project(points).numpy()[faces],
-        camera.to_camera(points).numpy()[faces, 2].mean(axis=1),
-    )
-    canvas = np.full((camera.height, camera.width), np.inf, np.float32)
-    # OpenCV puts a pixel's centre at whole numbers, and draws within a range; not finite is out of it.
-    drawable = np.all(np.abs(np.nan_to_num(corners_px, nan=np.inf)) < FARTHEST_PX, axis=(1, 2)).tolist()
-    fixed = np.rint((np.nan_to_num(corners_px) - 0.5) * (1 << _SHIFT)).astype(np.int32)
-    for k in np.argsort(-depth_m, kind="stable").tolist():
-        if drawable[k]:
-            cv2.fillConvexPoly(canvas, fixed[k], float(depth_m[k]), shift=_SHIFT)
-    return canvas
