@@ -6,7 +6,7 @@ import torch
 from made_iterates import iterate_of, pose_of, prediction_of, setup_of, video_hand
 from made_observations import SIZE, observations
 
-from handrefine.losses.base import TermConfig
+from handrefine.losses.base import Iterate, LossTerm, Residuals, TermConfig
 from handrefine.losses.data import DataConfig
 from handrefine.losses.edge import EdgeConfig
 from handrefine.losses.joint_limits import JointLimitsConfig
@@ -69,6 +69,32 @@ def test_residuals_are_differentiated_in_the_motion_of_pictures() -> None:
             torch.testing.assert_close(
                 linear.motion[..., axis], (block.difference - linear.block.difference) / step, rtol=0, atol=1e-4
             )
+
+
+def test_pictures_move_twice_and_what_needs_no_picture_is_asked_once() -> None:
+    """A direction costs a forward derivative of every term that reads pictures, and of no other."""
+    seen = observations()
+    iterate = iterate_of([video_hand(pose_of(np.zeros((1, 48))))], prediction=prediction_of(seen.target))
+    objective = Objective.build({**TERMS, "limits": JointLimitsConfig()}, setup_of(iterate.model.hands))
+    counted = {name: Counted(term) for name, term in objective.terms.items()}
+    n = len(seen.target)
+    gradient = PictureGradient(torch.ones(n, 3, 2), torch.ones(n, 1, 2))
+    list(linearised(Objective(counted, objective.weights), iterate, seen, gradient, protect=False))
+    assert {name: term.asked for name, term in counted.items()} == {
+        "data": 2, "silhouette": 2, "edge": 2, "limits": 1,
+    }  # fmt: skip
+
+
+class Counted:
+    """A term that counts how often it is asked."""
+
+    def __init__(self, term: LossTerm) -> None:
+        self._term, self.asked = term, 0
+        self.reads, self.judges_frames = term.reads, term.judges_frames
+
+    def residuals(self, iterate: Iterate) -> list[Residuals]:
+        self.asked += 1
+        return self._term.residuals(iterate)
 
 
 def test_joint_limits_and_shapes_have_their_exact_curvature() -> None:

@@ -82,17 +82,27 @@ def linearised(
 
     Terms need not know of it: their residuals are asked with pictures that carry a tangent, once a direction.
     """
-    for name, term in objective.terms.items():
-        by_axis = []
-        for axis in range(2):
-            with forward_ad.dual_level():
-                of_axis = _moving(iterate, observations, gradient, axis, protect=protect)
-                blocks = term.residuals(of_axis)
-                by_axis.append([_split(block) for block in blocks])
-        for (block, dx, nx), (_, dy, ny) in zip(*by_axis, strict=True):
+    by_axis: list[dict[str, list]] = []
+    for axis in range(2):
+        with forward_ad.dual_level():
+            moving = _moving(iterate, observations, gradient, axis, protect=protect)
+            # Of terms that do not depend on pictures one direction says everything.
+            asked = [name for name in objective.terms if axis == 0 or _depends(by_axis[0][name])]
+            by_axis.append(
+                {name: [_split(block) for block in objective.terms[name].residuals(moving)] for name in asked}
+            )
+    for name, blocks in by_axis[0].items():
+        paintable, weight = "texture" in objective.terms[name].reads, objective.weights[name]
+        for k, (block, dx, nx) in enumerate(blocks):
+            _, dy, ny = by_axis[1][name][k] if name in by_axis[1] else (block, None, None)
             motion = None if dx is None or dy is None else torch.stack([dx, dy], dim=2)
             of_count = None if nx is None or ny is None else torch.stack([nx, ny], dim=1)
-            yield Linearised(name, block, objective.weights[name], "texture" in term.reads, motion, of_count)
+            yield Linearised(name, block, weight, paintable, motion, of_count)
+
+
+def _depends(blocks: list[tuple[Residuals, Tensor | None, Tensor | None]]) -> bool:
+    """Whether one of a term's blocks changes as pictures move."""
+    return any(of_difference is not None for _, of_difference, _ in blocks)
 
 
 def _moving(

@@ -119,8 +119,8 @@ def sampled(
     textures: Float[Tensor, "texture size size 3"], uv: Float[Tensor, "point 2"], rows: Int[Tensor, " point"]
 ) -> Float[Tensor, "point 3"]:
     index, weight = texels(uv, rows, textures.shape[1])
-    flat = textures.reshape(-1, 3)
-    total = uv.new_zeros(len(uv), 3)
+    planes = textures.movedim(3, 0).reshape(3, -1)  # as pyramids keep them, so that nothing is copied
+    total = uv.new_zeros(3, len(uv))
     for k in range(4):
-        total += flat.index_select(0, index[:, k]) * weight[:, k, None]
-    return total
+        total += planes.index_select(1, index[:, k]) * weight[:, k]
+    return total.T

@@ -1,6 +1,7 @@
 """How far the vertices move when pose and shape change a little: the natural length of an optimiser's step."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.mesh import vertex_normals
+from handrefine.scene.pose import PoseVariables
 from handrefine.scene.variables import GEOMETRY
 from handrefine.scene.video_model import VideoHand
 
@@ -25,6 +27,8 @@ _SIZED = tuple(v for v in GEOMETRY if v.shape)
 N_POSE, N_SHAPE = (sum(v.shape[0] for v in _SIZED if v.owner == owner) for owner in ("frame", "hand"))
 #: Change by which vertices are differenced, radians, metres and betas alike; exact to 1e-3 in single precision.
 DIFFERENCE = 1e-3
+#: So many frames' hands are posed in one call of the hand model, which bounds its memory.
+POSED_AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,18 +123,32 @@ def jacobians(
     A surface's modes move the vertices along their normals; that these turn with the pose is of second order.
     """
     here = hand.geometry()
+    n_frames, n = len(here.verts_world), N_POSE + N_SHAPE
     verts, joints = [], []
-    for name, columns_of_name in columns().items():
-        parameter = getattr(hand.pose, name)
-        for k in range(columns_of_name.stop - columns_of_name.start):
-            parameter[..., k] += DIFFERENCE
-            moved = hand.geometry()
-            parameter[..., k] -= DIFFERENCE
-            verts.append((moved.verts_world - here.verts_world).flatten(1) / DIFFERENCE)
-            joints.append((moved.joints_world - here.joints_world) / DIFFERENCE)
-    of_verts = torch.stack(verts, dim=2).double()
+    for chosen in torch.arange(n).split(max(1, POSED_AT_ONCE // n_frames)):
+        moved = hand.with_surface(_moved(hand.pose, chosen.tolist()))
+        for of, before, parts in (
+            (moved.verts_world, here.verts_world, verts),
+            (moved.joints_world, here.joints_world, joints),
+        ):
+            parts.append((of.unflatten(0, (len(chosen), n_frames)) - before) / DIFFERENCE)
+    of_verts = torch.cat(verts).flatten(2).movedim(0, 2).double()
     if hand.surface is not None:
         outwards = vertex_normals(here.verts_world, hand.hand.topology).double()
         modes = outwards[..., None] * hand.surface.basis[:, None].double()
         of_verts = torch.cat([of_verts, modes.flatten(1, 2)], dim=2)
-    return of_verts, torch.stack(joints, dim=3).double()
+    return of_verts, torch.cat(joints).movedim(0, 3).double()
+
+
+def _moved(pose: PoseVariables, chosen: Sequence[int]) -> PoseVariables:
+    """The pose so many times, each time with one of the columns moved by `DIFFERENCE`."""
+    n_frames = len(pose.base_trans_m)
+    many = deepcopy(pose)
+    for values in (*many.parameters(), *many.buffers()):
+        values.data = values.detach().expand(n_frames, -1).repeat(len(chosen), 1)
+    for name, columns_of_name in columns().items():
+        parameter = getattr(many, name)
+        for k, column in enumerate(chosen):
+            if columns_of_name.start <= column < columns_of_name.stop:
+                parameter[k * n_frames : (k + 1) * n_frames, column - columns_of_name.start] += DIFFERENCE
+    return many

@@ -71,9 +71,14 @@ class VideoHand(nn.Module):
 
     def geometry(self, pose: PoseVariables | None = None) -> HandGeometry:
         """The hand at its own frames with the person's surface; in another pose it is the model's own surface."""
-        of = self.pose if pose is None else pose
-        geometry = self.hand(of.pose_aa(), of.shapes(), of.trans_m(), flat_hand_mean=of.flat_hand_mean)
-        return geometry if self.surface is None or pose is not None else self.surface(geometry)
+        if pose is None:
+            return self.with_surface(self.pose)
+        return self.hand(pose.pose_aa(), pose.shapes(), pose.trans_m(), flat_hand_mean=pose.flat_hand_mean)
+
+    def with_surface(self, pose: PoseVariables) -> HandGeometry:
+        """A pose with the person's surface."""
+        geometry = self.geometry(pose)
+        return geometry if self.surface is None else self.surface(geometry)
 
     def over_video(self, geometry: HandGeometry) -> HandGeometry:
         """The hand at all frames of the video; NaN where it is missing."""
