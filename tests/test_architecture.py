@@ -8,9 +8,10 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "handrefine"
 #: What every room may import: nouns and small tools that know no room. Among themselves they form no cycle.
 NOUNS = {
-    "errors", "colour", "lens", "colour_fit", "spherical", "mesh", "sequence", "views", "observations", "regions",
-    "progress", "files", "image_files", "exr", "preset", "safe_pickle", "pickled_arrays", "pickled_matrices",
-    "text_files", "json_stream", "array_files", "safe_paths", "findings", "person",
+    "errors", "colour", "lens", "lens_arrays", "camera", "colour_fit", "spherical", "mesh", "sequence",
+    "views", "observations", "regions", "progress", "files", "image_files", "exr", "preset", "safe_pickle",
+    "pickled_arrays", "pickled_matrices", "text_files", "json_stream", "array_files", "safe_paths", "findings",
+    "person",
 }  # fmt: skip
 SETTINGS = {"config", "config_files", "deprecated_keys"}
 BELOW_CONFIG = {"hand", "render", "scene", "losses", "optimizers"}

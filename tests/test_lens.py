@@ -7,6 +7,7 @@ import torch
 
 from handrefine.errors import InputError
 from handrefine.lens import Lens
+from handrefine.sequence import Camera
 
 FOCAL_PX = 900.0
 OPENCV = {
@@ -65,3 +66,35 @@ def test_beyond_its_turning_point_a_lens_sees_nothing() -> None:
 def test_a_wrong_number_of_coefficients_is_refused() -> None:
     with pytest.raises(InputError, match="another number"):
         Lens("opencv", (0.1, 0.2, 0.3))
+
+
+@pytest.mark.parametrize("lens", [*(Lens("opencv", c) for c in OPENCV.values()), Lens("fisheye", FISHEYE)])
+def test_the_jacobian_is_the_derivative(lens: Lens) -> None:
+    p, step = points(), 1e-5
+    for column, along in enumerate(torch.eye(2, dtype=torch.float64)):
+        slope = (lens.distort(p + step * along) - lens.distort(p - step * along)) / (2 * step)
+        torch.testing.assert_close(lens.jacobian(p)[..., column], slope, atol=1e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("lens", [Lens("opencv", OPENCV[14]), Lens("fisheye", FISHEYE)])
+def test_a_camera_projects_through_its_lens_and_crops_keep_it(lens: Lens) -> None:
+    camera = Camera("c", 640, 512, 700.0, 690.0, 310.0, 250.0, np.eye(3), np.zeros(3), lens=lens)
+    world = torch.cat([points(), torch.ones(200, 1)], dim=1) * 0.7
+    K = np.array([[700.0, 0, 310], [0, 690, 250], [0, 0, 1]])
+    project = cv2.fisheye.projectPoints if lens.model == "fisheye" else cv2.projectPoints
+    arguments = (world.numpy()[:, None], np.zeros(3), np.zeros(3), K, np.array(lens.coefficients))
+    theirs = project(*arguments)[0].reshape(-1, 2)
+    uv_px = camera.project(world)
+    np.testing.assert_allclose(uv_px, theirs, atol=1e-6)
+    np.testing.assert_allclose(camera.cropped(20, 30, 64, 64).project(world), theirs - [20, 30], atol=1e-6)
+    torch.testing.assert_close(camera.on_plane(uv_px), points(), atol=1e-7, rtol=0)
+
+
+def test_beyond_the_reach_of_its_lens_a_camera_shows_nothing() -> None:
+    lens = Lens("opencv", (-0.5, 0.0, 0.0, 0.0))
+    camera = Camera("c", 64, 64, 60.0, 60.0, 32.0, 32.0, np.eye(3), np.zeros(3), lens=lens)
+    world = torch.tensor([[0.3, 0.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.0, -1.0]], requires_grad=True)
+    uv_px = camera.project(world)
+    assert torch.isfinite(uv_px).all(dim=1).tolist() == [True, False, False]
+    uv_px[0].sum().backward()
+    assert torch.isfinite(world.grad).all()

@@ -19,7 +19,7 @@ from handrefine.errors import InputError
 LensModel = Literal["opencv", "fisheye"]
 #: So many coefficients OpenCV knows: k1 k2 p1 p2 [k3 [k4 k5 k6 [s1 s2 s3 s4 [tau_x tau_y]]]].
 _COUNTS = {"opencv": (4, 5, 8, 12, 14), "fisheye": (4,)}
-_NEWTON_STEPS, _DIFFERENCE = 12, 1e-6
+_NEWTON_STEPS = 12
 #: A lens is looked at up to this tangent of the angle off the axis (84 degrees), at so many places.
 _WIDEST_TANGENT, _SAMPLES = 10.0, 4000
 
@@ -62,23 +62,25 @@ class Lens:
     def undistort(self, points: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
         """The inverse of `distort`, by Newton's method; NaN where the lens reaches no such point.
 
-        Not differentiable.
+        Not differentiable: its Jacobian is the inverse of `jacobian` at what it gives.
         """
         start = self._fisheye_inverse(points) if self.model == "fisheye" else points
         at = start.detach().double()
         wanted = points.detach().double()
-        steps = _DIFFERENCE * torch.eye(2).to(at)
         for _ in range(_NEWTON_STEPS):
-            found = self.distort(at)
-            slopes = [(self.distort(at + step) - self.distort(at - step)) / (2 * _DIFFERENCE) for step in steps]
-            jacobian = torch.stack(slopes, dim=-1)
-            determinant = torch.linalg.det(jacobian)
-            usable = determinant.abs() > 1e-9
-            inverse = torch.linalg.inv(torch.where(usable[..., None, None], jacobian, torch.eye(2).to(at)))
-            step = (inverse @ (wanted - found)[..., None])[..., 0]
+            missing = wanted - self.distort(at)
+            if not bool((missing.abs() > 1e-13).any()):
+                break
+            step = torch.einsum("...ij,...j->...i", inverse_2x2(self.jacobian(at)), missing)
             at = at + step * (0.5 / step.norm(dim=-1, keepdim=True).clamp(min=0.5))
         good = ((self.distort(at) - wanted).norm(dim=-1) < 1e-7) & self.sees(at)
         return torch.where(good[..., None], at, torch.nan).to(points.dtype)
+
+    def jacobian(self, points: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2 2"]:
+        """Derivative of `distort`: row i, column j is that of its coordinate i by coordinate j of the point."""
+        along = torch.eye(2).to(points)
+        columns = [torch.func.jvp(self.distort, (points,), (one.expand_as(points).clone(),))[1] for one in along]
+        return torch.stack(columns, dim=-1)
 
     def sees(self, points: Float[Tensor, "*batch 2"]) -> Bool[Tensor, "*batch"]:
         """Whether the model holds at undistorted points: further out its polynomial turns back on itself."""
@@ -99,6 +101,11 @@ class Lens:
         return (k1, k2, 0.0, 0.0, k3, k4, k5, k6)
 
     @property
+    def tilt(self) -> Float[np.ndarray, "3 3"]:
+        """The tilted sensor's projective map; the unit matrix where there is none."""
+        return np.eye(3) if self.model == "fisheye" else _tilt(*self._all_coefficients[12:])
+
+    @property
     def _all_coefficients(self) -> tuple[float, ...]:
         return self.coefficients + (0.0,) * (14 - len(self.coefficients))
 
@@ -111,7 +118,7 @@ class Lens:
         v = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + s4 * r2)
         if tau_x == 0 and tau_y == 0:
             return torch.stack([u, v], dim=-1)
-        tilted = torch.stack([u, v, torch.ones_like(u)], dim=-1) @ torch.as_tensor(_tilt(tau_x, tau_y).T).to(u)
+        tilted = torch.stack([u, v, torch.ones_like(u)], dim=-1) @ torch.as_tensor(self.tilt.T).to(u)
         return tilted[..., :2] / tilted[..., 2:]
 
     def _fisheye(self, points: Tensor) -> Tensor:
@@ -135,6 +142,17 @@ class Lens:
             below = self._bent(middle) < wanted
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
         return points.double() / wanted.clamp(min=1e-12) * torch.tan(low)
+
+
+def inverse_2x2(matrix: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 2 2"]:
+    """The inverses, in closed form; the unit matrix where there is none."""
+    (a, b), (c, d) = (row.unbind(dim=-1) for row in matrix.unbind(dim=-2))
+    determinant = a * d - b * c
+    usable = determinant.abs() > 1e-9
+    scale = 1 / torch.where(usable, determinant, 1.0)
+    rows = [torch.stack([d, -b], dim=-1), torch.stack([-c, a], dim=-1)]
+    inverse = torch.stack(rows, dim=-2) * scale[..., None, None]
+    return torch.where(usable[..., None, None], inverse, torch.eye(2).to(matrix))
 
 
 def _tilt(tau_x: float, tau_y: float) -> Float[np.ndarray, "3 3"]:

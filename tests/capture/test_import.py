@@ -59,8 +59,43 @@ def capture(
             str(folder / "keypoints.npz"), "--out", str(folder / "dataset")]  # fmt: skip
 
 
+def fisheye(folder: Path, lens: Lens) -> list[str]:
+    """As `capture`, with fisheye cameras, whose coefficients no other key of the file tells."""
+    arguments = capture(folder, lens=lens)
+    rig = json.loads((folder / "rig.json").read_text())
+    for camera in rig.values():
+        camera["fisheye"] = True
+    (folder / "rig.json").write_text(json.dumps(rig))
+    return [*arguments, "--keep-distorted"]
+
+
 def save(path: Path, found: Detections) -> None:
     np.savez(path, camera=np.array(found.cameras), frames=FRAMES, uv_px=found.uv_px, confidence=found.confidence)
+
+
+@pytest.mark.parametrize("lens", [LENS, Lens("fisheye", (0.05, -0.02, 0.006, -0.001))])
+def test_a_capture_keeps_its_images_and_lenses(tmp_path: Path, lens: Lens) -> None:
+    """The dataset's cameras see the origin where the images as they were taken show it."""
+    main([*capture(tmp_path), "--keep-distorted"] if lens is LENS else fisheye(tmp_path, lens))
+    sequence = read_dataset(tmp_path / "dataset")
+    assert not [finding for finding in sequence.findings if "lens" in finding.what]
+    for (_, name), read in sequence.images.items():
+        camera = sequence.cameras[name]
+        assert camera.lens == lens
+        middle = np.argwhere(read()[..., 0] > 0.5)[:, ::-1].mean(axis=0) + 0.5
+        np.testing.assert_allclose(middle, camera.project(torch.zeros(1, 3, dtype=torch.float64))[0], atol=0.6)
+
+
+def test_an_impossible_lens_in_a_dataset_is_told(tmp_path: Path) -> None:
+    main([*capture(tmp_path), "--keep-distorted"])
+    (path,) = (tmp_path / "dataset" / "annotations" / "test").glob("*_camera.json")
+    cameras = json.loads(path.read_text())
+    name = next(iter(cameras["0"]["lens"]))
+    for told in ({"model": "opencv", "coefficients": [0.1] * 6}, {"model": "pinhole", "coefficients": []}, 3):
+        cameras["0"]["lens"][name] = told
+        path.write_text(json.dumps(cameras))
+        with pytest.raises(InputError, match=r"lens|object"):
+            read_dataset(tmp_path / "dataset")
 
 
 def test_a_capture_becomes_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

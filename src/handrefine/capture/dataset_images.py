@@ -5,7 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import Bool, UInt8
+from torch.nn.functional import pad
 
 from handrefine.capture.calibration.rig_camera import RigCamera
 from handrefine.capture.check_picture import drawn_view, sheet
@@ -22,7 +24,8 @@ _ROWS, _COLUMNS = 4, 4
 
 
 class DatasetImages(Mapping[ViewKey, Rgb8]):
-    """Images by `ViewKey`, undistorted sRGB bytes; a camera after the other, so that a video is read once."""
+    """Images by `ViewKey`, sRGB bytes, undistorted unless lenses are kept. They come a camera after the other, so
+    that a video is read once."""
 
     def __init__(
         self,
@@ -30,18 +33,22 @@ class DatasetImages(Mapping[ViewKey, Rgb8]):
         cameras: Sequence[RigCamera],
         frames: Sequence[FrameId],
         names: Mapping[str, str],
+        *,
+        keep_distorted: bool = False,
     ) -> None:
         """
         Args:
             cameras: in metres, in the order of `sources`.
             frames: of the dataset.
             names: of the dataset's cameras, by the sources'.
+            keep_distorted: images stay as they were taken, and cameras keep their lenses.
         """
         self.sources = {names[name]: source for name, source in sources.items()}
         self.frames = tuple(frames)
         self.cameras = {names[camera.name]: camera for camera in cameras}
         self._undistortions = {
-            name: Undistortion(camera, self.sources[name].size) for name, camera in self.cameras.items()
+            name: Undistortion(camera, self.sources[name].size, keep_lens=keep_distorted)
+            for name, camera in self.cameras.items()
         }
         self._keys = [
             (FrameIndex(k), name)
@@ -52,7 +59,7 @@ class DatasetImages(Mapping[ViewKey, Rgb8]):
         self._name, self._reading, self._next = "", iter(()), 0
 
     @property
-    def pinholes(self) -> dict[str, Camera]:
+    def dataset_cameras(self) -> dict[str, Camera]:
         """The dataset's cameras."""
         return {name: replace(u.camera, name=name) for name, u in self._undistortions.items()}
 
@@ -110,15 +117,16 @@ def write_check_picture(path: Path, images: DatasetImages, joints: JointsInSpace
         rows: positions of the dataset's frames among the joints.
     """
     places = np.unique(np.linspace(0, len(rows) - 1, min(_ROWS, len(rows))).round().astype(int)).tolist()
-    pinholes, views = images.pinholes, {}
-    names = list(pinholes)[:_COLUMNS]
+    cameras, views = images.dataset_cameras, {}
+    names = list(cameras)[:_COLUMNS]
     for name in names:
-        c = list(pinholes).index(name)
-        camera = replace(images.cameras[name], lens=None)
+        c = list(cameras).index(name)
+        camera = cameras[name]
         for k in places:
             if (FrameIndex(k), name) not in set(images):
                 continue
-            rays = images.cameras[name].rays(joints.detections.uv_px[c, rows[k]])
-            projected = camera.project(joints.joints_world[rows[k]])
-            views[rows[k], name] = drawn_view(images[FrameIndex(k), name], projected, camera.pixels(rays))
+            rays = torch.as_tensor(images.cameras[name].rays(joints.detections.uv_px[c, rows[k]]))
+            detected = camera.project(camera.from_camera(pad(rays, (0, 1), value=1.0))).numpy()
+            projected = camera.project(torch.as_tensor(joints.joints_world[rows[k]])).numpy()
+            views[rows[k], name] = drawn_view(images[FrameIndex(k), name], projected, detected)
     write_image(path, sheet(views, [rows[k] for k in places], names))

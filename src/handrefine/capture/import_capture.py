@@ -79,7 +79,7 @@ def import_capture(capture: RawCapture, out: Path, settings: ImportSettings) -> 
         notes=(*capture.notes, *mask_notes),
     )
     names = _dataset_names(list(capture.sources))
-    images = DatasetImages(capture.sources, cameras, check.frames, names)
+    images = DatasetImages(capture.sources, cameras, check.frames, names, keep_distorted=settings.keep_distorted)
     with new_folder(out) as folder:
         _write(folder, images, DatasetMasks(images, {names[name]: m for name, m in masks.items()}), joints, check)
     return check
@@ -127,12 +127,12 @@ def _write(
         )
         for side in check.hands
     }
-    pinholes: dict[str, Camera] = images.pinholes
+    cameras: dict[str, Camera] = images.dataset_cameras
     write_interhand26m_sequence(
-        folder, pinholes, check.frames, images, annotations, masks=masks, video=NewVideo(sequence="capture")
+        folder, cameras, check.frames, images, annotations, masks=masks, video=NewVideo(sequence="capture")
     )
     write_check_picture(folder / PICTURE_FILE, images, joints, rows)
-    _write_detections(folder / DETECTIONS_FILE, list(pinholes), check.frames, joints.detections, rows)
+    _write_detections(folder / DETECTIONS_FILE, list(cameras), check.frames, joints.detections, rows)
     write_json(folder / CHECK_FILE, asdict(check))
 
 

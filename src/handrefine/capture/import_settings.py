@@ -19,5 +19,7 @@ class ImportSettings:
     """Frames to keep: 10 (evenly spread), 19,74,94, or 0:300:30; all if not given."""
     fps: float | None = None
     """Keep so many frames a second of the videos."""
+    keep_distorted: bool = False
+    """Keep the images as they were taken, and write the lenses into the dataset: renders look through them."""
     sync: bool = False
     """Find the time offsets of cameras that did not start together, from the hands' motion."""

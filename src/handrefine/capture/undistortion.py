@@ -1,5 +1,6 @@
 """Images of a camera with a lens as the pinhole camera of the same focal lengths would have taken them."""
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -11,12 +12,23 @@ from handrefine.capture.calibration.rig_camera import RigCamera
 
 
 class Undistortion:
-    """Resamples images of one camera; what the lens never saw is black. Without a lens nothing is changed."""
+    """Resamples images of one camera; what the lens never saw is black. Without a lens nothing is changed.
 
-    def __init__(self, camera: RigCamera, size: tuple[int, int]) -> None:
+    camera: of the images that it gives.
+    """
+
+    def __init__(self, camera: RigCamera, size: tuple[int, int], *, keep_lens: bool = False) -> None:
+        """
+        Args:
+            keep_lens: images stay as they are and the camera keeps its lens; skew is taken out all the same, by
+                moving pixels along their rows.
+        """
         self.camera = camera.pinhole(*size)
         skewed = abs(camera.K[0, 1]) > 1e-9
         self._map: np.ndarray | None = None
+        if keep_lens:
+            self.camera = replace(self.camera, lens=camera.lens)
+            camera = replace(camera, lens=None)
         if camera.lens is None and not skewed:
             return
         width, height = size

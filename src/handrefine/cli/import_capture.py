@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Import(Common):
-    """Make a dataset of a raw capture: undistorted images, cameras in metres, 3D joints triangulated from 2D."""
+    """Make a dataset of a raw capture: images, cameras in metres, 3D joints triangulated from 2D."""
 
     calibration: Path
     """File or folder of the cameras' calibration, as the calibrating program wrote it."""

@@ -1,11 +1,14 @@
 """Calibrations as datasets write them to cameras; every complaint names the file, the key and the camera."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
 
+from handrefine.datasets.parsing import as_finite, require
 from handrefine.errors import InputError
+from handrefine.lens import Lens, LensModel
 from handrefine.sequence import Camera
 
 #: Skew of less than this moves no point of an image by a hundredth of a pixel.
@@ -74,3 +77,22 @@ def calibrated_camera(
         raise InputError(
             error.what, where=where, expected=error.expected, found=error.found, fix=error.fix
         ) from None
+
+
+def lens_of(told: object, where: str) -> Lens:
+    """The lens of `{"model": "opencv" or "fisheye", "coefficients": [...]}`.
+
+    Raises:
+        InputError: it is of another form, or no lens that OpenCV knows.
+    """
+    model = require(told, "model", where)
+    if model not in get_args(LensModel):
+        raise InputError(
+            "a lens is of no known model", where=where, expected=" or ".join(get_args(LensModel)), found=model
+        )
+    coefficients = require(told, "coefficients", where)
+    count = len(coefficients) if isinstance(coefficients, list) else 0
+    try:
+        return Lens(model, tuple(as_finite(coefficients, (count,), where).tolist()))
+    except InputError as error:
+        raise InputError(error.what, where=where, expected=error.expected, found=error.found) from None

@@ -1,11 +1,12 @@
 """Reader of InterHand2.6M, and of captures stored in its layout."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from handrefine.datasets.calibration import Pinhole, calibrated_camera
+from handrefine.datasets.calibration import Pinhole, calibrated_camera, lens_of
 from handrefine.datasets.dataset_format import DatasetFormat
 from handrefine.datasets.images import image_reader, mask_reader
 from handrefine.datasets.interhand26m_annotations import annotation_files, entries_of, hand_annotations
@@ -13,6 +14,7 @@ from handrefine.datasets.interhand26m_index import Listing, image_sizes, listed_
 from handrefine.datasets.interhand26m_layout import (
     CAMERA_FILES,
     CAMERA_KEYS,
+    LENS_KEY,
     MM_PER_M,
     PIXEL_CENTRE_PX,
     InterHandSource,
@@ -26,6 +28,7 @@ from handrefine.datasets.interhand26m_writer import write_interhand26m_annotatio
 from handrefine.datasets.parsing import as_finite, read_json_object, require, unused_keys
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
+from handrefine.lens import Lens
 from handrefine.safe_paths import check_links
 from handrefine.sequence import Camera, FrameId, HandSequence, frame_positions
 
@@ -70,7 +73,7 @@ def read_interhand26m(
     sizes = image_sizes(views, data_path)
     camera_path = annotation_path(root, split, "camera")
     camera_json = require(read_json_object(camera_path), capture, str(camera_path))
-    findings += unused_keys(camera_json, CAMERA_KEYS, f"{camera_path}, capture {capture}")
+    findings += unused_keys(camera_json, (*CAMERA_KEYS, LENS_KEY), f"{camera_path}, capture {capture}")
     files = annotation_files(folders, split)
     documents = {kind: entries_of(path, capture, tuple(position)) for kind, path in files.items()}
     published = is_published(capture, clip)
@@ -198,4 +201,16 @@ def _camera(capture_json: object, name: str, size: tuple[int, int], where: str) 
     R, position_m = numbers("camrot", (3, 3)), numbers("campos", (3,)) / MM_PER_M
     (fx, fy), (cx, cy) = numbers("focal", (2,)), numbers("princpt", (2,)) + PIXEL_CENTRE_PX
     pinhole = Pinhole(*size, float(fx), float(fy), float(cx), float(cy))
-    return calibrated_camera(name, pinhole, R, -R @ position_m, f"{where}, camera {name}", grey=is_grey(name))
+    camera = calibrated_camera(name, pinhole, R, -R @ position_m, f"{where}, camera {name}", grey=is_grey(name))
+    return replace(camera, lens=_lens(capture_json, name, f"{where}, {LENS_KEY}, camera {name}"))
+
+
+def _lens(capture_json: object, name: str, where: str) -> Lens | None:
+    """The lens that an import has written; the published dataset has none.
+
+    Raises:
+        InputError: it is none.
+    """
+    lenses = capture_json.get(LENS_KEY, {}) if isinstance(capture_json, dict) else {}
+    told = lenses.get(name) if isinstance(lenses, dict) else None
+    return None if told is None else lens_of(told, where)

@@ -31,6 +31,9 @@ MM_PER_M = 1000.0
 #: What is read of a capture's calibration.
 CAMERA_KEYS = ("campos", "camrot", "focal", "princpt")
 
+#: Ours: the lenses of those cameras that have one, `{camera: {"model": ..., "coefficients": [...]}}`.
+LENS_KEY = "lens"
+
 #: By these the layout is recognised.
 CAMERA_FILES = "annotations/*/InterHand2.6M_*_camera.json"
 

@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, UInt8
 from handrefine.colour import linear_to_srgb8
 from handrefine.datasets.interhand26m_layout import (
     JOINT_ROWS,
+    LENS_KEY,
     MADE_CAPTURE,
     MADE_SEQUENCE,
     MADE_SPLIT,
@@ -121,6 +122,16 @@ def _camera_json(cameras: Mapping[str, Camera]) -> dict[str, Any]:
         "camrot": {name: c.R_cam_world.tolist() for name, c in cameras.items()},
         "focal": {name: [c.fx, c.fy] for name, c in cameras.items()},
         "princpt": {name: [c.cx - PIXEL_CENTRE_PX, c.cy - PIXEL_CENTRE_PX] for name, c in cameras.items()},
+        **({LENS_KEY: lenses} if (lenses := _lenses(cameras)) else {}),
+    }
+
+
+def _lenses(cameras: Mapping[str, Camera]) -> dict[str, Any]:
+    lenses = {name: camera.lens for name, camera in cameras.items()}
+    return {
+        name: {"model": lens.model, "coefficients": list(lens.coefficients)}
+        for name, lens in lenses.items()
+        if lens is not None
     }
 
 

@@ -35,6 +35,9 @@ Mitsuba's cameras have square pixels, this one has not (fx {0.fx:.6g}, fy {0.fy:
 pixels of the finer pitch: the dataset's point (u, v) lies at ({su:.8g} u, {sv:.8g} v), both counted from the
 upper left corner of the image.
 """
+LENS = """
+The camera's images are distorted by its lens ({0.model}, {0.coefficients}); the scene shows them undistorted.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +122,7 @@ def _comment(content: SceneContent) -> str:
     camera, square = content.camera, square_pixels(content.camera)
     su, sv = square.fx / camera.fx, square.fy / camera.fy
     pixels = "" if su == sv else SQUARE.format(camera, su=su, sv=sv)
+    pixels += "" if camera.lens is None else LENS.format(camera.lens)
     name = camera.name.replace("--", "- -")  # XML comments must not hold two dashes in a row
     shown = ALBEDO if content.depth is None else RADIANCE
     return COMMENT.format(frame=content.frame, camera=name, which=content.which, shown=shown, pixels=pixels)

@@ -73,6 +73,7 @@ class PointFinder:
             tensor([c.R_cam_world for c in cameras]),
             tensor([c.t_cam_world for c in cameras]),
         )
+        self._lenses = [camera.lens for camera in cameras]
         self._focal = tensor([[c.fx, c.fy] for c in cameras])
         self.center_world = tensor([c.center_world for c in cameras])
         self._frame = torch.tensor([view.frame for view in views.views], device=device)
@@ -161,7 +162,21 @@ class PointFinder:
         fx, fy = self._focal[view].unbind(dim=1)
         zero = torch.zeros_like(z)
         rows = [torch.stack([fx / z, zero, -fx * x / z**2], 1), torch.stack([zero, fy / z, -fy * y / z**2], 1)]
-        return torch.stack(rows, dim=1) @ self._rotation[view]
+        projection = torch.stack(rows, dim=1) @ self._rotation[view]
+        if any(self._lenses):
+            projection = self._bend(cam, view) @ projection
+        return projection
+
+    def _bend(self, cam: Float[Tensor, "point 3"], view: Int[Tensor, " point"]) -> Float[Tensor, "point 2 2"]:
+        """What the lenses make of a small step in the pinholes' pixels."""
+        on_plane = cam[:, :2] / cam[:, 2:]
+        bend = torch.eye(2).to(cam).repeat(len(cam), 1, 1)
+        for lens in {lens for lens in self._lenses if lens is not None}:
+            rows = torch.tensor([one == lens for one in self._lenses], device=view.device)[view].nonzero()[:, 0]
+            bend[rows] = lens.jacobian(on_plane[rows])
+        # From the plane z = 1 to pixels: pixels need not be square.
+        focal = self._focal[view]
+        return bend * focal[:, :, None] / focal[:, None, :]
 
     def _spread(
         self, pixel: Int[Tensor, " point"], depth_m: Float[Tensor, " point"], beside_px: int

@@ -1,6 +1,6 @@
 """What every renderer takes and gives: hands, views, one environment map in; pixels of all views out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Protocol, runtime_checkable
 
@@ -11,7 +11,9 @@ from pydantic.dataclasses import dataclass as config_dataclass
 from torch import Tensor
 from tyro.conf import arg
 
+from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology
+from handrefine.sequence import Camera
 from handrefine.views import ViewSet
 
 Shading = Literal["radiance", "albedo"]
@@ -128,6 +130,16 @@ class TellsFirstHits(Protocol):
         """One ray a pixel, through its centre; hands as in `Renderer.render`. Free of a new tree where the hands
         are those of the last image."""
         ...
+
+
+def refuse_lenses(cameras: Iterable[Camera], who: str) -> None:
+    """Raises InputError where a camera has a lens: for renderers that know pinholes only."""
+    if bent := sorted({camera.name for camera in cameras if camera.lens is not None}):
+        raise InputError(
+            f"{who} knows no lens distortion",
+            where=f"camera {bent[0]}",
+            fix="take --render.backend batched, or undistorted images: import without --keep-distorted",
+        )
 
 
 def check_hands(hands: Sequence[HandSurface], topologies: Sequence[MeshTopology], views: ViewSet) -> None:

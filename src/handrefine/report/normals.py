@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
 from handrefine.sequence import Camera
@@ -31,9 +32,8 @@ def normal_image(
     height, width = camera.height, camera.width
     verts_cam = verts_world @ camera.R_cam_world.T + camera.t_cam_world
     normals_cam = normals_world @ camera.R_cam_world.T
-    faces = faces[(verts_cam[faces, 2] > 1e-6).all(axis=1)]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        uv_px = verts_cam[:, :2] / verts_cam[:, 2:] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
+    uv_px = camera.project(torch.as_tensor(verts_world, dtype=torch.float64)).numpy()
+    faces = faces[np.isfinite(uv_px[faces]).all(axis=(1, 2))]
     found = _rasterise(uv_px[faces], height, width)
 
     corners = faces[found.face]

@@ -10,6 +10,7 @@ import numpy as np
 from handrefine.array_files import read_npz
 from handrefine.errors import InputError
 from handrefine.files import whole_file
+from handrefine.lens_arrays import MOST_COEFFICIENTS, lens_arrays, lens_at
 from handrefine.mesh import MeshTopology
 from handrefine.runs.result import HandState, RunAnnotation
 from handrefine.sequence import Camera, FrameId, FrameIndex, ManoParameters
@@ -43,12 +44,14 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
     "view_frame": ("view",),
     "view_camera": ("view",),
 }
-TEXTS = {"side", "hand_model", "camera_name"}
+TEXTS = {"side", "hand_model", "camera_name", "camera_lens_model"}
 TRUTHS = {"before_flat_hand_mean", "after_flat_hand_mean", "camera_grey", "open_hand"}
 WHOLE = {"frames", "faces", "uv_faces", "camera_size_px", "view_frame", "view_camera"}
 #: Arrays that earlier files lack, or that are there only where something is known.
 OPTIONAL: dict[str, tuple[str | int, ...]] = {
     "open_hand": (),
+    "camera_lens_model": ("camera",),
+    "camera_lens_coefficients": ("camera", MOST_COEFFICIENTS),
     "other_joints_world": ("frame", 21, 3),
     "after_parametric_verts_world": ("frame", "vertex", 3),
 }
@@ -77,6 +80,8 @@ def write_annotation_npz(path: Path, annotation: RunAnnotation) -> None:
         "view_camera": np.array([index[name] for _, name in annotation.views], dtype=np.int64),
         "open_hand": np.bool_(annotation.open_hand),
     }
+    if any(camera.lens is not None for camera in cameras):
+        arrays |= lens_arrays([camera.lens for camera in cameras])
     if annotation.other_joints_world is not None:
         arrays["other_joints_world"] = annotation.other_joints_world
     with whole_file(path) as temporary:
@@ -141,7 +146,9 @@ def _camera(arrays: dict[str, np.ndarray], k: int, name: str) -> Camera:
     width, height = arrays["camera_size_px"][k].tolist()
     fx, fy, cx, cy = arrays["camera_intrinsics"][k].tolist()
     R, t = arrays["camera_R_cam_world"][k], arrays["camera_t_cam_world"][k]
-    return Camera(name, width, height, fx, fy, cx, cy, R, t, grey=bool(arrays["camera_grey"][k]))
+    return Camera(
+        name, width, height, fx, fy, cx, cy, R, t, grey=bool(arrays["camera_grey"][k]), lens=lens_at(arrays, k)
+    )
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

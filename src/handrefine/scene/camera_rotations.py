@@ -1,7 +1,7 @@
 """Small rotations of cameras and scales of their pictures, as homographies of their renders."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import roma
@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from handrefine.lens import inverse_2x2
 from handrefine.observations import Observations
 from handrefine.scene.scene_module import RenderedViews, SceneModule
 from handrefine.sequence import Camera
@@ -48,6 +49,7 @@ class CameraRotations(SceneModule):
         super().__init__()
         self.free = nn.Parameter(torch.zeros(len(cameras), 4))
         self._hand_world = hand_world
+        self._planes: dict[Camera, ImagePlane] = {}
         to_hand = hand_world - np.stack([camera.center_world for camera in cameras])
         self.register_buffer("_projector", torch.tensor(_projector(to_hand), dtype=torch.float32))
         self.register_buffer("_world_from_cam", _axes(cameras))
@@ -125,7 +127,58 @@ class CameraRotations(SceneModule):
         """
         turned = roma.rotvec_to_rotmat(self.rotations_cam())[camera_of_view]
         scales, centres = self.scales()[camera_of_view], self._centre[camera_of_view]
-        return [_warped(*of) for of in zip(pictures, cameras, turned, scales, centres, strict=True)]
+        planes = [self._plane(camera).like(turned) for camera in cameras]
+        return [_warped(*of) for of in zip(pictures, planes, turned, scales, centres, strict=True)]
+
+    def _plane(self, camera: Camera) -> "ImagePlane":
+        """Made once a camera: through a lens it is costly."""
+        if camera not in self._planes:
+            self._planes[camera] = ImagePlane.of(camera)
+        return self._planes[camera]
+
+
+@dataclass(frozen=True, eq=False)
+class ImagePlane:
+    """The pixels of a camera on the plane at distance 1.
+
+    points: where they lie as the image shows them.
+    rays: where a pinhole would show them; None without a lens.
+    slopes: derivative of `rays` by `points`; None without a lens.
+    """
+
+    camera: Camera
+    points: Float[Tensor, "h w 2"]
+    rays: Float[Tensor, "h w 2"] | None = None
+    slopes: Float[Tensor, "h w 2 2"] | None = None
+
+    @staticmethod
+    def of(camera: Camera) -> "ImagePlane":
+        v, u = torch.meshgrid(torch.arange(camera.height) + 0.5, torch.arange(camera.width) + 0.5, indexing="ij")
+        points = torch.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy], dim=-1)
+        if camera.lens is None:
+            return ImagePlane(camera, points)
+        rays = camera.lens.undistort(points.double())
+        rays = torch.where(rays.isnan(), 1e3, rays)  # far outside: black
+        return ImagePlane(camera, points, rays, inverse_2x2(camera.lens.jacobian(rays)))
+
+    def like(self, values: Tensor) -> "ImagePlane":
+        """With the dtype and device of other numbers."""
+        made = (None if x is None else x.to(values) for x in (self.points, self.rays, self.slopes))
+        return ImagePlane(self.camera, *made)  # pyright: ignore[reportArgumentType]
+
+    def without_lens(self, points: Float[Tensor, "h w 2"]) -> Float[Tensor, "h w 2"]:
+        """Where a pinhole shows what the image shows at points close to its own: to first order, for the turns and
+        scales here move them by a hundredth."""
+        if self.rays is None or self.slopes is None:
+            return points
+        return self.rays + torch.einsum("hwij,hwj->hwi", self.slopes, points - self.points)
+
+    def with_lens(self, x: Float[Tensor, "h w"], y: Float[Tensor, "h w"]) -> tuple[Tensor, Tensor]:
+        """The inverse."""
+        if self.camera.lens is None:
+            return x, y
+        bent = self.camera.lens.distort(torch.stack([x, y], dim=-1))
+        return bent[..., 0], bent[..., 1]
 
 
 def _turned(camera: Camera, turn: np.ndarray, scale: float, centre: Sequence[float]) -> Camera:
@@ -136,7 +189,7 @@ def _turned(camera: Camera, turn: np.ndarray, scale: float, centre: Sequence[flo
 
 def _warped(
     picture: Float[Tensor, "h w channel"],
-    camera: Camera,
+    plane: ImagePlane,
     R: Float[Tensor, "3 3"],
     scale: Float[Tensor, ""],
     centre: Float[Tensor, "2"],
@@ -144,16 +197,12 @@ def _warped(
     """The picture of the turned and scaled camera: its pixel u shows `c + (u - c) / scale` of the turned one, and
     that one's pixel looks along `R^T K^-1 u` of the given one; c lies at `centre` times the focal length."""
     height, width = picture.shape[:2]
-    v, u = torch.meshgrid(
-        torch.arange(height, device=picture.device) + 0.5,
-        torch.arange(width, device=picture.device) + 0.5,
-        indexing="ij",
-    )
-    on_plane = torch.stack([(u - camera.cx) / camera.fx, (v - camera.cy) / camera.fy], dim=-1).to(R.dtype)
-    on_plane = centre.to(R.dtype) + (on_plane - centre.to(R.dtype)) / scale
+    camera = plane.camera
+    on_plane = plane.without_lens(centre.to(R.dtype) + (plane.points - centre.to(R.dtype)) / scale)
     x, y, z = (torch.cat([on_plane, torch.ones_like(on_plane[..., :1])], dim=-1) @ R).unbind(dim=-1)  # R^T ray
+    x, y = plane.with_lens(x / z, y / z)
     source = torch.stack(
-        [(camera.fx * x / z + camera.cx) / width * 2 - 1, (camera.fy * y / z + camera.cy) / height * 2 - 1], dim=-1
+        [(camera.fx * x + camera.cx) / width * 2 - 1, (camera.fy * y + camera.cy) / height * 2 - 1], dim=-1
     )
     channels_first = picture.permute(2, 0, 1)[None]
     warped = nn.functional.grid_sample(
@@ -168,10 +217,12 @@ def _axes(cameras: Sequence[Camera]) -> Float[Tensor, "camera 3 3"]:
 
 
 def _directions(cameras: Sequence[Camera], hand_world: Float[np.ndarray, "3"]) -> Float[Tensor, "camera 2"]:
-    """Where a point lies in every camera's image plane at distance 1; the axis for one behind the camera."""
+    """Where every camera shows a point on its plane at distance 1; the axis for one behind the camera."""
     points = np.stack([camera.R_cam_world @ hand_world + camera.t_cam_world for camera in cameras])
     in_front = points[:, 2:] > 0
-    return torch.tensor(np.where(in_front, points[:, :2] / np.where(in_front, points[:, 2:], 1.0), 0.0)).float()
+    places = torch.tensor(np.where(in_front, points[:, :2] / np.where(in_front, points[:, 2:], 1.0), 0.0))
+    bent = [place if c.lens is None else c.lens.distort(place) for c, place in zip(cameras, places, strict=True)]
+    return torch.stack(bent).float()
 
 
 def _projector(to_hand: Float[np.ndarray, "camera 3"]) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from handrefine.array_files import read_npz
 from handrefine.errors import InputError
+from handrefine.lens_arrays import lens_arrays, lens_at
 from handrefine.sequence import Camera, FrameId, ManoParameters, Side
 from handrefine.synthetic.truth import SyntheticTruth
 
@@ -51,6 +52,8 @@ def save_truth(path: Path, *truths: SyntheticTruth) -> None:
         "camera_R_cam_world": np.array([c.R_cam_world for c in cameras]),
         "camera_t_cam_world": np.array([c.t_cam_world for c in cameras]),
     }
+    if any(camera.lens is not None for camera in cameras):
+        arrays |= lens_arrays([camera.lens for camera in cameras])
     for prefix, hand in zip(PREFIXES, truths, strict=False):
         arrays |= {f"{prefix}{name}": values for name, values in _hand_arrays(hand).items()}
     path = Path(path)
@@ -78,7 +81,7 @@ def load_truth(path: Path, side: Side | None = None) -> SyntheticTruth:
     return SyntheticTruth(
         side="left" if arrays["side"] == "left" else "right",
         cameras={
-            name: Camera(name, *size, *intrinsics[k], R_cam_world=R[k], t_cam_world=t[k])
+            name: Camera(name, *size, *intrinsics[k], R_cam_world=R[k], t_cam_world=t[k], lens=lens_at(arrays, k))
             for k, (name, size) in enumerate(zip(names, sizes.tolist(), strict=True))
         },
         frames=tuple(FrameId(int(frame)) for frame in arrays["frames"]),

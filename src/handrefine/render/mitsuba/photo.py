@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 
 from handrefine.mesh import MeshTopology, vertex_normals
+from handrefine.render.base import refuse_lenses
 from handrefine.render.mitsuba import keys
 from handrefine.render.mitsuba.envmap import envmap_from_latlong
 from handrefine.render.mitsuba.first_hit import FirstHit, hand_colour_code
@@ -95,7 +96,12 @@ class PhotoStudio:
     def photograph(
         self, camera: Camera, *, seed: int
     ) -> tuple[Float[np.ndarray, "height width 3"], Float[np.ndarray, "height width"]]:
-        """Linear RGB over black, and the share of every pixel that hands cover."""
+        """Linear RGB over black, and the share of every pixel that hands cover.
+
+        Raises:
+            InputError: the camera has a lens.
+        """
+        refuse_lenses([camera], "the path tracer of synthetic videos")
         sensor, opaque_seed = Pinhole(camera), dr.opaque(mi.UInt32, seed)
         rgb, code = (
             integrator.render(self._scene, sensor, seed=opaque_seed, spp=self._settings.spp).numpy()

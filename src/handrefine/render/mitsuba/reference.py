@@ -12,7 +12,7 @@ from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands, refuse_lenses
 from handrefine.render.mitsuba import bridge, keys
 from handrefine.render.mitsuba.envmap import envmap_from_latlong
 from handrefine.render.mitsuba.view_loop import ViewLoop
@@ -34,7 +34,7 @@ class ReferenceRenderer:
     silhouettes get `spp` samples a pixel of the image.
 
     Raises:
-        InputError: more than three hands.
+        InputError: more than three hands, or a camera with a lens.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class ReferenceRenderer:
                 where="render.backend",
                 found=len(topologies),
             )
+        refuse_lenses((view.camera for view in views.views), "the reference renderer")
         self.topologies = tuple(topologies)
         self.views = views
         self.config = config

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import drjit as dr
 import mitsuba as mi
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
 from handrefine.sequence import Camera
@@ -48,10 +49,8 @@ def visible_triangle_area(
 
 
 def _in_image(points_world: Float[np.ndarray, "face 3"], camera: Camera) -> Bool[np.ndarray, " face"]:
-    x, y, z = (points_world @ camera.R_cam_world.T + camera.t_cam_world).T
-    depth = np.where(z > 0, z, np.inf)
-    u_px, v_px = camera.fx * x / depth + camera.cx, camera.fy * y / depth + camera.cy
-    return (z > 0) & (u_px >= 0) & (u_px < camera.width) & (v_px >= 0) & (v_px < camera.height)
+    u_px, v_px = camera.project(torch.from_numpy(points_world)).numpy().T  # NaN is nowhere in the image
+    return (u_px >= 0) & (u_px < camera.width) & (v_px >= 0) & (v_px < camera.height)
 
 
 def _blocked(

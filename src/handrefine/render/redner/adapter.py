@@ -13,7 +13,7 @@ from torch import Tensor
 
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
-from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands
+from handrefine.render.base import HandSurface, RenderConfig, Renderer, Rendering, check_hands, refuse_lenses
 from handrefine.render.redner.client import Answer, WorkerClient
 from handrefine.render.redner.environment import worker_python
 from handrefine.sequence import Camera
@@ -52,7 +52,8 @@ class RednerRenderer:
     beside: a renderer whose worker process draws for this one too, if it is Redner's.
 
     Raises:
-        InputError: not exactly one hand; there is no environment for the worker, or it does not start.
+        InputError: not exactly one hand; a camera with a lens; there is no environment for the worker, or it does
+            not start.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class RednerRenderer:
     ) -> None:
         if len(topologies) != 1:
             raise InputError("the Redner renderer takes one hand", where="render.backend", found=len(topologies))
+        refuse_lenses((view.camera for view in views.views), "the Redner renderer")
         self.topologies = tuple(topologies)
         self.views = views
         self.config = config

@@ -7,6 +7,7 @@ import drjit as dr
 import mitsuba as mi
 import numpy as np
 
+from handrefine.render.mitsuba.batched.lenses import Lenses
 from handrefine.render.mitsuba.batched.view_table import CELL, CENTER, COLUMNS, DIRECTION, PROJECTION
 from handrefine.views import ViewSet
 
@@ -17,7 +18,7 @@ FILM_WIDTH = 4096
 
 
 class MultiViewSensor(mi.Sensor):
-    """Pinhole cameras (OpenCV: x right, y down, z forward) of any size, one after the other.
+    """Cameras (OpenCV: x right, y down, z forward) of any size, with or without lenses, one after the other.
 
     Its pixels are those of the view set's flat order. Stock integrators see them folded into a film of
     `FILM_WIDTH` columns; the batched renderer asks for rays by view and pixel position.
@@ -35,6 +36,8 @@ class MultiViewSensor(mi.Sensor):
         self.width, self.height = mi.UInt32(sizes[:, 0].copy()), mi.UInt32(sizes[:, 1].copy())
         self.frame = mi.UInt32(np.array([v.frame for v in views.views], dtype=np.uint32))
         self.table, self.radius = mi.Float(0), mi.Float(1)
+        # Without any lens no kernel knows of lenses.
+        self.lenses = Lenses(cameras) if any(c.lens is not None for c in cameras) else None
 
     def place(self, table: "mi.Float", radius: "mi.Float") -> None:
         """Follow the frames to their cells in the shared scene: rows of `ViewTable`, and the cells' radius."""
@@ -64,13 +67,16 @@ class MultiViewSensor(mi.Sensor):
     def ray(self, view: "mi.UInt32", uv_px: "mi.Point2f") -> "mi.Ray3f":
         """The part of a camera ray within its frame's cell; `maxt` is negative where it misses the cell."""
         m = [mi.Vector3f(*self._row(view, DIRECTION + 3 * r)) for r in range(3)]
+        reached = mi.Bool(True)
+        if self.lenses is not None:
+            uv_px, reached = self.lenses.undistorted(view, uv_px)
         pixel = mi.Vector3f(uv_px.x, uv_px.y, 1)
         d = dr.normalize(mi.Vector3f(*(dr.dot(row, pixel) for row in m)))
         o, cell = mi.Vector3f(*self._row(view, CENTER)), mi.Vector3f(*self._row(view, CELL))
         enter, leave = sphere_chord(o, d, self.radius)
         enter = dr.maximum(enter, 0)
         ray = mi.Ray3f(mi.Point3f(o + d * enter + cell), d)
-        ray.maxt = leave - enter
+        ray.maxt = dr.select(reached, leave - enter, -1)
         return ray
 
     def ray_beside(
@@ -83,8 +89,8 @@ class MultiViewSensor(mi.Sensor):
         size of a triangle's projection tells the two sides of a silhouette.
 
         Args:
-            normal_px: unit vector in the image; the ray passes on the side to which it points. Negative `rounding`
-                means the other side.
+            normal_px: unit vector in the pinhole's image; the ray passes on the side to which it points. Negative
+                `rounding` means the other side.
         """
         o, cell = mi.Vector3f(*self._row(view, CENTER)), mi.Vector3f(*self._row(view, CELL))
         d = dr.normalize(mi.Vector3f(p) - cell - o)
@@ -99,10 +105,29 @@ class MultiViewSensor(mi.Sensor):
         return ray
 
     def project(self, view: "mi.UInt32", p: "mi.Point3f") -> "mi.Vector3f":
-        """Homogeneous pixel coordinates (x z, y z, z) of a point of the scene; differentiable."""
+        """Homogeneous pixel coordinates (x z, y z, z) of a point of the scene as a pinhole shows it;
+        differentiable. `through_lens` goes on from there."""
         rows = [mi.Vector3f(*self._row(view, PROJECTION + 3 * r)) for r in range(3)]
         x = mi.Vector3f(p) - mi.Vector3f(*self._row(view, CELL)) - mi.Vector3f(*self._row(view, CENTER))
         return mi.Vector3f(*(dr.dot(row, x) for row in rows))
+
+    def through_lens(self, view: "mi.UInt32", uv_px: "mi.Point2f") -> tuple["mi.Point2f", "mi.Float"]:
+        """Where a camera shows what its pinhole would show at a position, and how much larger it shows areas
+        there: with J the lens's Jacobian, det J, and 0 outside the image. Without any lens the position and 1.
+
+        With n the unit normal of a line and ds its length, x' a motion of a point, all in the pinhole's image, and
+        n_d, ds_d and J x' those that the lens makes of them, `n_d . (J x') ds_d = det J n . x' ds`: what crosses
+        a contour is told in the pinhole's image, where edges are straight.
+        """
+        return (uv_px, mi.Float(1)) if self.lenses is None else self.lenses.distorted(view, uv_px)
+
+    def window(self, view: "mi.UInt32") -> tuple[list["mi.Float"], list["mi.Float"]]:
+        """Bounds, in the pinhole's image, of what a view shows: least and largest x and y."""
+        if self.lenses is not None:
+            return self.lenses.window(view)
+        return [mi.Float(0), mi.Float(0)], [
+            mi.Float(dr.gather(mi.UInt32, x, view)) for x in (self.width, self.height)
+        ]
 
     def pixel_area(self, view: "mi.UInt32") -> "mi.Float":
         """Determinant of the matrix from a point to homogeneous pixel coordinates: fx fy."""

@@ -51,7 +51,7 @@ class SeenPoints:
         def step(k, changed, slid):
             view = dr.gather(mi.UInt32, self._views, frame * self.most + k)
             q = self.sensor.project(view, surface.p)
-            uv_px = mi.Point2f(q.x, q.y) / q.z
+            uv_px, enlarged = self.sensor.through_lens(view, mi.Point2f(q.x, q.y) / q.z)
             size = [mi.Float(dr.gather(mi.UInt32, x, view)) for x in (self.sensor.width, self.sensor.height)]
             to_camera = mi.Vector3f(self.sensor.center(view)) - p
             distance = dr.norm(to_camera)
@@ -67,7 +67,7 @@ class SeenPoints:
             ray.maxt = dr.minimum(self.integrator.to_border(ray, surface.cell), distance)
             seen &= ~self.integrator.world.geometry.scene.ray_test(ray, coherent=False, active=seen)
             # Pixels a square metre of surface, but for the cosine.
-            density = self.sensor.pixel_area(view) * distance / (q.z * q.z * q.z)
+            density = self.sensor.pixel_area(view) * distance / (q.z * q.z * q.z) * enlarged
             change = dr.select(seen, dr.dot(adjoint, mi.Vector3f(light)) * density, 0)
             return k + 1, changed + change * cosine, slid + change * dr.dot(slope, to_camera)
 

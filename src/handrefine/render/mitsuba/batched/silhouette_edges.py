@@ -19,7 +19,8 @@ from handrefine.render.mitsuba.batched.spread import spread
 
 @dataclass
 class Segment:
-    """The visible part of an edge in one view: end points in the scene, and the kept stretch in pixels."""
+    """The visible part of an edge in one view: end points in the scene, and the kept stretch in pixels of the
+    view's pinhole."""
 
     view: "mi.UInt32"
     a: "mi.Point3f"
@@ -93,14 +94,14 @@ class SilhouetteSampler:
         p, q = _cut(p, q), _cut(q, p)
         start, stop = mi.Point2f(p.x, p.y) / p.z, mi.Point2f(q.x, q.y) / q.z
         d = mi.Vector2f(stop - start)
-        size = [mi.Float(dr.gather(mi.UInt32, x, view)) for x in (self.sensor.width, self.sensor.height)]
+        least, most = self.sensor.window(view)
         enter, leave = mi.Float(0), mi.Float(1)
         for k in (0, 1):
             flat = dr.abs(d[k]) < 1e-12
-            low, high = -start[k] / d[k], (size[k] - start[k]) / d[k]
+            low, high = (least[k] - start[k]) / d[k], (most[k] - start[k]) / d[k]
             enter = dr.maximum(enter, dr.select(flat, 0, dr.minimum(low, high)))
             leave = dr.minimum(leave, dr.select(flat, 1, dr.maximum(low, high)))
-            shown &= ~flat | ((start[k] >= 0) & (start[k] <= size[k]))
+            shown &= ~flat | ((start[k] >= least[k]) & (start[k] <= most[k]))
         shown &= leave > enter
         return Segment(view, a, b, mi.Point2f(start + d * enter), d * (leave - enter), shown)
 
@@ -135,7 +136,8 @@ def _cut(p: "mi.Vector3f", q: "mi.Vector3f") -> "mi.Vector3f":
 
 @dataclass
 class EdgeSamples:
-    """Points on silhouettes: where they are seen, the edge's normal there, and where they sit on the edge."""
+    """Points on silhouettes: where the view's pinhole shows them, the edge's normal there, and where they sit on
+    the edge."""
 
     view: "mi.UInt32"
     uv_px: "mi.Point2f"

@@ -131,12 +131,13 @@ class Tracer:
             return
         key = opaque_seed(seed, 3)
         with dr.suspend_grad():
-            pixel = self.sensor.pixel_at(samples.view, samples.uv_px)
+            uv_px, enlarged = self.sensor.through_lens(samples.view, samples.uv_px)
+            pixel = self.sensor.pixel_at(samples.view, uv_px)
             adjoint = [dr.gather(mi.Float, channel, pixel) for channel in gradient]
             point, step = samples.point(Attached(vertices.values)), mi.Float(0)
             for side in (-1.0, 1.0):
                 step += -side * self._seen(samples, point, side, key, adjoint)
-            step *= samples.px_per_sample
+            step *= samples.px_per_sample * enlarged
         q = self.sensor.project(samples.view, samples.point(vertices))
         dr.backward_from(dr.dot(mi.Vector2f(q.x, q.y) / q.z, samples.normal) * dr.detach(step))
 
