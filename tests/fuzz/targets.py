@@ -9,7 +9,11 @@ from pathlib import Path
 import imageio.v3 as iio
 import numpy as np
 import yaml
+from calibration_files import FILES as CALIBRATIONS
+from calibration_files import kalibr_text
 from example_run import write_example_run
+from keypoint_files import SOURCES
+from keypoint_files import WRITERS as KEYPOINTS
 from tiny_datasets import write_dexycb, write_hanco, write_ho3d
 from tiny_interhand26m import write_dataset
 
@@ -22,10 +26,13 @@ from fuzz.mutations import (
     changed_pickle,
     changed_yaml,
 )
+from handrefine.capture.calibration.registry import FORMATS, read_calibration
+from handrefine.capture.keypoints.registry import read_keypoints
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping, load_config
 from handrefine.datasets.images import read_image, read_mask
 from handrefine.datasets.registry import read_dataset
+from handrefine.errors import InputError
 from handrefine.hand.model import OPEN_HAND
 from handrefine.hand.model_file import load_model_arrays
 from handrefine.pipeline import Task
@@ -34,6 +41,8 @@ from handrefine.runs.reader import open_run
 from handrefine.sequence import HandSequence
 from handrefine.text_files import read_json, read_yaml
 
+#: What a change of another format than the file's raises.
+WRONG_KINDS = (ValueError, TypeError, KeyError, OverflowError, IndexError, RecursionError)
 #: By the end of a name, how its content is changed besides its bytes.
 CHANGES: Mapping[str, Callable[[bytes, Random], bytes]] = {
     ".json": changed_json,
@@ -60,7 +69,7 @@ def mutate(path: Path, content: bytes, random: Random) -> bytes:
         return changed_bytes(content, random)
     try:
         return change(content, random)
-    except (ValueError, TypeError, KeyError, OverflowError, IndexError, RecursionError, pickle.PicklingError):
+    except (*WRONG_KINDS, pickle.PicklingError, yaml.YAMLError):
         return changed_bytes(content, random)  # what cannot be written in this format
 
 
@@ -154,11 +163,55 @@ def _read_config(root: Path) -> object:
     return config
 
 
+def _write_calibrations(root: Path) -> None:
+    for name, (_, write) in CALIBRATIONS.items():
+        (root / name).mkdir()
+        write(root / name)
+    (root / "kalibr").mkdir()
+    (root / "kalibr" / "camchain.yaml").write_text(kalibr_text("radtan"))
+
+
+def _read_calibrations(root: Path) -> object:
+    """All of them: only one has been changed; one that is refused must not hide the others."""
+    refused = None
+    for folder in sorted(root.iterdir()):
+        files = list(folder.iterdir())
+        try:
+            _check_cameras(folder if len(files) > 1 else files[0])
+        except InputError as error:
+            refused = error
+    if refused is not None:
+        raise refused
+    return None
+
+
+def _write_keypoints(root: Path) -> None:
+    for write in KEYPOINTS:
+        (root / write.__name__).mkdir()
+        write(root / write.__name__)
+
+
+def _read_keypoints(root: Path) -> object:
+    for folder in sorted(root.iterdir()):
+        found = read_keypoints(folder, SOURCES)
+        assert not [*not_finite(found.confidence)]
+    return None
+
+
+def _check_cameras(path: Path) -> None:
+    for form in FORMATS:
+        form.recognise(path)
+    bad = [*not_finite({camera.name: camera for camera in read_calibration(path)})]
+    assert not bad, bad
+
+
 TARGETS: Mapping[str, Target] = {
     "interhand26m": Target(write_dataset, _read_dataset),
     "dexycb": Target(write_dexycb, _read_dataset),
     "hanco": Target(write_hanco, _read_dataset),
     "ho3d": Target(write_ho3d, _read_dataset),
+    "calibrations": Target(_write_calibrations, _read_calibrations),
+    "keypoints": Target(_write_keypoints, _read_keypoints),
     "models": Target(_write_model, _read_models),
     "images": Target(_write_images, _read_images),
     "texts": Target(_write_texts, _read_texts),

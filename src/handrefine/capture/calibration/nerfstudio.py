@@ -21,7 +21,8 @@ from handrefine.errors import InputError
 
 def is_nerfstudio(path: Path) -> bool:
     frames = marks(_file(path), ".json").get("frames")
-    return isinstance(frames, list) and bool(frames) and "transform_matrix" in frames[0]
+    first = frames[0] if isinstance(frames, list) and frames else None
+    return isinstance(first, Mapping) and "transform_matrix" in first
 
 
 def read_nerfstudio(path: Path) -> list[RigCamera]:

@@ -56,7 +56,7 @@ def read_calibration(path: Path, name: str = "auto") -> list[RigCamera]:
         raise InputError("the calibration does not exist", where=path)
     for candidate in FORMATS:
         if name == candidate.name or (name == "auto" and candidate.recognise(path)):
-            return unique_names(candidate.read(path), path)
+            return unique_names(_read(candidate, path), path)
     if name == "auto":
         raise InputError(
             "no known calibration format", where=path, expected="; ".join(f"{f.name}: {f.marks}" for f in FORMATS)
@@ -64,6 +64,19 @@ def read_calibration(path: Path, name: str = "auto") -> list[RigCamera]:
     raise InputError(
         "there is no such calibration format", found=name, expected=", ".join(f.name for f in FORMATS)
     )
+
+
+def _read(form: CalibrationFormat, path: Path) -> list[RigCamera]:
+    """Files come from many programs: a value of another kind or shape than the format says is damage."""
+    try:
+        return form.read(path)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"the calibration is damaged, or not of the format {form.name}",
+            where=path,
+            expected=form.marks,
+            found=repr(error),
+        ) from error
 
 
 def _has_ending(path: Path, endings: tuple[str, ...]) -> bool:

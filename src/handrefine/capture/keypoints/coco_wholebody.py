@@ -35,15 +35,11 @@ def is_coco_wholebody(content: Any) -> bool:
 
 def read_coco_wholebody(path: Path) -> HandsByFrame:
     """Raises:
-    InputError: the file is damaged, or holds other keypoints.
+    InputError: the file is no JSON, or holds other keypoints; what else is damaged raises what it trips over.
     """
-    content = read_json(path)
     found: HandsByFrame = {}
-    try:
-        for frame, hands in _entries(content, path):
-            found.setdefault(frame, []).extend(hands)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError("COCO-WholeBody keypoints are damaged", where=path, found=repr(error)) from error
+    for frame, hands in _entries(read_json(path), path):
+        found.setdefault(frame, []).extend(hands)
     return found
 
 

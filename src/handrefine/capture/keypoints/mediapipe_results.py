@@ -12,7 +12,6 @@ import numpy as np
 
 from handrefine.capture.detections import FoundHand
 from handrefine.capture.keypoints.found import HandsByFrame
-from handrefine.errors import InputError
 from handrefine.sequence import FrameId
 from handrefine.text_files import read_json
 
@@ -30,19 +29,14 @@ def is_mediapipe(content: Any) -> bool:
 
 def read_mediapipe(path: Path, size: tuple[int, int]) -> HandsByFrame:
     """Raises:
-    InputError: the file is damaged.
+    InputError: the file is no JSON; what else is damaged raises what it trips over.
     """
     content = read_json(path)
     frames = content.get("frames", content) if isinstance(content, Mapping) else content
     numbered = frames.items() if isinstance(frames, Mapping) else enumerate(frames)
-    try:
-        return {
-            FrameId(int(value.get("frame", number))): list(_hands(value, size))
-            for number, value in numbered
-            if value
-        }
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise InputError("MediaPipe's results are damaged", where=path, found=repr(error)) from error
+    return {
+        FrameId(int(value.get("frame", number))): list(_hands(value, size)) for number, value in numbered if value
+    }
 
 
 def _hands(frame: Mapping[str, Any], size: tuple[int, int]) -> Iterator[FoundHand]:

@@ -28,12 +28,7 @@ def read_keypoints(path: Path, sources: Mapping[str, FrameSource]) -> Detections
     Raises:
         InputError: nothing is there for a camera, or it is damaged, or does not fit the images.
     """
-    if path.suffix == ".npz":
-        found = _of_npz(path)
-    elif path.is_dir():
-        found = {name: _of_camera(path, name, source) for name, source in sources.items()}
-    else:
-        raise InputError("keypoints of no known format", where=path, expected=_FORMATS)
+    found = _found(path, sources)
     frames = all_frames(list(sources.values()))
     hands: dict[str, list[list[FoundHand]]] = {}
     for name, source in sources.items():
@@ -49,6 +44,18 @@ def read_keypoints(path: Path, sources: Mapping[str, FrameSource]) -> Detections
                 found=", ".join(map(str, sorted(found[name])[:5])) or "none",
             )
     return gathered(hands)
+
+
+def _found(path: Path, sources: Mapping[str, FrameSource]) -> dict[str, HandsByFrame]:
+    """What the files hold; a value of another kind or shape than a format says is damage."""
+    if path.suffix != ".npz" and not path.is_dir():
+        raise InputError("keypoints of no known format", where=path, expected=_FORMATS)
+    try:
+        if path.suffix == ".npz":
+            return _of_npz(path)
+        return {name: _of_camera(path, name, source) for name, source in sources.items()}
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError("the keypoints are damaged", where=path, expected=_FORMATS, found=repr(error)) from error
 
 
 def _of_camera(path: Path, name: str, source: FrameSource) -> HandsByFrame:
