@@ -11,7 +11,7 @@ NOUNS = {
     "errors", "colour", "lens", "lens_arrays", "camera", "colour_fit", "spherical", "mesh", "sequence",
     "views", "observations", "regions", "progress", "files", "image_files", "exr", "preset", "safe_pickle",
     "pickled_arrays", "pickled_matrices", "text_files", "json_stream", "array_files", "safe_paths", "findings",
-    "person",
+    "person", "frame_ranges",
 }  # fmt: skip
 SETTINGS = {"config", "config_files", "deprecated_keys"}
 BELOW_CONFIG = {"hand", "render", "scene", "losses", "optimizers"}

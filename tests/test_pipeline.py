@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from short_schedules import schedule
+from tiny_interhand26m import write_dataset
 
 import handrefine as hr
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
 from handrefine.evaluate_run import evaluate_on_cameras
-from handrefine.pipeline import Task, run_task
+from handrefine.pipeline import Task, read_task, run_task
 from handrefine.refinement.refine import refine
 from handrefine.runs import writer
 from handrefine.runs.layout import RunLayout
@@ -85,6 +86,7 @@ def test_a_task_can_be_stored(data: Path) -> None:
         hands=BOTH,
         cameras=("00", "02"),
         held_out=("01",),
+        frames="0:9",
         overwrite=True,
         config=config_from_mapping({**CONFIG, "hand": {"model_file": "MANO_RIGHT.pkl"}}),
     )
@@ -101,6 +103,7 @@ def test_a_task_can_be_stored(data: Path) -> None:
         ({"hands": ["middle"]}, "no such hands"),
         ({"hands": []}, "no such hands"),
         ({"cameras": "00,01"}, "no list of names"),
+        ({"frames": [3]}, "frames of a task"),
         ({"config": {"seeed": 1}}, "did you mean seed"),
     ],
 )
@@ -109,6 +112,18 @@ def test_a_wrong_task_is_told(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told) as caught:
         Task.from_mapping({name: value for name, value in values.items() if value is not None}, where="tasks.json")
     assert "tasks.json" in str(caught.value)
+
+
+def test_a_task_reads_the_frames_that_it_names(tmp_path: Path) -> None:
+    """By the dataset's numbers, whose gaps are its own."""
+    data = write_dataset(tmp_path / "data")  # frames 3, 7 and 12
+    sequence, held_out = read_task(Task(data=data, out=tmp_path / "run", frames="7:", held_out=("400262",)))
+    assert held_out is not None
+    assert sequence.frames == held_out.frames == (7, 12)
+    assert set(sequence.images) == {(0, "410001"), (1, "410001")}
+    with pytest.raises(InputError, match="no such frame") as caught:
+        read_task(Task(data=data, out=tmp_path / "run", frames="7,8"))
+    assert "0000_fist" in str(caught.value)
 
 
 def test_a_task_takes_the_cameras_that_see_most(data: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from handrefine.datasets.registry import AUTO, read_dataset
 from handrefine.errors import InputError
 from handrefine.evaluation.held_out import measure_holdout, nothing_measured, split_off
 from handrefine.evaluation.run_metrics import hand_metrics, together
+from handrefine.frame_ranges import frames_named
 from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most
 from handrefine.progress import Progress
 from handrefine.refinement.refine import refine
@@ -21,7 +22,7 @@ from handrefine.report import report_of_finished_run
 from handrefine.runs.folder import RunFolder, refuse_overlap
 from handrefine.runs.result import Judgement, Metrics, RunResult
 from handrefine.runs.writer import RunWriter, write_configuration
-from handrefine.sequence import HandSequence, Side
+from handrefine.sequence import HandSequence, Side, frame_positions
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Task:
         hands: which hands are refined, in one optimisation.
         cameras: names, or `auto:N` alone for the N that see most of the hands; all where there are none.
         held_out: names of cameras that are kept from the fit and judge it.
+        frames: which of the sequence's frames, see `frames_named`; all where nothing is said.
         overwrite: replace what an earlier run wrote to `out`.
         follow_links: read through symbolic links that lead out of `data`.
         config: all settings.
@@ -49,6 +51,7 @@ class Task:
     hands: tuple[Side, ...] = ("right",)
     cameras: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
+    frames: str | None = None
     overwrite: bool = False
     follow_links: bool = False
     config: Config = field(default_factory=Config)
@@ -86,7 +89,7 @@ class Task:
         kinds: dict[str, type | tuple[type, ...]] = {
             **dict.fromkeys(("data", "out"), (str, Path)),
             "format": str,
-            "sequence": (str, type(None)),
+            **dict.fromkeys(("sequence", "frames"), (str, type(None))),
             **dict.fromkeys(("overwrite", "follow_links"), bool),
             "config": Mapping,
         }
@@ -160,7 +163,7 @@ def read_task(task: Task) -> tuple[HandSequence, HandSequence | None]:
     """The video of the cameras to fit, and that of the held-out ones if there are any.
 
     Raises:
-        InputError: as `read_dataset`, `split_off` and `cameras_that_see_most`.
+        InputError: as `read_dataset`, `frames_named`, `split_off` and `cameras_that_see_most`.
     """
     count = automatic_count(task.cameras[0]) if len(task.cameras) == 1 else None
     named = None if count is not None or not task.cameras else [*dict.fromkeys(task.cameras + task.held_out)]
@@ -171,6 +174,9 @@ def read_task(task: Task) -> tuple[HandSequence, HandSequence | None]:
         cameras=named,
         follow_links=task.follow_links,
     )
+    if task.frames is not None:
+        place, of = frame_positions(sequence.frames), f"{task.data}, {sequence.name}"
+        sequence = sequence.with_frames([place[f] for f in frames_named(task.frames, sequence.frames, of)])
     held_out = None
     if task.held_out:
         sequence, held_out = split_off(sequence, task.held_out)

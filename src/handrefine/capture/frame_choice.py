@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from handrefine.errors import InputError
+from handrefine.frame_ranges import frames_named
 from handrefine.sequence import FrameId
 
 
@@ -41,21 +42,7 @@ def _by_choice(frames: list[FrameId], choice: str | None) -> list[FrameId]:
         return frames
     if re.fullmatch(r"\d+", choice) and int(choice) > 0:
         return _spread(frames, int(choice))
-    if re.fullmatch(r"\d*:\d*(:[1-9]\d*)?", choice):
-        first, last, step = (*choice.split(":"), "")[:3]
-        numbers = range(int(first or frames[0]), int(last or frames[-1] + 1), int(step or 1))
-        found = [frame for frame in frames if frame in numbers]
-    elif re.fullmatch(r"\d+(\s*,\s*\d+)+,?", choice):
-        wanted = {int(number) for number in choice.split(",") if number.strip()}
-        missing = sorted(wanted - set(frames))
-        if missing:
-            raise InputError("there is no such frame", found=missing, expected=f"{frames[0]} to {frames[-1]}")
-        found = [frame for frame in frames if frame in wanted]
-    else:
-        raise InputError("frames are given in another form", found=choice, expected="10, 19,74,94 or 0:300:30")
-    if not found:
-        raise InputError("no frame is chosen", found=choice, expected=f"some of {frames[0]} to {frames[-1]}")
-    return found
+    return frames_named(choice, frames)
 
 
 def _spread(frames: list[FrameId], count: int) -> list[FrameId]:

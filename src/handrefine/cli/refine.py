@@ -27,6 +27,8 @@ class Refine(Dataset):
     """Comma-separated names of cameras, or auto:N for the N that see most of the hand; all when missing."""
     holdout: str | None = None
     """Comma-separated names of cameras that are kept from the fit, and on which its result is judged."""
+    frames: str | None = None
+    """Which frames, by the dataset's numbers: 3,7,9 or 0:500:5 (its end left out) or both; all when missing."""
     overwrite: bool = False
     """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
 
@@ -42,6 +44,7 @@ class Refine(Dataset):
             hands=sides_of(self.hand),
             cameras=names(self.cameras),
             held_out=names(self.holdout),
+            frames=self.frames,
             overwrite=self.overwrite,
             follow_links=self.follow_links,
             config=self.settings,
