@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pipeline": {
         *BELOW_CONFIG, *SETTINGS, "datasets", "preprocess", "refinement", "evaluation", "runs", "report",
     },
+    "batch": {*SETTINGS, "pipeline", "datasets", "preprocess", "render", "refinement.schedule", "runs"},
     "evaluate_run": {"datasets", "evaluation", "runs", "report", "synthetic"},
 }  # fmt: skip
 #: Functions may take so many parameters, methods beside self; files may have so many lines.

@@ -10,7 +10,7 @@ import pytest
 from documented_commands import DOCUMENTS, REPOSITORY, DocumentedCommand, all_commands, commands_of, untold_blocks
 
 from handrefine.cli.deprecated import renewed
-from handrefine.cli.main import COMMANDS, parse
+from handrefine.cli.main import COMMANDS, command_named, parse
 
 COMMANDS_SHOWN = all_commands()
 
@@ -49,7 +49,7 @@ def test_handrefine_parses_it(command: DocumentedCommand, tmp_path: Path, monkey
 
 
 def test_every_command_is_shown_once_at_least() -> None:
-    assert {command.words[1] for command in shown("handrefine")} == set(COMMANDS)
+    assert {command_named(command.words[1:])[0] for command in shown("handrefine")} == set(COMMANDS)
 
 
 def test_what_make_pip_and_python_are_asked_for_exists() -> None:

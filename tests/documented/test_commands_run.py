@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from documented_commands import REPOSITORY, DocumentedCommand, all_commands
 
+from handrefine.cli.main import command_named
 from handrefine.config import Config
 from handrefine.render.redner.environment import environment_folder
 
@@ -32,6 +33,7 @@ SMALL = {
     "refine": f"{_SHORT} --overwrite --hand.model-file None",
     "turntable": "--n-images 2 --size 32 --spp 1",
     "view": "--no-browser",
+    "batch": _SHORT,
 }
 #: Names that a page lets stand for something of the reader's, and cameras and sequences of our small video.
 STANDS_FOR = {
@@ -147,7 +149,7 @@ def small(command: DocumentedCommand) -> str:
     program, what = command.words[:2]
     if program == "handrefine":
         line, redirected, file = text.partition(" > ")
-        return f"{line} {SMALL.get(what, '')}{redirected}{file}"
+        return f"{line} {SMALL.get(command_named(command.words[1:])[0], '')}{redirected}{file}"
     if (program, what) == ("pip", "install"):
         return text.replace("pip install", "pip install --dry-run")
     return text.replace("make ", "make --dry-run ")  # what it runs, other commands and the suite itself run

@@ -21,7 +21,8 @@ class Completion(Common):
     def __call__(self, console: Console) -> None:
         from handrefine.cli.main import COMMANDS
 
-        places = {name: entry.place.split(".") for name, entry in COMMANDS.items()}
+        # A shell completes single words.
+        places = {name: entry.place.split(".") for name, entry in COMMANDS.items() if " " not in name}
         commands = {
             name: getattr(import_module(f"handrefine.cli.{module}"), cls) for name, (module, cls) in places.items()
         }

@@ -39,6 +39,8 @@ COMMANDS = {
     "synthesize": _Entry("synthesize.Synthesize", "a video with exact truth and an imperfect annotation"),
     "import": _Entry("import_capture.Import", "a dataset of your own videos or images, and their calibration"),
     "refine": _Entry("refine.Refine", "refine the annotation of one hand, or of both in one scene"),
+    "batch": _Entry("batch.Batch", "refine a whole dataset, or go on with it"),
+    "batch status": _Entry("batch_status.BatchStatus", "how far a batch is, as a table and as a page"),
     "evaluate": _Entry("evaluate.Evaluate", "a finished run against the truth, or on cameras that it never saw"),
     "fit": _Entry("fit.Fit", "MANO parameters from 3D joints"),
     "export": _Entry("export.Export", "a Mitsuba scene, meshes, arrays, or InterHand2.6M's files"),
@@ -108,7 +110,7 @@ def parse(arguments: list[str]) -> Command:
     """
     if not sys.stdout.isatty():
         os.environ.setdefault("COLUMNS", "100")
-    name, *options = arguments
+    name, options = command_named(arguments)
     if name not in COMMANDS:
         raise InputError(f"there is no command {name!r}", expected=f"one of {', '.join(COMMANDS)}")
     refuse_slips(name, options)
@@ -122,6 +124,12 @@ def parse(arguments: list[str]) -> Command:
     except ValidationError as error:
         faults = [f"{e['loc'][-1] if e['loc'] else ''}: {e['msg']}, found {e['input']!r}" for e in error.errors()]
         raise InputError("an option has an invalid value", found="; ".join(faults)) from error
+
+
+def command_named(arguments: list[str]) -> tuple[str, list[str]]:
+    """The command's name, of one word or two, and its options."""
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    return " ".join(arguments[:words]), arguments[words:]
 
 
 def _without_settings(command: type) -> type:

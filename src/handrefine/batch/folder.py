@@ -1,0 +1,139 @@
+"""The folder of a batch: its tasks, what became of each, and their run folders."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from handrefine.batch.state import TaskState
+from handrefine.errors import InputError
+from handrefine.files import write_json
+from handrefine.pipeline import Task
+from handrefine.sequence import FrameId
+from handrefine.text_files import read_json
+
+
+@dataclass(frozen=True)
+class BatchTask:
+    """A task and what is known of it before it is done.
+
+    name: of its files in the batch's folder.
+    task: `Task.to_mapping`, without where it writes to.
+    sequence: full name. frames: those at which a wanted hand is annotated. n_views: images to be fitted.
+    """
+
+    name: str
+    task: Mapping[str, Any]
+    sequence: str
+    frames: tuple[FrameId, ...]
+    n_views: int
+
+    def ready(self, out: Path) -> Task:
+        """The task that writes to a run folder.
+
+        Raises:
+            InputError: its description is broken.
+        """
+        return Task.from_mapping({**self.task, "out": str(out)}, where=self.name)
+
+
+@dataclass(frozen=True)
+class BatchFolder:
+    """Where everything of a batch lies; several machines may share it.
+
+    settings: what the batch was asked for; written last, once all tasks are there.
+    """
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "batch.json"
+
+    @property
+    def page(self) -> Path:
+        return self.root / "status.html"
+
+    def run(self, name: str) -> Path:
+        return self.root / "runs" / name
+
+    def log(self, name: str) -> Path:
+        """What the task's process had to say."""
+        return self.root / "logs" / f"{name}.txt"
+
+    def names(self) -> list[str]:
+        """Of all tasks.
+
+        Raises:
+            InputError: this is no batch's folder, or its planning was never completed.
+        """
+        if not self.settings.is_file():
+            raise InputError(
+                "this is not the folder of a batch",
+                where=self.root,
+                expected=f"a folder with {self.settings.name}",
+                fix="give the --out of a `handrefine batch`",
+            )
+        return self.task_names()
+
+    def task_names(self) -> list[str]:
+        """Of the tasks that are planned so far."""
+        return sorted(path.stem for path in self.tasks.glob("*.json"))
+
+    def task(self, name: str) -> BatchTask:
+        """Raises:
+        InputError: there is no such task, or its file is broken.
+        """
+        path = self.tasks / f"{name}.json"
+        stored = read_json(path)
+        try:
+            frames = tuple(FrameId(int(frame)) for frame in stored["frames"])
+            return BatchTask(name, dict(stored["task"]), str(stored["sequence"]), frames, int(stored["n_views"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError("the file of a task is broken", where=path, found=repr(error)) from error
+
+    def write_task(self, of: BatchTask) -> None:
+        self.tasks.mkdir(parents=True, exist_ok=True)
+        write_json(self.tasks / f"{of.name}.json", asdict(of))
+
+    def state(self, name: str) -> TaskState:
+        path = self._states / f"{name}.json"
+        return TaskState.from_mapping(read_json(path), path) if path.is_file() else TaskState()
+
+    def states(self) -> dict[str, TaskState]:
+        """Of all tasks by name."""
+        return {name: self.state(name) for name in self.names()}
+
+    def write_state(self, name: str, state: TaskState) -> None:
+        self._states.mkdir(parents=True, exist_ok=True)
+        write_json(self._states / f"{name}.json", asdict(state))
+
+    @contextmanager
+    def claimed(self, name: str) -> Iterator[bool]:
+        """Whether the task is this process's alone within the block; at once or not at all.
+
+        The operating system lets go of the lock of a process that has died, however it died.
+        """
+        locks = self.root / "locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(locks / f"{name}.lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @property
+    def tasks(self) -> Path:
+        return self.root / "tasks"
+
+    @property
+    def _states(self) -> Path:
+        return self.root / "states"

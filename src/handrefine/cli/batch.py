@@ -1,0 +1,133 @@
+"""`handrefine batch`: a whole dataset as many tasks, done by processes on this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from rich.console import Console
+from rich.markup import escape
+from tyro.conf import Positional
+
+from handrefine.cli.batch_status import duration
+from handrefine.cli.common import Configured, names
+from handrefine.errors import InputError
+from handrefine.sequence import Hands, sides_of
+
+if TYPE_CHECKING:
+    from handrefine.batch.plan import BatchSettings, Planned
+    from handrefine.batch.state import TaskState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch(Configured):
+    """Refine a whole dataset: its sequences, cut into clips, by several processes.
+
+    The same command again goes on where it was; `batch status` shows how far that is.
+    """
+
+    data: Annotated[Path, Positional]
+    """The dataset's folder."""
+    out: Path
+    """Folder of the batch, to create or to go on with."""
+    sequences: str | None = None
+    """Pattern of the sequences' names, e.g. 'test/Capture0/*'; all when missing."""
+    frames: str | None = None
+    """Which frames of every sequence, by the dataset's numbers: 3,7,9 or 0:500:5; all when missing."""
+    hands: Hands = "both"
+    """Which hand, or both; a hand that a clip has not is left out there."""
+    cameras: str | None = None
+    """Comma-separated names of cameras, or auto:N for the N that see most of the hands; all when missing."""
+    holdout: str = "auto:1"
+    """Cameras that are kept from the fit and judge it: names, none, or auto:N for N of each clip in rotation,
+    where at least 3 are left."""
+    clip: int = 10
+    """Frames of a clip."""
+    overlap: int = 2
+    """Frames that a clip shares with the next one."""
+    workers: int | None = None
+    """Tasks at a time; one a GPU, or one a core when missing."""
+    dry_run: bool = False
+    """Show the tasks, what the readers noticed, and an estimate of time and disk; write nothing."""
+    retry_failed: bool = False
+    """Do tasks that failed, and sequences that could not be read, once more."""
+    format: str = "auto"
+    """Layout of the dataset, as for refine."""
+    follow_links: bool = False
+    """Read through symbolic links in the dataset's folder that lead out of it."""
+
+    def __call__(self, console: Console) -> None:
+        from handrefine.batch.local import default_workers, run_locally
+        from handrefine.batch.run import prepare_batch, run_batch
+
+        if self.workers is not None and self.workers < 1:
+            raise InputError("a batch needs a worker", where="--workers", found=self.workers)
+
+        def planned(of: "Planned") -> None:
+            told = f"{len(of.tasks)} tasks" if of.reason is None else f"left out: {of.reason}"
+            console.print(f"{of.sequence}: {told}", markup=False, highlight=False)
+
+        workers = self.workers or default_workers()
+        if self.dry_run:
+            self._show_plan(workers, console)
+            return
+        folder = prepare_batch(self.batch_settings(), self.out, planned, again=self.retry_failed)
+        total = len(folder.names())
+
+        def ended(name: str, state: "TaskState") -> None:
+            seconds = "" if state.seconds is None else f" in {state.seconds:.0f} s"
+            what = f"{state.status}{seconds}" + (f": {state.reason}" if state.reason else "")
+            console.print(f"{name}: {what}", markup=False, highlight=False)
+
+        states = run_batch(
+            folder,
+            lambda folder, names, told: run_locally(folder, names, workers, told),
+            ended,
+            retry_failed=self.retry_failed,
+        )
+        failed = sum(of.status == "failed" for of in states.values())
+        done = sum(of.status == "done" for of in states.values())
+        console.print(f"{done} of {total} tasks are done" + (f", [red]{failed} failed[/]" if failed else ""))
+        console.print(f"more: handrefine batch status {escape(str(self.out))}")
+
+    def _show_plan(self, workers: int, console: Console) -> None:
+        """The tasks, what is missing, and what they will take."""
+        from handrefine.batch.estimate import estimate
+        from handrefine.batch.plan import plan
+
+        tasks = []
+        for of in plan(self.batch_settings()):
+            if of.reason is not None:
+                console.print(f"{of.sequence}: left out: {of.reason}", markup=False, highlight=False)
+            for task in of.tasks:
+                hands, held_out = (", ".join(task.task[name]) for name in ("hands", "held_out"))
+                told = f"{task.name}: {len(task.frames)} frames, {task.n_views} views, {hands}"
+                console.print(told + (f", held out {held_out}" if held_out else ""), markup=False, highlight=False)
+            for finding in of.findings:
+                console.print(f"  {finding.level}: {finding}", markup=False, highlight=False)
+            tasks += of.tasks
+        if not tasks:
+            raise InputError("no sequence gives a task", where=self.data)
+        console.print(f"{len(tasks)} tasks; one is measured with few iterations ...", highlight=False)
+        found = estimate(tasks)
+        times = (
+            f"about {duration(found.seconds / workers)} with {workers} workers, {duration(found.seconds)} with one"
+        )
+        console.print(f"{times}; {found.n_bytes / 1e9:.2f} GB", highlight=False)
+
+    def batch_settings(self) -> "BatchSettings":
+        """What is asked for."""
+        from handrefine.batch.plan import BatchSettings
+
+        return BatchSettings(
+            data=self.data,
+            format=self.format,
+            sequences=self.sequences,
+            frames=self.frames,
+            hands=sides_of(self.hands),
+            cameras=names(self.cameras),
+            held_out=() if self.holdout == "none" else names(self.holdout),
+            clip=self.clip,
+            overlap=self.overlap,
+            follow_links=self.follow_links,
+            config=self.settings,
+        )
