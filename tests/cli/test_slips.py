@@ -58,3 +58,12 @@ print(sorted({"torch", "mitsuba", "drjit", "numpy"} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_no_address_of_a_library_is_told(here: Path) -> None:
+    """What pydantic finds is told in its words, and without the address of its manual."""
+    command = [sys.executable, "-m", "handrefine", "demo", "--out", "here", "--render.spp", "0"]
+    done = subprocess.run(command, cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "greater than 0" in done.stdout + done.stderr
+    assert "https://" not in done.stdout + done.stderr

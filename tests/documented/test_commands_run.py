@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.docs, pytest.mark.slow]
 TIMEOUT_S = 900
 #: The end that is appended to `handrefine COMMAND`; the last of two equal options counts.
 _SHORT = " ".join(f"--stages.{name}.iterations 2" for name in Config().stages)
-_VIDEO = "--n-cameras 3 --n-frames 2 --size 48 --texture-size 64"
+_VIDEO = "--n-cameras 3 --n-frames 2 --size 48 --texture.size 64"
 SMALL = {
     "demo": f"{_VIDEO} {_SHORT} --overwrite",
     "synthesize": _VIDEO,
@@ -41,7 +41,7 @@ STANDS_FOR = {
     "03,07": "02",
     "CAPTURE": "DATASET",
     "DATA": "DATASET",
-    "SEQUENCE": "ROM01_No_Interaction_2_Hand",
+    "SEQUENCE": "synthetic",
     "PATH": "scene-of-run",
     "SCENE.xml": "scene-of-run/scene.xml",
     "IMAGE": "image.png",

@@ -1,14 +1,18 @@
 """What the report draws itself: normals, residuals, contours, the light on a sphere, the atlas, curves."""
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from handrefine.losses.objective import LossesConfig
 from handrefine.mesh import MeshTopology
+from handrefine.report import charts
 from handrefine.report.appearance import DIFFUSE_BANDS, SPHERE_PX, atlas_texels, lit_sphere
-from handrefine.report.charts import loss_charts
+from handrefine.report.charts import COLOURS, loss_charts
 from handrefine.report.normals import normal_image
 from handrefine.report.view_panels import contour_path, signed_residual
 from handrefine.runs.result import HAND, NOT_HAND, UNKNOWN
@@ -122,6 +126,16 @@ def test_curves_bear_missing_values_and_any_number_of_records() -> None:
     assert "a&lt;b" in broken
     assert "a<b" not in broken
     assert "(logarithmic)" in broken
+
+
+def test_every_curve_of_the_objective_has_a_colour_of_its_own() -> None:
+    """The loss, all terms, and some of a plugin's."""
+    assert len(LossesConfig().known()) + 1 <= COLOURS
+    style = (Path(charts.__file__).parent / "report.css").read_text(encoding="utf-8")
+    for scheme in style.split("prefers-color-scheme: dark")[0], style.split("prefers-color-scheme: dark")[1]:
+        colours = dict(re.findall(r"--c(\d+): (#\w+);", scheme))
+        assert [int(k) for k in colours] == list(range(COLOURS))
+        assert len(set(colours.values())) == COLOURS
 
 
 def icosphere(times: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from handrefine.errors import InputError
 from handrefine.lens import Lens
 from handrefine.mesh import MeshTopology
 from handrefine.runs.annotation_file import OPTIONAL, SHAPES, read_annotation_npz, write_annotation_npz
-from handrefine.runs.result import HandState, RunAnnotation
+from handrefine.runs.result import HandState, JointEvidence, RunAnnotation
 from handrefine.sequence import Camera, FrameId, FrameIndex, ManoParameters
 
 
@@ -59,6 +59,7 @@ def annotation(frames: int = 3) -> RunAnnotation:
         hand_model="open hand",
         open_hand=True,
         other_joints_world=rng.normal(size=(frames, 21, 3)).astype(np.float32),
+        evidence=JointEvidence(rng.random((frames, 21)), rng.integers(0, 3, (frames, 21))),
     )
 
 
@@ -106,7 +107,8 @@ def test_a_file_of_an_earlier_version_lacks_what_is_optional(tmp_path):
     again, full = read_annotation_npz(tmp_path / "annotation.npz"), annotation()
     after = replace(full.after, parametric_verts_world=None)
     cameras = tuple(replace(camera, lens=None) for camera in full.cameras)
-    assert_same(replace(full, after=after, other_joints_world=None, cameras=cameras), again)
+    lacking = replace(full, after=after, other_joints_world=None, cameras=cameras, evidence=None)
+    assert_same(lacking, again)
 
 
 def edited(path, **changes: object) -> None:

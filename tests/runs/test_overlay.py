@@ -77,7 +77,11 @@ DISCS = {10: BEFORE, 20: AFTER}
 def test_view_sheet_shows_five_panels_of_one_height():
     image = np.full((60, 80, 3), 0.2, dtype=np.float32)
     black, white = np.zeros_like(image), np.ones_like(image)
-    sheet = view_sheet(image, (disc(80, (40, 30), 10)[:60], black), (disc(80, (40, 30), 20)[:60], white))
+    before, after = (disc(80, (40, 30), 10)[:60], black), (disc(80, (40, 30), 20)[:60], white)
+    sheet = view_sheet(image, before, after, "camera 3, frame 7")
+    untitled = view_sheet(image, before, after, "")
+    assert (sheet[:CAPTION_PX] != untitled[:CAPTION_PX]).any()
+    np.testing.assert_array_equal(sheet[CAPTION_PX:], untitled[CAPTION_PX:])
     panel_height, panel_width = enlarged_size(60, 80)
     assert sheet.shape[1] > 5 * panel_width
     assert sheet.shape[0] > panel_height

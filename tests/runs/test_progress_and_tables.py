@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from handrefine.cli.progress import LogProgress, RichProgress, describe, progress_for
-from handrefine.cli.tables import before_after_table
+from handrefine.cli.tables import before_after_table, holdout_table
 from handrefine.progress import SilentProgress
 from handrefine.runs.loss_curves import loss_curves
 
@@ -78,6 +78,13 @@ def test_table_colours_say_better_or_worse():
     assert str(changes[1]).startswith("[red]")
     assert str(changes[2]).startswith("[green]")
     assert str(changes[3]).startswith("[green]")
+
+
+def test_measures_that_no_held_out_camera_has_are_left_out():
+    row = {"camera": "04", "mask_recall": {"before": None, "after": None}}
+    known = {"before": 0.1, "after": 0.05}
+    table = holdout_table({"cameras": [{**row, "photometric_error": known}], "mean": {"photometric_error": known}})
+    assert [column.header for column in table.columns] == ["camera", "photometric error"]
 
 
 def run_through(progress, iterations: int) -> None:

@@ -31,4 +31,19 @@ def test_a_mismatched_video(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
             assert np.count_nonzero(mask) > 0.1 * mask.size
             assert abs(np.nonzero(mask)[1].min() - u.min()) < 2
             assert abs(np.nonzero(mask)[0].max() + 1 - v.max()) < 2
+    joints_world = sequence.annotation("right").joints_world
+    assert joints_world is not None
+    assert (
+        2 < 1e3 * np.linalg.norm(joints_world - truth.joints_world, axis=2).mean() < 25
+    )  # those of the annotation
     assert "10.00 mm off" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.usefixtures("runtime")
+def test_what_is_synthesized_can_be_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Joints stand beside the parameters, and the fit to them is the annotated hand."""
+    main(["synthesize", "--out", str(tmp_path / "data"), "--n-cameras", "1", "--n-frames", "1", "--size", "24"])
+    main(["fit", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "fitted")])
+    residual_mm = float(capsys.readouterr().out.split("all")[-1].split()[1])
+    assert residual_mm < 1
+    assert list((tmp_path / "fitted").rglob("*MANO*.json"))

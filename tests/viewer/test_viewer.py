@@ -13,14 +13,16 @@ from headless import browser_path, open_browser
 from made_run import FRAMES, make_run
 from rich.console import Console
 
-from handrefine.cli.common import one_hand
 from handrefine.cli.main import parse
 from handrefine.errors import InputError
 from handrefine.hand.model import load_hand_model
+from handrefine.runs.reader import open_run
+from handrefine.runs.result import HandState, JointEvidence
+from handrefine.sequence import ManoParameters
 from handrefine.synthetic.truth import SyntheticSettings, make_truth
 from handrefine.synthetic.truth_file import save_truth
 from handrefine.viewer.content import viewer_content
-from handrefine.viewer.scene import corners_world, joint_lines, pyramid_lines
+from handrefine.viewer.scene import bone_colours, corners_world, joint_lines, pyramid_lines
 from handrefine.viewer.server import Viewer
 
 
@@ -57,7 +59,7 @@ def test_bones_run_from_the_wrist_to_every_tip(made):
 
 def test_a_missing_viser_is_told(made, monkeypatch):
     monkeypatch.setitem(sys.modules, "viser", None)
-    with pytest.raises(InputError, match=r"handrefine\[view\]"):
+    with pytest.raises(InputError, match=r"\.\[view\]"):
         parse(["view", str(made[0]), "--no-browser"])(Console(quiet=True))
 
 
@@ -73,14 +75,14 @@ def test_a_truth_of_another_video_is_refused(made, tmp_path):
 
 def test_pictures_of_the_run_are_found(tmp_path):
     write_example_run(tmp_path / "run")
-    content = viewer_content(one_hand(tmp_path / "run"))
+    content = viewer_content(open_run(tmp_path / "run").hands)
     assert {key[0] for key in content.images} == {0, 1}
     assert {key[1] for key in content.images} == {camera.name for camera in content.cameras}
 
 
 def test_the_page_loads_and_the_film_plays(made, free_port):
     pytest.importorskip("viser", reason="the extra [view] is not installed")
-    viewer = Viewer(viewer_content(one_hand(made[0])), port=free_port)
+    viewer = Viewer(viewer_content(open_run(made[0]).hands), port=free_port)
     try:
         with urllib.request.urlopen(viewer.url, timeout=10) as page:
             assert page.status == 200
@@ -91,7 +93,7 @@ def test_the_page_loads_and_the_film_plays(made, free_port):
         seen = [viewer.frame for _ in range(4) if viewer.step() is None]
         assert seen == [1, 2, 0, 1]
         visible = [key for key, node in viewer._nodes.items() if node.visible]
-        assert visible == [("after", "texture", 1)]
+        assert visible == [(0, "after", "texture", 1)]
     finally:
         viewer.stop()
 
@@ -100,7 +102,7 @@ def test_the_page_loads_and_the_film_plays(made, free_port):
 def test_a_browser_shows_the_page_and_connects(made, free_port, tmp_path):
     """The page's program runs, talks to the server, and needs nothing from elsewhere."""
     pytest.importorskip("viser", reason="the extra [view] is not installed")
-    viewer = Viewer(viewer_content(one_hand(made[0])), port=free_port)
+    viewer = Viewer(viewer_content(open_run(made[0]).hands), port=free_port)
     try:
         with open_browser(tmp_path / "profile") as page:
             page.open(viewer.url)
@@ -121,21 +123,60 @@ def test_everything_can_be_switched_on(made, tmp_path, free_port):
     from dataclasses import replace
 
     write_example_run(tmp_path / "run")
-    content = viewer_content(one_hand(tmp_path / "run"))
-    viewer = Viewer(replace(content, truth_verts_world=content.states["after"].verts_world), port=free_port)
+    content = viewer_content(open_run(tmp_path / "run").hands)
+    (hand,) = content.hands
+    evidence = JointEvidence(np.linspace(0, 5, 42).reshape(2, 21), np.full((2, 21), 3))
+    shown = replace(hand, truth_verts_world=hand.states["after"].verts_world, evidence=evidence)
+    viewer = Viewer(replace(content, hands=(shown,)), port=free_port)
     try:
         viewer._which.value, viewer._colour.value, viewer._joints.value = "both", "error", True
         viewer._frame.value = 1
         visible = {key for key, node in viewer._nodes.items() if node.visible}
         assert visible == {
-            (which, kind, 1) for which in ("before", "after") for kind in ("translucent error", "joints")
+            (0, which, kind, 1) for which in ("before", "after") for kind in ("translucent error", "joints")
         }
         assert "after: mean vertex error **0.00 mm**" in viewer._text.content
+        assert "at most 5.0 mm" in viewer._text.content
         for camera in viewer._cameras:
             assert {k: node.visible for k, node in camera.images.items()} == {0: False, 1: True}
     finally:
         viewer.stop()
 
 
+def test_two_hands_are_shown_together_each_where_it_is(made, free_port):
+    """Frames are those of either hand; where one is missing the other stands alone."""
+    pytest.importorskip("viser", reason="the extra [view] is not installed")
+    from dataclasses import replace
+
+    content = viewer_content(open_run(made[0]).hands)
+    (hand,) = content.hands
+    states = {name: take(state, 1) for name, state in hand.states.items()}
+    left = replace(hand, side="left", frames=hand.frames[:1], states=states)
+    viewer = Viewer(replace(content, hands=(hand, left)), port=free_port)
+    try:
+        assert {key[:2] for key, node in viewer._nodes.items() if node.visible} == {(0, "after"), (1, "after")}
+        viewer._frame.value = 1
+        assert {key[0] for key, node in viewer._nodes.items() if node.visible} == {0}
+        assert "no left hand here" in viewer._text.content
+    finally:
+        viewer.stop()
+
+
+def test_bones_are_coloured_by_how_sure_their_joints_are():
+    std_mm = np.zeros(21)
+    std_mm[4] = 10.0  # the first finger's tip
+    colours = bone_colours(std_mm)
+    red, green = colours[3, 1].astype(int), colours[3, 0].astype(int)
+    assert red[0] > red[1] + 100
+    assert green[1] > green[0] + 50
+    np.testing.assert_array_equal(colours[4:], np.broadcast_to(colours[0, 0], (16, 2, 3)))
+
+
+def take(state: HandState, n: int) -> HandState:
+    """The first frames of a state."""
+    mano = ManoParameters(state.mano.pose_aa[:n], state.mano.shape[:n], state.mano.trans_m[:n])
+    return HandState(mano, state.verts_world[:n], state.joints_world[:n])
+
+
 def test_frames_are_the_datasets_own(made):
-    assert viewer_content(one_hand(made[0])).frames == FRAMES
+    assert viewer_content(open_run(made[0]).hands).frames == FRAMES

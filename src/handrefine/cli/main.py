@@ -57,6 +57,7 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse and run one command; bad input ends in one clear message and exit status 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # they explain pydantic, not the option
     debug = "--debug" in arguments
     errors = Console(stderr=True)
     logging.basicConfig(

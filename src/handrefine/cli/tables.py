@@ -35,21 +35,27 @@ def before_after_table(metrics: Metrics, title: str | None = None) -> Table:
 
 
 def holdout_table(report: Metrics) -> Table:
-    """A row for every held-out camera and one for their means: each figure before and after.
+    """A row for every held-out camera and one for their means: each figure before and after that is known of some.
 
     Args:
         report: the contents of `holdout.json`.
     """
+    cameras, mean = report.get("cameras"), report.get("mean")
+    listed = [(str(row["camera"]), row) for row in cameras] if isinstance(cameras, list) else []
+    rows = [(name, row) for name, row in [*listed, ("mean", mean)] if isinstance(row, Mapping)]
+    measures = {k: m for k, m in HOLDOUT_MEASURES.items() if any(_known(row.get(k)) for _, row in rows)}
     table = Table(title="held-out cameras, before \u2192 after")
     table.add_column("camera")
-    for measure in HOLDOUT_MEASURES.values():
+    for measure in measures.values():
         table.add_column(measure.name, justify="right")
-    cameras, mean = report.get("cameras"), report.get("mean")
-    rows = [(str(row["camera"]), row) for row in cameras] if isinstance(cameras, list) else []
-    for name, row in [*rows, ("mean", mean)]:
-        if isinstance(row, Mapping):
-            table.add_row(escape(name), *(_before_after(row.get(key), m) for key, m in HOLDOUT_MEASURES.items()))
+    for name, row in rows:
+        table.add_row(escape(name), *(_before_after(row.get(key), m) for key, m in measures.items()))
     return table
+
+
+def _known(value: object) -> bool:
+    """Whether there is a figure at all: without masks most measures of held-out cameras have none."""
+    return isinstance(value, Mapping) and any(_number(of) is not None for of in value.values())
 
 
 def _before_after(value: object, measure: Measure) -> str:

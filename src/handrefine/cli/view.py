@@ -6,12 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handrefine.cli.common import Common, RunArgument, one_hand
+from handrefine.cli.common import Common, RunArgument
 
 
 @dataclass(frozen=True, kw_only=True)
 class View(Common):
-    """Show a run in a browser, in 3D: the hand over time before and after, cameras, images, joints, errors."""
+    """Show a run in a browser, in 3D: hands over time before and after, cameras, images, joints, errors."""
 
     run: RunArgument
     """Run folder."""
@@ -27,15 +27,18 @@ class View(Common):
     def __call__(self, console: Console) -> None:
         """Serve until interrupted."""
         from handrefine.evaluation.against_truth import geometry_of_truth
+        from handrefine.runs.reader import open_run
         from handrefine.synthetic.truth_file import load_truth
         from handrefine.viewer.content import viewer_content
         from handrefine.viewer.server import Viewer
 
-        run, true = one_hand(self.run), None
+        hands, true = open_run(self.run).hands, {}
         if self.truth is not None:
-            truth = load_truth(self.truth, run.side)
-            true = geometry_of_truth(truth, run.annotation, self.truth).verts_world.numpy()
-        viewer = Viewer(viewer_content(run, true), host=self.host, port=self.port)
+            for hand in hands:
+                truth = load_truth(self.truth, hand.side)
+                geometry = geometry_of_truth(truth, hand.annotation, self.truth)
+                true[hand.side] = geometry.verts_world.numpy()
+        viewer = Viewer(viewer_content(hands, true), host=self.host, port=self.port)
         console.print(f"{viewer.url}   (Ctrl+C ends it)", markup=False, highlight=False)
         if self.browser:
             webbrowser.open(viewer.url)

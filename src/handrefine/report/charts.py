@@ -11,7 +11,7 @@ from handrefine.progress import Record
 #: A curve and its values, one an iteration; NaN where there is none.
 Curves = Mapping[str, Sequence[float]]
 #: Colours of curves in report.css.
-COLOURS = 10
+COLOURS = 14
 
 
 def loss_charts(records: Sequence[Record]) -> str:

@@ -12,7 +12,7 @@ from handrefine.errors import InputError
 from handrefine.files import whole_file
 from handrefine.lens_arrays import MOST_COEFFICIENTS, lens_arrays, lens_at
 from handrefine.mesh import MeshTopology
-from handrefine.runs.result import HandState, RunAnnotation
+from handrefine.runs.result import HandState, JointEvidence, RunAnnotation
 from handrefine.sequence import Camera, FrameId, FrameIndex, ManoParameters
 
 FORMAT, VERSION = "handrefine annotation", 1
@@ -46,7 +46,7 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
 }
 TEXTS = {"side", "hand_model", "camera_name", "camera_lens_model"}
 TRUTHS = {"before_flat_hand_mean", "after_flat_hand_mean", "camera_grey", "open_hand"}
-WHOLE = {"frames", "faces", "uv_faces", "camera_size_px", "view_frame", "view_camera"}
+WHOLE = {"frames", "joint_cameras", "faces", "uv_faces", "camera_size_px", "view_frame", "view_camera"}
 #: Arrays that earlier files lack, or that are there only where something is known.
 OPTIONAL: dict[str, tuple[str | int, ...]] = {
     "open_hand": (),
@@ -54,6 +54,8 @@ OPTIONAL: dict[str, tuple[str | int, ...]] = {
     "camera_lens_coefficients": ("camera", MOST_COEFFICIENTS),
     "other_joints_world": ("frame", 21, 3),
     "after_parametric_verts_world": ("frame", "vertex", 3),
+    "joint_std_mm": ("frame", 21),
+    "joint_cameras": ("frame", 21),
 }
 
 
@@ -84,6 +86,8 @@ def write_annotation_npz(path: Path, annotation: RunAnnotation) -> None:
         arrays |= lens_arrays([camera.lens for camera in cameras])
     if annotation.other_joints_world is not None:
         arrays["other_joints_world"] = annotation.other_joints_world
+    if annotation.evidence is not None:
+        arrays["joint_std_mm"], arrays["joint_cameras"] = annotation.evidence.std_mm, annotation.evidence.cameras
     with whole_file(path) as temporary:
         np.savez_compressed(temporary, format=np.str_(FORMAT), version=np.int64(VERSION), **arrays)
 
@@ -119,6 +123,7 @@ def read_annotation_npz(path: Path) -> RunAnnotation:
         # Files of earlier versions name the open hand and no more.
         open_hand=bool(arrays.get("open_hand", str(arrays["hand_model"]) == "open hand")),
         other_joints_world=arrays.get("other_joints_world"),
+        evidence=_evidence(arrays),
     )
 
 
@@ -140,6 +145,12 @@ def _state(arrays: dict[str, np.ndarray], moment: str) -> HandState:
     mano = ManoParameters(value["pose_aa"], value["shape"], value["trans_m"], bool(value["flat_hand_mean"]))
     parametric = arrays.get(f"{moment}_parametric_verts_world")
     return HandState(mano, value["verts_world"], value["joints_world"], parametric)
+
+
+def _evidence(arrays: dict[str, np.ndarray]) -> JointEvidence | None:
+    if not {"joint_std_mm", "joint_cameras"} <= set(arrays):
+        return None
+    return JointEvidence(arrays["joint_std_mm"], arrays["joint_cameras"])
 
 
 def _camera(arrays: dict[str, np.ndarray], k: int, name: str) -> Camera:

@@ -43,9 +43,12 @@ def contour_overlay(
 
 
 def view_sheet(
-    image_linear: Float[np.ndarray, "height width 3"], before: Rendered, after: Rendered
+    image_linear: Float[np.ndarray, "height width 3"], before: Rendered, after: Rendered, title: str
 ) -> UInt8[np.ndarray, "out_height out_width 3"]:
-    """One view in a row: the contour before and after over the image, the image, the render before and after."""
+    """One view in a row: the contour before and after over the image, the image, the render before and after.
+
+    title: stands before the first caption.
+    """
     height, width = enlarged_size(*image_linear.shape[:2])
     panels = (
         contour_overlay(image_linear, before[0], BEFORE),
@@ -53,18 +56,25 @@ def view_sheet(
         *(_enlarge(srgb_bytes(image), height, width) for image in (image_linear, before[1], after[1])),
     )
     gap = np.full((height + CAPTION_PX, GAP_PX, 3), 255, dtype=np.uint8)
-    captioned = [_captioned(panel, text) for text, panel in zip(SHEET_PANELS, panels, strict=True)]
+    captions = (f"{title}: {SHEET_PANELS[0]}", *SHEET_PANELS[1:])
+    captioned = [_captioned(panel, text) for text, panel in zip(captions, panels, strict=True)]
     return np.concatenate([column for panel in captioned for column in (panel, gap)][:-1], axis=1)
 
 
 def fitted_sheet(view: ViewResult) -> Rgb8:
     """The sheet of a view of the fit: what all hands cover."""
-    return view_sheet(view.image, *((of.coverage, of.rgb) for of in (view.before, view.after)))
+    before, after = ((of.coverage, of.rgb) for of in (view.before, view.after))
+    return view_sheet(view.image, before, after, _name(view))
 
 
 def held_out_sheet(view: HeldOutView) -> Rgb8:
     """The sheet of a view that the fit never saw: what the judged hand covers."""
-    return view_sheet(view.image, *((of.own_coverage, of.rgb) for of in (view.before, view.after)))
+    before, after = ((of.own_coverage, of.rgb) for of in (view.before, view.after))
+    return view_sheet(view.image, before, after, _name(view))
+
+
+def _name(view: ViewResult | HeldOutView) -> str:
+    return f"camera {view.camera}, frame {view.frame}"
 
 
 def contact_sheet(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from handrefine.config import Config
 from handrefine.mesh import MeshTopology
@@ -39,6 +39,18 @@ class HandState:
 
 
 @dataclass(frozen=True, eq=False)
+class JointEvidence:
+    """What every joint's place rests on, at the hand's frames.
+
+    std_mm: root mean square distance from the truth that is to be expected.
+    cameras: how many cameras see what moves with the joint.
+    """
+
+    std_mm: Float[np.ndarray, "frame 21"]
+    cameras: Int[np.ndarray, "frame 21"]
+
+
+@dataclass(frozen=True, eq=False)
 class RunAnnotation:
     """All that a run says of one hand but images and textures: the content of `annotation.npz`.
 
@@ -47,6 +59,7 @@ class RunAnnotation:
     views: (position in `frames`, camera name) of every image that the run used.
     hand_model: name of the model that the parameters belong to; open_hand: it is the embedded one.
     other_joints_world: annotated joints of the person's other hand at these frames; NaN where unknown.
+    evidence: None in files of earlier versions.
     """
 
     side: Side
@@ -59,6 +72,7 @@ class RunAnnotation:
     hand_model: str = "unknown"
     open_hand: bool = False
     other_joints_world: Float[np.ndarray, "frame 21 3"] | None = None
+    evidence: JointEvidence | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +140,7 @@ class HandResult:
     residual_by_joint_mm: Mapping[str, float] = field(default_factory=dict)
     person: Person | None = None
     other_model: bool = False
+    evidence: JointEvidence | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +244,7 @@ class RunResult:
             hand_model=hand.hand_model,
             open_hand=hand.open_hand,
             other_joints_world=hand.other_joints_world,
+            evidence=hand.evidence,
         )
 
 

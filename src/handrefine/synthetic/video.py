@@ -9,7 +9,7 @@ import torch
 from handrefine.config import Config
 from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
 from handrefine.errors import InputError
-from handrefine.hand.model import HandModel, load_hand_model
+from handrefine.hand.model import HandGeometry, HandModel, load_hand_model
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.sequence import HandAnnotation, Side
 from handrefine.synthetic.perturbation import perturb_annotation
@@ -52,10 +52,14 @@ def synthesize(
 
 
 def imperfect_annotation(hand: HandModel, truth: SyntheticTruth, error_mm: float, seed: int) -> HandAnnotation:
-    """The truth's annotation, perturbed to that mean vertex error."""
+    """The truth's annotation, perturbed to that mean vertex error, and the joints of the perturbed hand."""
 
-    def vertices(*parameters: torch.Tensor) -> torch.Tensor:
-        return hand(*parameters, flat_hand_mean=truth.mano.flat_hand_mean).verts_world
+    def posed(*parameters: torch.Tensor) -> HandGeometry:
+        return hand(*parameters, flat_hand_mean=truth.mano.flat_hand_mean)
 
-    perturbed = perturb_annotation(vertices, truth.mano, error_mm, seed)
-    return HandAnnotation(truth.side, mano=perturbed, mano_valid=np.ones(len(truth.frames), dtype=bool))
+    mano = perturb_annotation(lambda *of: posed(*of).verts_world, truth.mano, error_mm, seed)
+    tensors = (torch.as_tensor(of, dtype=torch.float32) for of in (mano.pose_aa, mano.shape, mano.trans_m))
+    with torch.no_grad():
+        joints_world = posed(*tensors).joints_world.double().numpy()
+    n = len(truth.frames)
+    return HandAnnotation(truth.side, mano, np.ones(n, bool), joints_world, np.ones((n, 21), bool))

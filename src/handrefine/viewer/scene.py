@@ -13,6 +13,8 @@ from handrefine.sequence import WRIST, Camera, ViewKey
 
 FINGERS, BONES = 5, 4
 LINE_M = 0.001
+#: Standard deviation of a joint that is shown in red.
+UNSURE_MM = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,6 +91,16 @@ def joint_lines(joints_world: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "2
     fingers = np.delete(joints_world, WRIST, axis=0).reshape(FINGERS, BONES, 3)
     wrist = np.broadcast_to(joints_world[WRIST], (FINGERS, 1, 3))
     chain = np.concatenate([wrist, fingers], axis=1)
+    return np.stack([chain[:, :-1], chain[:, 1:]], axis=2).reshape(-1, 2, 3)
+
+
+def bone_colours(std_mm: Float[np.ndarray, " 21"]) -> UInt8[np.ndarray, "20 2 3"]:
+    """Colours of the ends of `joint_lines`: green where a joint is sure, red from `UNSURE_MM` on."""
+    from matplotlib import colormaps
+
+    shown = np.rint(255 * colormaps["RdYlGn_r"](np.clip(std_mm / UNSURE_MM, 0, 1))[:, :3]).astype(np.uint8)
+    fingers = np.delete(shown, WRIST, axis=0).reshape(FINGERS, BONES, 3)
+    chain = np.concatenate([np.broadcast_to(shown[WRIST], (FINGERS, 1, 3)), fingers], axis=1)
     return np.stack([chain[:, :-1], chain[:, 1:]], axis=2).reshape(-1, 2, 3)
 
 

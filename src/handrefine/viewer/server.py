@@ -15,7 +15,7 @@ from handrefine.export.meshes import TexturedMesh
 from handrefine.image_files import srgb_bytes
 from handrefine.sequence import Camera
 from handrefine.viewer.content import ViewerContent
-from handrefine.viewer.scene import add_camera, colour_bar, joint_lines
+from handrefine.viewer.scene import UNSURE_MM, add_camera, bone_colours, colour_bar, joint_lines
 
 STATES = ("after", "before")
 SKIN, PLAIN, ERROR, JOINTS = "texture", "plain", "error", "joints"
@@ -27,8 +27,8 @@ PLAYBACK_HZ = 6.0
 #: How far in front of its camera an image stands, as a share of the camera's distance from the hand.
 IMAGE_DEPTH = 0.35
 MISSING = "the viewer needs viser"
-#: before or after, what is shown of it, and the frame.
-Key = tuple[str, str, int]
+#: The hand's position, before or after, what is shown of it, and the frame's position.
+Key = tuple[int, str, str, int]
 JOINT_RGB = {"after": (30, 170, 90), "before": (230, 120, 30)}
 
 
@@ -43,14 +43,12 @@ class Viewer:
         self._content = content
         self._server = _server(host, port)
         self._nodes: dict[Key, Any] = {}
-        self._errors = {which: content.error_mm(which) for which in STATES}
-        self._textures = {
-            SKIN: _jpeg(_shrunk(content.texture)),
-            PLAIN: _jpeg(np.full((8, 8, 3), 0.45, np.float32)),
-            ERROR: _png(colour_bar()),
-        }
+        self._errors = [{which: hand.error_mm(which) for which in STATES} for hand in content.hands]
+        plain, bar = _jpeg(np.full((8, 8, 3), 0.45, np.float32)), _png(colour_bar())
+        self._textures = [{SKIN: _jpeg(_shrunk(hand.texture)), PLAIN: plain, ERROR: bar} for hand in content.hands]
         self._controls()
-        centre = content.states["after"].verts_world.reshape(-1, 3).mean(axis=0).astype(float)
+        after = [hand.states["after"].verts_world.reshape(-1, 3) for hand in content.hands]
+        centre = np.concatenate(after).mean(axis=0).astype(float)
         self._cameras = [
             add_camera(self._server.scene, camera, content.images, IMAGE_DEPTH * _distance(camera, centre))
             for camera in content.cameras
@@ -91,7 +89,8 @@ class Viewer:
         self._frame = gui.add_slider("frame", 0, max(last, 1), 1, 0, disabled=last == 0)
         self._playing = gui.add_checkbox("play", False, disabled=last == 0)
         self._which = gui.add_dropdown("hand", (*STATES, "both"), initial_value="after")
-        colours = (SKIN, PLAIN) if content.truth_verts_world is None else (SKIN, PLAIN, ERROR)
+        known = any(hand.truth_verts_world is not None for hand in content.hands)
+        colours = (SKIN, PLAIN, ERROR) if known else (SKIN, PLAIN)
         self._colour = gui.add_dropdown("colour", colours, initial_value=SKIN)
         self._joints = gui.add_checkbox("joints", False)
         self._frusta = gui.add_checkbox("cameras", True)
@@ -105,7 +104,8 @@ class Viewer:
         which = STATES if self._which.value == "both" else (self._which.value,)
         colour = self._colour.value
         kinds = (GLASS + colour, JOINTS) if self._joints.value else (colour,)
-        wanted = {(state, kind, self.frame) for state in which for kind in kinds}
+        there = [k for k in range(len(self._content.hands)) if self._row(k, self.frame) is not None]
+        wanted = {(k, state, kind, self.frame) for k in there for state in which for kind in kinds}
         with self._server.atomic():
             for key in wanted - self._nodes.keys():
                 self._nodes[key] = self._add(key)
@@ -115,39 +115,61 @@ class Viewer:
                 camera.show(self.frame, lines=self._frusta.value, image=self._images.value)
         self._text.content = self._description(which)
 
+    def _row(self, hand: int, frame: int) -> int | None:
+        """Where a hand's arrays hold a frame; None where the hand is not there."""
+        own, number = self._content.hands[hand].frames, self._content.frames[frame]
+        return own.index(number) if number in own else None
+
     def _add(self, key: Key) -> Any:
         """A hand or its joints at one frame; sent to the browser when it is first wanted."""
-        which, kind, frame = key
-        name = f"/{which}/{kind}/{frame}"
+        k, which, kind, frame = key
+        hand, row = self._content.hands[k], self._row(k, frame)
+        assert row is not None  # only what is there is wanted
+        name = f"/{hand.side}/{which}/{kind}/{frame}"
         if kind == JOINTS:
-            lines = joint_lines(self._content.states[which].joints_world[frame])
-            return self._server.scene.add_line_segments(name, lines, JOINT_RGB[which], thickness=0.002)
+            lines = joint_lines(hand.states[which].joints_world[row])
+            colours = JOINT_RGB[which]
+            if which == "after" and hand.evidence is not None:
+                colours = bone_colours(hand.evidence.std_mm[row])
+            return self._server.scene.add_line_segments(name, lines, colours, thickness=0.002)
         colour = kind.removeprefix(GLASS)
         opacity = 1.0 if colour == kind else GLASS_OPACITY
-        mesh, texture = self._mesh(which, colour, frame), self._textures[colour]
-        return self._server.scene.add_glb(name, glb_bytes(mesh, texture, opacity=opacity))
+        mesh = self._mesh(k, which, colour, row)
+        return self._server.scene.add_glb(name, glb_bytes(mesh, self._textures[k][colour], opacity=opacity))
 
-    def _mesh(self, which: str, colour: str, frame: int) -> TexturedMesh:
-        content, errors = self._content, self._errors[which]
-        mesh = TexturedMesh.of(content.states[which].verts_world[frame : frame + 1], content.topology)
+    def _mesh(self, k: int, which: str, colour: str, row: int) -> TexturedMesh:
+        hand, errors = self._content.hands[k], self._errors[k][which]
+        mesh = TexturedMesh.of(hand.states[which].verts_world[row : row + 1], hand.topology)
         if colour != ERROR or errors is None:
             return mesh
         # The colour bar is a texture, so the error is a texture coordinate.
-        share = np.clip(errors[frame] / self._largest_mm, 0, 1)[content.topology.split_to_vertex]
+        share = np.clip(errors[row] / self._largest_mm, 0, 1)[hand.topology.split_to_vertex]
         return replace(mesh, uv=np.stack([share, np.full_like(share, 0.5)], axis=1))
 
     @property
     def _largest_mm(self) -> float:
-        """The end of the colour bar: the same for both states, so that their colours can be compared."""
-        errors = self._errors["before"]
-        return float(np.quantile(errors, 0.95)) if errors is not None and errors.any() else 1.0
+        """The end of the colour bar: the same for all states and hands, so that their colours can be compared."""
+        known = [errors.ravel() for of in self._errors if (errors := of["before"]) is not None]
+        errors = np.concatenate(known) if known else np.zeros(1)
+        return float(np.quantile(errors, 0.95)) if errors.any() else 1.0
 
     def _description(self, which: tuple[str, ...]) -> str:
         lines = [f"frame **{self._content.frames[self.frame]}**"]
-        for state in which:
-            errors = self._errors[state]
-            if errors is not None:
-                lines.append(f"{state}: mean vertex error **{errors[self.frame].mean():.2f} mm**")
+        for k, hand in enumerate(self._content.hands):
+            row = self._row(k, self.frame)
+            if row is None:
+                lines.append(f"no {hand.side} hand here")
+                continue
+            side = f"{hand.side} hand " if len(self._content.hands) > 1 else ""
+            for state in which:
+                errors = self._errors[k][state]
+                if errors is not None:
+                    lines.append(f"{side}{state}: mean vertex error **{errors[row].mean():.2f} mm**")
+            if self._joints.value and hand.evidence is not None and "after" in which:
+                largest = hand.evidence.std_mm[row].max()
+                lines.append(
+                    f"{side}joints: green is sure, red unsure by {UNSURE_MM:g} mm; at most {largest:.1f} mm"
+                )
         if self._colour.value == ERROR:
             lines.append(f"pale 0 mm, dark red {self._largest_mm:.1f} mm and more")
         return "\n\n".join(lines)
