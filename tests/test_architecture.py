@@ -11,7 +11,7 @@ NOUNS = {
     "errors", "colour", "lens", "lens_arrays", "camera", "colour_fit", "spherical", "mesh", "sequence",
     "views", "observations", "regions", "progress", "files", "image_files", "exr", "preset", "safe_pickle",
     "pickled_arrays", "pickled_matrices", "text_files", "json_stream", "array_files", "safe_paths", "findings",
-    "person", "frame_ranges",
+    "person", "frame_ranges", "state",
 }  # fmt: skip
 SETTINGS = {"config", "config_files", "deprecated_keys"}
 BELOW_CONFIG = {"hand", "render", "scene", "losses", "optimizers"}
@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "preprocess": {"hand", "render", "config"},
     "capture": {"datasets", "export.new_output"},
     "synthetic": {"hand", "render", "config", "datasets"},
-    "refinement": {*BELOW_CONFIG, "preprocess", "config", "runs.result"},
+    "refinement": {*BELOW_CONFIG, *SETTINGS, "preprocess", "runs.result"},
     "runs": {"config", "config_files"},
     "evaluation": {"preprocess", "render", "hand", "runs.result", "scene.missing_hands"},
     "report": {"runs", "evaluation.measures"},

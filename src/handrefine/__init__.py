@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from handrefine.pipeline import Task as Task
     from handrefine.pipeline import run_task as run_task
     from handrefine.pipeline import save_run as save_run
+    from handrefine.pipeline import unfinished_task as unfinished_task
     from handrefine.preprocess.camera_selection import cameras_that_see_most as cameras_that_see_most
+    from handrefine.refinement.checkpoints import Checkpoints as Checkpoints
     from handrefine.refinement.problem import Extensions as Extensions
     from handrefine.refinement.refine import refine as refine
+    from handrefine.refinement.session import Session as Session
     from handrefine.runs.reader import open_run as open_run
     from handrefine.runs.result import RunResult as RunResult
     from handrefine.runs.write_back import refined_annotation as refined_annotation
@@ -49,13 +52,16 @@ _HOME = {
     "read_interhand26m": "datasets.interhand26m",
     "measure_holdout": "evaluation.held_out",
     "refine": "refinement.refine",
+    "Checkpoints": "refinement.checkpoints",
     "Extensions": "refinement.problem",
+    "Session": "refinement.session",
     "RunResult": "runs.result",
     "Task": "pipeline",
     "run_task": "pipeline",
     "open_run": "runs.reader",
     "refined_annotation": "runs.write_back",
     "save_run": "pipeline",
+    "unfinished_task": "pipeline",
     "write_interhand26m_annotation": "datasets.interhand26m_writer",
 }
 

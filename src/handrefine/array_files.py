@@ -18,7 +18,7 @@ import numpy as np
 
 from handrefine.errors import InputError
 
-#: All arrays of one file together, unpacked.
+#: All arrays of one file together, unpacked, where no more is asked for.
 MAX_BYTES = 2**29
 #: The directory of an archive; 20 thousand entries.
 MAX_DIRECTORY_BYTES = 2**20
@@ -30,11 +30,14 @@ _SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8)}
 _CHUNK = 2**22
 
 
-def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+def read_npz(
+    path: Path, names: Sequence[str] | None = None, *, max_bytes: int = MAX_BYTES
+) -> dict[str, np.ndarray]:
     """The arrays of an archive by their names, in the machine's own byte order.
 
     Args:
         names: read these only; all when missing. One that is not there is left out.
+        max_bytes: of all arrays together, unpacked.
 
     Raises:
         InputError: the file is missing, damaged or too large, or holds anything but plain arrays.
@@ -44,8 +47,8 @@ def read_npz(path: Path, names: Sequence[str] | None = None) -> dict[str, np.nda
         with zipfile.ZipFile(path) as archive:
             found = _entries(archive)
             wanted = {name: info for name, info in found.items() if names is None or name in names}
-            if sum(info.file_size for info in wanted.values()) > MAX_BYTES:
-                raise ValueError(f"its arrays have more than {MAX_BYTES} bytes")
+            if sum(info.file_size for info in wanted.values()) > max_bytes:
+                raise ValueError(f"its arrays have more than {max_bytes} bytes")
             return {name: _array(archive, info) for name, info in wanted.items()}
     except FileNotFoundError:
         raise InputError("a file is missing", where=path) from None

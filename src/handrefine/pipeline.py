@@ -1,8 +1,8 @@
 """From a dataset's folder to a run folder: read, refine, evaluate, write, report. Nothing here prints."""
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,16 +15,21 @@ from handrefine.evaluation.run_metrics import hand_metrics, together
 from handrefine.frame_ranges import frames_named
 from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most
 from handrefine.progress import Progress
+from handrefine.refinement.checkpoints import Checkpoints
 from handrefine.refinement.refine import refine
+from handrefine.refinement.session import Session
 from handrefine.refinement.watchers import Monitor
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.report import report_of_finished_run
 from handrefine.runs.folder import RunFolder, refuse_overlap
 from handrefine.runs.result import Judgement, Metrics, RunResult
+from handrefine.runs.unfinished import read_task_file, unfinished_run
 from handrefine.runs.writer import RunWriter, write_configuration
 from handrefine.sequence import HandSequence, Side, frame_positions
 
 log = logging.getLogger(__name__)
+#: Seconds between checkpoints that come never: a century.
+_LONGEST_S = 3e9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +46,7 @@ class Task:
         frames: which of the sequence's frames, see `frames_named`; all where nothing is said.
         overwrite: replace what an earlier run wrote to `out`.
         follow_links: read through symbolic links that lead out of `data`.
+        checkpoint_every_s: seconds between two checkpoints, from which a run can be gone on with.
         config: all settings.
     """
 
@@ -54,6 +60,7 @@ class Task:
     frames: str | None = None
     overwrite: bool = False
     follow_links: bool = False
+    checkpoint_every_s: float = 30.0
     config: Config = field(default_factory=Config)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -91,11 +98,16 @@ class Task:
             "format": str,
             **dict.fromkeys(("sequence", "frames"), (str, type(None))),
             **dict.fromkeys(("overwrite", "follow_links"), bool),
+            "checkpoint_every_s": (int, float),
             "config": Mapping,
         }
         for name, kind in kinds.items():
             if name in given and not isinstance(given[name], kind):
                 raise InputError(f"{name} of a task has the wrong kind of value", where=where, found=given[name])
+        if not 0 <= given.get("checkpoint_every_s", 0) <= _LONGEST_S:
+            raise InputError(
+                "checkpoint_every_s of a task is no time", where=where, found=given["checkpoint_every_s"]
+            )
         given |= {name: Path(given[name]) for name in ("data", "out")}
         return cls(**{**given, "config": config_from_mapping(given["config"], where=where)})
 
@@ -107,7 +119,12 @@ def _names(name: str, value: object, where: object) -> tuple[str, ...]:
 
 
 def run_task(
-    task: Task, *, progress: Progress | None = None, monitors: Mapping[Side, Monitor] | None = None
+    task: Task,
+    *,
+    progress: Progress | None = None,
+    monitors: Mapping[Side, Monitor] | None = None,
+    stop: Callable[[], bool] | None = None,
+    resume: bool = False,
 ) -> tuple[RunResult, Metrics]:
     """Do the task; returns its result and what its `metrics.json` holds.
 
@@ -116,29 +133,51 @@ def run_task(
 
     Args:
         monitors: further figures of a hand's geometry for the log.
+        stop: asked before every iteration; once it says so, the run ends there. Its result says `unfinished`, and
+            is written like any other, but for a finished run that it would replace.
+        resume: go on from the checkpoints of an earlier run of the same task to the same folder, where it has left
+            some (`unfinished_task`).
 
     Raises:
-        InputError: `data` and `out` lie in one another, `out` is taken or another run writes to it, or as
-            `read_dataset` and `refine`.
+        InputError: `data` and `out` lie in one another, `out` is taken or another run writes to it, or holds a run
+            that could be resumed; or as `read_dataset` and `refine`.
     """
     refuse_overlap(task.data, task.out)
-    with RunFolder.create(task.out, overwrite=task.overwrite) as folder:
+    with RunFolder.create(task.out, overwrite=task.overwrite, resume=resume) as folder:
         sequence, held_out = read_task(task)
+        if not folder.layout.task.exists():
+            folder.write_json(folder.layout.task.name, replace(task, data=task.data.resolve()).to_mapping())
         write_configuration(folder, sequence, task.hands, task.config)
+        session = Session(
+            record=folder.append_log,
+            checkpoints=Checkpoints(folder.layout.checkpoints, float(task.checkpoint_every_s), resume=resume),
+            **({} if stop is None else {"stop": stop}),
+        )
         try:
             result = refine(
-                sequence,
-                task.hands,
-                task.config,
-                progress=progress,
-                record=folder.append_log,
-                monitors=monitors,
+                sequence, task.hands, task.config, progress=progress, monitors=monitors, session=session
             )
         finally:
             if progress is not None:
                 progress.close()
+        folder.finished = result.unfinished is None
         judgement = _write(folder, result, sequence, held_out)
     return result, judgement.together
+
+
+def unfinished_task(out: Path) -> Task | None:
+    """The task of a run that was stopped or killed, to be given to `run_task` with `resume`; None if it finished.
+
+    Args:
+        out: where the run is, or was to be.
+
+    Raises:
+        InputError: there is no such run, or what it was asked for cannot be read.
+    """
+    layout = unfinished_run(out.expanduser().resolve())
+    if layout is None:
+        return None
+    return replace(Task.from_mapping(read_task_file(layout), where=layout.task), out=out)
 
 
 def save_run(result: RunResult, sequence: HandSequence, out: Path, *, overwrite: bool = False) -> Path:

@@ -176,13 +176,12 @@ def with_fault(
     name = list(sequence.cameras)[2]
     moved = replace(sequence.cameras[name], cx=sequence.cameras[name].cx + 8.0)
     config = config_from_mapping(FEW | {"camera_weights": {"every": 5, "enabled": weigh}, "seed": seed})
-    records = []
     faulty = replace(sequence, cameras={**sequence.cameras, name: moved})
     monitors = {truth.side: error_monitor(truth)}
-    result = refine(faulty, truth.side, config, record=records.append, monitors=monitors)
+    result = refine(faulty, truth.side, config, monitors=monitors)
     if out is not None:
         save_run(result, faulty, out)
-    return float(records[-1]["vertex_error_mm"]), list(result.cameras)
+    return float(result.records[-1]["vertex_error_mm"]), list(result.cameras)
 
 
 @pytest.mark.slow

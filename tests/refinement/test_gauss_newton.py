@@ -16,7 +16,6 @@ from handrefine.optimizers.information import vertex_information
 from handrefine.optimizers.picture_motion import linearised, picture_gradient
 from handrefine.optimizers.surface_points import PointFinder
 from handrefine.optimizers.vertex_metric import jacobians
-from handrefine.progress import Record
 from handrefine.refinement.camera_weights import CameraWeights, CameraWeightsConfig
 from handrefine.refinement.problem import Problem, prepare
 from handrefine.refinement.refine import refine
@@ -92,9 +91,8 @@ def test_the_direction_is_that_of_finite_differences(data: Path) -> None:
 
 
 def errors_mm(data: Path, config: Config) -> list[float]:
-    records: list[Record] = []
     monitors: dict[Side, Monitor] = {s: error_monitor(load_truth(data / "truth.npz", s)) for s in BOTH}
-    refine(read_interhand26m(data), BOTH, config, record=records.append, monitors=monitors)
+    records = refine(read_interhand26m(data), BOTH, config, monitors=monitors).records
     return [float(str(record["vertex_error_mm"])) for record in records]
 
 

@@ -14,7 +14,6 @@ from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.errors import InputError
 from handrefine.evaluation.monitors import error_monitor
 from handrefine.pipeline import Task, run_task
-from handrefine.progress import Record
 from handrefine.refinement.refine import refine
 from handrefine.sequence import Side
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
@@ -41,10 +40,9 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SyntheticTrut
 
 
 def errors_mm(folder: Path, truth: SyntheticTruth, differences: dict | None = None) -> list[float]:
-    records: list[Record] = []
     config = config_from_mapping(SMALL | (differences or {}))
     monitors = {truth.side: error_monitor(truth)}
-    refine(read_interhand26m(folder), truth.side, config, record=records.append, monitors=monitors)
+    records = refine(read_interhand26m(folder), truth.side, config, monitors=monitors).records
     return [float(str(record["vertex_error_mm"])) for record in records]
 
 
@@ -57,15 +55,9 @@ def test_the_error_falls(video: tuple[Path, SyntheticTruth], geometry: str, reac
 
 def test_edges_count_where_the_surface_moves(video: tuple[Path, SyntheticTruth]) -> None:
     folder, truth = video
-    records: list[Record] = []
     stages = schedule(environment=1, texture=1, coarse=1, again=1, joint=1, finish=1)
-    refine(
-        read_interhand26m(folder),
-        truth.side,
-        config_from_mapping(SMALL | {"stages": stages}),
-        record=records.append,
-    )
-    with_edges = {record["stage"] for record in records if "edge" in record["terms"]}
+    result = refine(read_interhand26m(folder), truth.side, config_from_mapping(SMALL | {"stages": stages}))
+    with_edges = {record["stage"] for record in result.records if "edge" in record["terms"]}
     assert with_edges == {"coarse", "again", "joint"}
 
 

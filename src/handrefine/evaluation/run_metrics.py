@@ -16,7 +16,7 @@ from handrefine.sequence import Camera, FrameIndex, HandSequence, Side
 #: A pixel belongs to the rendered hand from this coverage on.
 COVERED = 0.5
 #: Figures of a run as a whole, the same for every hand; and figures of a single hand's views and frames.
-_OF_RUN = ("seconds", "iterations", "seed", "version", "variant")
+_OF_RUN = ("seconds", "iterations", "seed", "version", "variant", "unfinished")
 _OF_PARTS = ("per_view", "per_frame")
 
 
@@ -55,6 +55,7 @@ def hand_metrics(result: RunResult, side: Side, sequence: HandSequence) -> dict[
         "seed": result.config.seed,
         "version": result.version,
         "variant": result.variant,
+        **({} if result.unfinished is None else {"unfinished": result.unfinished}),
         "per_view": [
             {"frame": view.frame, "camera": view.camera, **_change(*of)}
             for view, *of in zip(hand.views, *agreements, strict=True)
@@ -72,7 +73,7 @@ def together(by_hand: Mapping[Side, Metrics]) -> Metrics:
         side: {name: value for name, value in of.items() if name not in (*_OF_RUN, *_OF_PARTS)}
         for side, of in by_hand.items()
     }
-    return {**means, **{name: first.get(name) for name in _OF_RUN}, "hands": own}
+    return {**means, **{name: first[name] for name in _OF_RUN if name in first}, "hands": own}
 
 
 def _change(before: MaskAgreement, after: MaskAgreement) -> dict[str, dict[str, float | None]]:

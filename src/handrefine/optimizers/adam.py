@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from handrefine.scene.video_model import VideoModel
+from handrefine.state import State
 
 
 class Adam:
@@ -17,26 +18,42 @@ class Adam:
             if name != "texture"
         ]
         levels = model.parameters_of("texture") if "texture" in names else ()
-        self._levels = [{"params": [level], "lr": 0.0, "rate": rates["texture"]} for level in levels]
-        groups += self._levels
+        groups += [{"params": [level], "lr": 0.0, "rate": rates["texture"]} for level in levels]
+        self._n_levels = len(levels)
         self._adam = torch.optim.Adam(groups, fused=True) if groups else None
 
     def step(self, factor: float) -> None:
         """One step at this share of the full rates."""
-        self._calm_faint_texels()
         if self._adam is not None:
+            self._calm_faint_texels(self._adam)
             for group in self._adam.param_groups:
                 group["lr"] = group["rate"] * factor
             self._adam.step()
 
-    def _calm_faint_texels(self) -> None:
+    def state(self) -> State:
+        """The averages of every parameter that has moved, by its number, and each group's epsilon."""
+        if self._adam is None:
+            return {}
+        averages = {str(number): of for number, of in self._adam.state_dict()["state"].items()}
+        return {"averages": averages, "epsilon": [group["eps"] for group in self._adam.param_groups]}
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        if self._adam is None:
+            return
+        averages = {int(number): of for number, of in state["averages"].items()}
+        self._adam.load_state_dict({**self._adam.state_dict(), "state": averages})
+        for group, epsilon in zip(self._adam.param_groups, state["epsilon"], strict=True):
+            group["eps"] = epsilon
+
+    def _calm_faint_texels(self, adam: torch.optim.Adam) -> None:
         """Let texels that the images hardly show take small steps.
 
         Adam scales every texel's gradient to full steps, also where it is a trace of light reflected between
         fingers or comes from one glancing pixel, and mostly noise. With the level's root mean square gradient
         added to its denominator such a texel follows its coarser levels instead.
         """
-        for group in self._levels:
+        for group in adam.param_groups[len(adam.param_groups) - self._n_levels :]:
             (level,) = group["params"]
             if level.grad is not None:
                 mean_square = level.grad.square().sum() / level.grad.count_nonzero().clamp(min=1)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -14,17 +14,17 @@ from pydantic import dataclasses as typed
 from torch import Tensor, nn
 
 from handrefine.mesh import MeshTopology, vertex_normals
+from handrefine.optimizers.gauss_newton_system import System
 from handrefine.optimizers.geometry_vector import GeometryVector, groups
 from handrefine.optimizers.information import VertexInformation
-from handrefine.optimizers.normal_equations import Absorbed, NormalEquations, slipping
+from handrefine.optimizers.normal_equations import Absorbed, slipping
 from handrefine.optimizers.prior_curvature import Priors
-from handrefine.optimizers.vertex_metric import N_POSE, Motion, VertexMetric, in_blocks, jacobians
+from handrefine.optimizers.vertex_metric import N_POSE, Motion, in_blocks, jacobians
 from handrefine.scene.variables import GEOMETRY_NAMES, spreads
 from handrefine.scene.video_model import VideoHand, VideoModel
+from handrefine.state import State
 
 log = logging.getLogger(__name__)
-#: A variable that stands still is held by so many times the system's mean curvature.
-HELD = 1e9
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -120,19 +120,24 @@ class GaussNewton:
         log.debug("value %.5g, damping %.3g%s", evidence.value, self.damping, ", taken back" * took_back)
         return not took_back
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a later process needs to go on; measurements of the last iteration are made anew."""
+    def state(self) -> State:
+        """The damping, what the step before is tested by, and every group's system."""
+        tested = None if self._tested is None else {"batch": self._tested[0], "geometry": self._tested[1]}
         return {
             "damping": self.damping,
-            "values": dict(self._values),
-            "groups": [group.state_dict() for group in self._groups],
+            "values": {str(batch): value for batch, value in self._values.items()},
+            "tested": tested,
+            "groups": [group.state() for group in self._groups],
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a `state_dict`; the step before is no longer tested."""
-        self.damping, self._values, self._tested = state["damping"], dict(state["values"]), None
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        self.damping, tested = state["damping"], state["tested"]
+        self._values = {int(batch): value for batch, value in state["values"].items()}
+        device = self.parameters[0].device
+        self._tested = None if tested is None else (tested["batch"], [p.to(device) for p in tested["geometry"]])
         for group, of in zip(self._groups, state["groups"], strict=True):
-            group.load_state_dict(of)
+            group.load_state(of, device)
 
 
 class _Group:
@@ -148,7 +153,7 @@ class _Group:
         self._age = 0
         self._jacobians: tuple[list[Tensor], Tensor] | None = None
         self._average: Motion | None = None
-        self._system: _System | None = None
+        self._system: System | None = None
 
     def measure(self, evidence: Evidence, parameters: Sequence[nn.Parameter]) -> None:
         """Set up the system where the hands are now."""
@@ -180,7 +185,7 @@ class _Group:
                 absorbed.append(Absorbed(frames, own.float().contiguous(), of_shape.float()))
         gradient = self._gradient(evidence, parameters, torch.cat(forced))
         curvature_of_priors = self._variables.of(dict(zip(parameters, evidence.priors.curvature, strict=True)))
-        self._system = _System(
+        self._system = System(
             in_blocks(form, of_joints, alone=self._alone),
             in_blocks(torch.cat(metric), of_joints, alone=self._alone),
             gradient,
@@ -224,46 +229,22 @@ class _Group:
             skins.append(information.skin[rows].reshape(*shape, 3, 3))
         return tensors, forces, skins
 
-    def state_dict(self) -> dict[str, Any]:
-        average = self._average
-        return {"age": self._age, "average": None if average is None else (average.own, average.shared)}
+    def state(self) -> State:
+        average, jacobians, system = self._average, self._jacobians, self._system
+        return {
+            "age": self._age,
+            "average": None if average is None else average.state(),
+            "jacobians": None if jacobians is None else {"verts": jacobians[0], "joints": jacobians[1]},
+            "system": None if system is None else system.state(),
+        }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._age, self._jacobians, self._system = state["age"], None, None
-        self._average = None if state["average"] is None else Motion(*state["average"])
-
-
-@dataclass(frozen=True, eq=False)
-class _System:
-    """H, G, g and the priors' curvature of one group."""
-
-    curvature: VertexMetric
-    metric: VertexMetric
-    gradient: Motion
-    of_priors: Motion
-    absorbed: tuple[Absorbed, ...]
-
-    def solve(self, damping: float, stiffness: Motion) -> Motion:
-        """The step.
-
-        stiffness: D beside G; infinite for variables that do not move.
-        """
-        h, g = self.curvature, self.metric
-        translation = h.blocks[:, 3:6, 3:6].diagonal(dim1=1, dim2=2)
-        # The mean curvature against a unit of mean squared vertex motion, over all frames or at each.
-        mean = max(float(translation.sum() / 3 / (1 if len(h.shared) else len(translation))), 1e-12)
-        weight = damping * mean
-
-        def diagonal(of_metric: Tensor, of_priors: Tensor) -> Tensor:
-            return torch.where(torch.isinf(of_metric), HELD * mean, weight * of_metric + of_priors)
-
-        both = Motion(
-            diagonal(stiffness.own, self.of_priors.own), diagonal(stiffness.shared, self.of_priors.shared)
-        )
-        whole = VertexMetric(
-            h.blocks + weight * g.blocks, h.coupling + weight * g.coupling, h.shared + weight * g.shared, h.joints
-        )
-        return NormalEquations(whole, both, self.absorbed).solve(self.gradient)
+    def load_state(self, state: State, device: torch.device) -> None:
+        average, found, system = state["average"], state["jacobians"], state["system"]
+        self._age = state["age"]
+        self._average = None if average is None else Motion.from_state(average, device)
+        if found is not None:
+            self._jacobians = [of.to(device) for of in found["verts"]], found["joints"].to(device)
+        self._system = None if system is None else System.from_state(system, device)
 
 
 def skin_axes(

@@ -16,13 +16,14 @@ from handrefine.optimizers.gauss_newton import GaussNewtonConfig
 from handrefine.optimizers.vertex_metric_descent import VertexMetricConfig, descents
 from handrefine.scene.variables import GEOMETRY_NAMES
 from handrefine.scene.video_model import VideoModel
+from handrefine.state import State, Stateful
 
 log = logging.getLogger(__name__)
 
 
 @runtime_checkable
-class Optimizer(Protocol):
-    """Moves its variables by the gradients that their parameters hold."""
+class Optimizer(Stateful, Protocol):
+    """Moves its variables by the gradients that their parameters hold. Its state is without the parameters."""
 
     def step(self, factor: float) -> None:
         """One step at this share of the full rates."""
@@ -81,6 +82,15 @@ class StageOptimizer:
         _drop_broken_gradients(self._parameters)
         for optimizer in self._optimizers:
             optimizer.step(factor)
+
+    def state(self) -> State:
+        """That of every optimizer, without the parameters."""
+        return {"optimizers": [optimizer.state() for optimizer in self._optimizers]}
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        for optimizer, of in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state(of)
 
 
 def optimizer_of_geometry(name: str) -> MakeOptimizers:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import accumulate
 
 import torch
@@ -13,6 +13,7 @@ from handrefine.mesh import vertex_normals
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.variables import GEOMETRY
 from handrefine.scene.video_model import VideoHand
+from handrefine.state import State
 
 
 def columns() -> dict[str, slice]:
@@ -46,6 +47,13 @@ class Motion:
         """One factor for everything, or one a frame."""
         return Motion(self.own * factor[:, None], self.shared * factor if len(self.shared) else self.shared)
 
+    def state(self) -> State:
+        return {"own": self.own, "shared": self.shared}
+
+    @staticmethod
+    def from_state(state: State, device: torch.device) -> "Motion":
+        return Motion(state["own"].to(device), state["shared"].to(device))
+
 
 @dataclass(frozen=True, eq=False)
 class VertexMetric:
@@ -60,6 +68,13 @@ class VertexMetric:
     shared: Float[Tensor, "shared shared"]
     joints: Float[Tensor, "frame 21 3 own"]
     """How the joints, fingertips included, move with each frame's own variables."""
+
+    def state(self) -> State:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @staticmethod
+    def from_state(state: State, device: torch.device) -> "VertexMetric":
+        return VertexMetric(**{f.name: state[f.name].to(device) for f in fields(VertexMetric)})
 
     def motion_m(self, change: Motion) -> Float[Tensor, " problem"]:
         """Root mean square motion of the vertices in metres: one number, or one a frame where alone."""
@@ -102,7 +117,7 @@ def measure_metric(hands: Sequence[VideoHand]) -> VertexMetric:
 
 
 def in_blocks(
-    form: Float[Tensor, "frame variable variable"], joints: Float[Tensor, "frame 21 3 variable"], *, alone: bool
+    form: Float[Tensor, "frame variable variable"], joints: Float[Tensor, "frame 21 3 posed"], *, alone: bool
 ) -> VertexMetric:
     """A quadratic form of every frame's variables and its shape, the shape shared unless frames are alone.
 
@@ -117,8 +132,8 @@ def in_blocks(
 @torch.no_grad()
 def jacobians(
     hand: VideoHand,
-) -> tuple[Float[Tensor, "frame coordinate variable"], Float[Tensor, "frame 21 3 variable"]]:
-    """Derivatives of the vertices' coordinates and of the joints at every frame.
+) -> tuple[Float[Tensor, "frame coordinate variable"], Float[Tensor, "frame 21 3 posed"]]:
+    """Derivatives of the vertices' coordinates and of the joints, which have no modes, at every frame.
 
     A surface's modes move the vertices along their normals; that these turn with the pose is of second order.
     """

@@ -13,6 +13,7 @@ from handrefine.optimizers.geometry_vector import GeometryVector, groups
 from handrefine.optimizers.vertex_metric import Motion, VertexMetric, measure_metric
 from handrefine.scene.variables import spreads
 from handrefine.scene.video_model import VideoHand, VideoModel
+from handrefine.state import State
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -74,6 +75,22 @@ class VertexMetricDescent:
         reach_m = self._metric.reach_m(change).clamp(min=1e-30)
         held = (factor * self._config.reach_mm / 1000 / reach_m).clamp(max=1)
         self._variables.move(Motion(change.own * held[:, None], change.shared))
+
+    def state(self) -> State:
+        """The averaged gradient, and the metric until it is measured anew."""
+        average, metric = self._average, self._metric
+        return {
+            "steps": self._steps,
+            "average": None if average is None else average.state(),
+            "metric": None if metric is None else metric.state(),
+        }
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        device, average, metric = self._damping.own.device, state["average"], state["metric"]
+        self._steps = state["steps"]
+        self._average = None if average is None else Motion.from_state(average, device)
+        self._metric = None if metric is None else VertexMetric.from_state(metric, device)
 
 
 def descents(model: VideoModel, names: Iterable[str], config: VertexMetricConfig) -> list[VertexMetricDescent]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from handrefine.refinement.hooks import Hook, Stage
 from handrefine.refinement.problem import Problem
 from handrefine.runs.result import MendedCamera
 from handrefine.sequence import Camera
+from handrefine.state import State
 
 log = logging.getLogger(__name__)
 #: A camera that is far off shows parts of the hands only until its windows follow.
@@ -51,6 +53,13 @@ class MendCameras(Hook):
             self._weights.believe(found)
             problem = problem.observed_anew({name: camera for name, (camera, _) in found.items()})
         return problem
+
+    def state(self) -> State:
+        """What is told of every mended camera."""
+        return {name: asdict(told) for name, told in self.mended.items()}
+
+    def load_state(self, state: State) -> None:
+        self.mended = {name: MendedCamera(**told) for name, told in state.items()}
 
 
 @torch.no_grad()

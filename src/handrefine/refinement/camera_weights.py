@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from handrefine.observations import Observations
 from handrefine.refinement.camera_evidence import CameraEvidence, CameraTrust, camera_trust
 from handrefine.refinement.colour_misfit import ColourMoments
 from handrefine.scene.video_model import Prediction
+from handrefine.state import State
 
 log = logging.getLogger(__name__)
 #: Coverage from which on a pixel's colour is the hand's.
@@ -104,6 +106,26 @@ class CameraWeights:
             self.colour, self.silhouette = self.colour.clone(), self.silhouette.clone()
             self.colour[k] = self.silhouette[k] = 1.0
         self._forget()
+
+    def state(self) -> State:
+        """The weights, what they were measured by, and what has been noted since."""
+        return {
+            "colour": self.colour,
+            "silhouette": self.silhouette,
+            "trusts": [asdict(trust) for trust in self.trusts],
+            "visible_share": self.visible_share,
+            "iteration": self._iteration,
+            "noted": [self._disagreeing, self._labelled, self._covered, self._comparable],
+            "moments": self._moments.state(),
+        }
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        self.colour, self.silhouette = (state[name].to(self._device) for name in ("colour", "silhouette"))
+        self.trusts = [CameraTrust(**trust) for trust in state["trusts"]]
+        self.visible_share, self._iteration = state["visible_share"], state["iteration"]
+        self._disagreeing, self._labelled, self._covered, self._comparable = state["noted"]
+        self._moments.load_state(state["moments"])
 
     def warn(self) -> None:
         """Tell of the cameras whose final weight is low."""

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from handrefine.state import State
+
 
 class ColourMoments:
     """Second moments of (rendered rgb, 1, image rgb) of every camera, summed over any number of pictures.
@@ -29,6 +31,12 @@ class ColourMoments:
         for k in range(len(self._sums)):
             of_camera = z[camera == k].double()
             self._sums[k] += (of_camera.T @ of_camera).cpu()
+
+    def state(self) -> State:
+        return {"sums": self._sums}
+
+    def load_state(self, state: State) -> None:
+        self._sums = state["sums"]
 
     def pixels(self) -> Float[Tensor, " camera"]:
         """How many pixels each camera has shown."""

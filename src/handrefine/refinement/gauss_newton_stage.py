@@ -20,6 +20,7 @@ from handrefine.refinement.hooks import Batch, Iteration, Stage
 from handrefine.render.base import TellsFirstHits
 from handrefine.scene.variables import GEOMETRY_NAMES
 from handrefine.scene.video_model import Prediction
+from handrefine.state import State
 
 #: What a stage with `closed_form` solves for.
 CLOSED_FORM = ("texture", "environment", "colour")
@@ -82,6 +83,19 @@ class GaussNewtonStage:
             if by_renderer:
                 self._others.step(factor)
         return Iteration(stage, number, index, batch, iterate, {k: v.detach() for k, v in terms.items()})
+
+    def state(self) -> State:
+        """That of its optimizers."""
+        return {
+            "others": self._others.state(),
+            "geometry": None if self._geometry is None else self._geometry.state(),
+        }
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        self._others.load_state(state["others"])
+        if self._geometry is not None:
+            self._geometry.load_state(state["geometry"])
 
     def _clear(self) -> None:
         self._others.zero_grad()

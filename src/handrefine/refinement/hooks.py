@@ -12,6 +12,7 @@ from handrefine.observations import Observations
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.schedule import StageConfig
 from handrefine.render.base import Renderer
+from handrefine.state import State, Stateful
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +55,11 @@ class Iteration:
 
 
 @runtime_checkable
-class StageHook(Protocol):
-    """Told of every stage and iteration, in the order in which hooks are listed."""
+class StageHook(Stateful, Protocol):
+    """Told of every stage and iteration, in the order in which hooks are listed.
+
+    Its state between two iterations is part of every checkpoint.
+    """
 
     def stage_begins(self, stage: Stage) -> None: ...
 
@@ -65,9 +69,17 @@ class StageHook(Protocol):
         """What has been found may change the problem that the next stages go on with."""
         ...
 
+    def stage_stopped(self, stage: Stage) -> None:
+        """The run stops within a stage, and what there is by now becomes its result."""
+        ...
+
+    def stage_resumed(self, stage: Stage) -> None:
+        """A run goes on within a stage; the hook's state has been loaded."""
+        ...
+
 
 class Hook:
-    """A hook that does nothing: hooks override what they need."""
+    """A hook that does nothing and has no state: hooks override what they need."""
 
     def stage_begins(self, stage: Stage) -> None:
         pass
@@ -76,4 +88,16 @@ class Hook:
         pass
 
     def stage_ends(self, stage: Stage) -> Problem | None:
+        pass
+
+    def stage_stopped(self, stage: Stage) -> None:
+        pass
+
+    def stage_resumed(self, stage: Stage) -> None:
+        pass
+
+    def state(self) -> State:
+        return {}
+
+    def load_state(self, state: State) -> None:
         pass

@@ -6,6 +6,7 @@ from collections import deque
 import numpy as np
 
 from handrefine.refinement.schedule import StageConfig
+from handrefine.state import State
 
 #: Iterations over which a loss is judged, and the least number of looks at every batch of views within them.
 WINDOW, LOOKS = 12, 3
@@ -31,6 +32,13 @@ class LossTrend:
     def note(self, loss: float) -> None:
         self._losses.append(loss)
         self._count += 1
+
+    def state(self) -> State:
+        return {"count": self._count, "losses": list(self._losses)}
+
+    def load_state(self, state: State) -> None:
+        self._count = state["count"]
+        self._losses.extend(state["losses"])
 
     def fall(self) -> tuple[float, float] | None:
         """How far the loss falls in 10 iterations, as a share of its mean, and the standard error of that; None
@@ -91,3 +99,19 @@ class Pace:
             self.ended = f"after {planned} iterations" + (f" and {more} while the loss fell" if more else "")
         elif self._done >= most:
             self.ended = f"after the most that it may have, {most} iterations; the loss still falls"
+
+    def state(self) -> State:
+        """How far the stage is, and the losses by which it is judged."""
+        return {
+            "progress": self._progress,
+            "done": self._done,
+            "settled": self._settled,
+            "ended": self.ended,
+            "trend": self._trend.state(),
+        }
+
+    def load_state(self, state: State) -> None:
+        """Go on from there, as one that has not begun."""
+        self._progress, self._done = state["progress"], state["done"]
+        self._settled, self.ended = state["settled"], state["ended"]
+        self._trend.load_state(state["trend"])

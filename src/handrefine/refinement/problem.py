@@ -19,6 +19,7 @@ from handrefine.person import Person, read_person
 from handrefine.preprocess.initialization import Initialization, initialize, other_joints
 from handrefine.preprocess.observations import Fit, observe
 from handrefine.preprocess.plausibility.check import check_input
+from handrefine.refinement.around import Around
 from handrefine.refinement.check import check_config
 from handrefine.refinement.near_hands import suggest_both
 from handrefine.refinement.schedule import StageConfig, running
@@ -34,6 +35,7 @@ from handrefine.scene.scene_module import SceneModule
 from handrefine.scene.texture import TexturePyramid
 from handrefine.scene.video_model import Prediction, VideoHand, VideoModel
 from handrefine.sequence import Camera, FrameId, FrameIndex, HandSequence, Side
+from handrefine.state import State
 from handrefine.views import ViewSet
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,8 @@ class Problem:
             without another hand.
         still_joints_world: joints of a hand that is there, but is not refined; NaN or None where none is.
         model: the unknowns, at their start.
-        terms: the objective's terms, by name.
+        terms: the objective's, by name.
+        around: what images were cropped and labelled around; None while that is the annotation.
     """
 
     sequence: HandSequence
@@ -76,6 +79,7 @@ class Problem:
     renderer: Renderer
     model: VideoModel
     terms: Mapping[str, TermConfig]
+    around: Around | None = None
 
     @property
     def hands(self) -> tuple[HandModel, ...]:
@@ -113,27 +117,34 @@ class Problem:
             cameras: those that are calibrated otherwise from here on, by name; small rotations of them that were
                 found before are forgotten.
         """
-        sequence = replace(self.sequence, cameras={**self.sequence.cameras, **cameras})
+        every = {**self.sequence.cameras, **cameras}
         with torch.no_grad():
             geometries = self.model.over_video(self.model.geometries())
         now = [HandGeometry(of.verts_world.cpu(), of.joints_world.cpu()) for of in geometries]
-        if self.model.rotations is not None:
-            self.model.rotations.recalibrate(list(sequence.cameras.values()))
-        labels, crop = self.config.labels, self.config.crop
-        observations = observe(
-            sequence, now, self.still_joints_world, labels, crop, self.runtime.device, self._fit(sequence)
-        )
-        moved = replace(self, sequence=sequence, observations=observations)
+        if (rotations := self.model.rotations) is None:
+            return self.observed_around(Around(now, every, every))
+        rotations.recalibrate(list(every.values()))
+        return self.observed_around(Around(now, every, rotations.turned(every)))
+
+    def observed_around(self, around: Around) -> "Problem":
+        """The same problem with images cropped and labelled around given hands, in given cameras."""
+        sequence, still = replace(self.sequence, cameras=around.cameras), self.still_joints_world
+        faces = [topology.faces for topology in self.renderer.topologies]
+        # Drawn beyond the wrist, what sticks out past it would be called no hand.
+        fit = Fit(faces, around.turned) if self.config.hands.end_at_wrist else None
+        settings = self.config.labels, self.config.crop
+        observations = observe(sequence, around.hands, still, *settings, self.runtime.device, fit)
+        moved = replace(self, sequence=sequence, observations=observations, around=around)
         return replace(moved, renderer=moved.new_renderer(self.config.render, observations.views))
 
-    def _fit(self, sequence: HandSequence) -> Fit | None:
-        """None unless hands are drawn up to the wrist: else what sticks out past it would be called no hand."""
-        if not self.config.hands.end_at_wrist:
-            return None
-        cameras, rotations = sequence.cameras, self.model.rotations
-        if rotations is not None:
-            cameras = rotations.turned(cameras)
-        return Fit([topology.faces for topology in self.renderer.topologies], cameras)
+    def state(self) -> State:
+        """What the images were cropped and labelled around, and the unknowns."""
+        return {"around": self.around and self.around.state(), "unknowns": self.model.state_dict()}
+
+    def resumed(self, state: State) -> "Problem":
+        """The problem in that state; the model's unknowns change in place."""
+        self.model.load_state_dict(state["unknowns"])
+        return self if state["around"] is None else self.observed_around(Around.from_state(state["around"]))
 
     def starting_poses(self) -> list[PoseVariables]:
         """The annotations as they were, with the shape of every frame."""
@@ -144,7 +155,7 @@ class Problem:
 def prepare(
     sequence: HandSequence, sides: Sequence[Side], config: Config, extensions: Extensions | None = None
 ) -> Problem:
-    """Initialization Mitsuba, pose the annotated hands, crop and label the images, and set up the renderer.
+    """Start Mitsuba, pose the annotated hands, crop and label the images, and set up the renderer.
 
     Raises:
         InputError: a hand is not annotated, no camera sees it, an image is broken, no renderer can be set up, or
@@ -174,8 +185,7 @@ def prepare(
     if len(starts) == 1:
         suggest_both(starts[0].hand.side, posed[0].joints_world, still)
     observations = observe(sequence, posed, still, config.labels, config.crop, runtime.device)
-    cut = config.hands.end_at_wrist
-    topologies = [start.hand.drawn_topology(end_at_wrist=cut) for start in starts]
+    topologies = [start.hand.drawn_topology(end_at_wrist=config.hands.end_at_wrist) for start in starts]
     return Problem(
         sequence=sequence,
         config=config,

@@ -1,23 +1,29 @@
 """Refining hands of a sequence, from the dataset's annotation to the result."""
 
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
 
 from handrefine.config import Config
-from handrefine.progress import Progress, Record, SilentProgress
+from handrefine.progress import Progress, SilentProgress
 from handrefine.refinement.camera_mending import MendCameras
 from handrefine.refinement.camera_weights import CameraWeights
+from handrefine.refinement.checkpoints import CheckpointFiles
 from handrefine.refinement.collected_warnings import collected_warnings
+from handrefine.refinement.fingerprint import fingerprint
 from handrefine.refinement.problem import Extensions, prepare
 from handrefine.refinement.restart import Restart
 from handrefine.refinement.result import Found, run_result
 from handrefine.refinement.seldom_seen import CalmTextures
-from handrefine.refinement.stages import SEEDS_PER_RUN, run_stages
+from handrefine.refinement.session import Session
+from handrefine.refinement.stages import SEEDS_PER_RUN, Stages
 from handrefine.refinement.watchers import (
+    KeepRandomNumbers,
     KeepTextures,
+    KeepWarnings,
     Monitor,
     RenewLabels,
     WatchCameras,
@@ -27,6 +33,8 @@ from handrefine.refinement.watchers import (
 from handrefine.runs.result import RunResult
 from handrefine.sequence import HandSequence, Side
 
+log = logging.getLogger(__name__)
+
 
 def refine(
     sequence: HandSequence,
@@ -34,9 +42,9 @@ def refine(
     config: Config | None = None,
     *,
     progress: Progress | None = None,
-    record: Callable[[Record], None] | None = None,
     monitors: Mapping[Side, Monitor] | None = None,
     extensions: Extensions | None = None,
+    session: Session | None = None,
 ) -> RunResult:
     """Refine annotations until ray-traced images of the hands match the video's.
 
@@ -47,16 +55,15 @@ def refine(
         hands: which hand, or several in one optimization.
         config: all settings; by default handrefine's own preset (`configs/paper.yaml` is the paper's).
         progress: told of stages and iterations.
-        record: gets every iteration's record, e.g. to write it to a file.
         monitors: by hand, extra figures of its geometry for the records.
         extensions: further terms of the objective and further unknowns.
+        session: who gets the records, what stops the run early, and where its checkpoints are.
 
     Raises:
-        InputError: a hand is not annotated, no camera sees it, an image is broken, no renderer can be set up, or
-        the
-            hands cannot share what `config.hands` says.
+        InputError: a hand is not annotated, no camera sees it, an image is broken, no renderer can be set up, the
+            hands cannot share what `config.hands` says, or none of the checkpoints can be used.
     """
-    started = time.perf_counter()
+    started, session = time.perf_counter(), session or Session()
     sides: list[Side] = [hands] if isinstance(hands, str) else list(hands)
     with collected_warnings() as warnings:
         problem = prepare(sequence, sides, config or Config(), extensions)
@@ -64,8 +71,8 @@ def refine(
             problem.config.camera_weights, problem.observations.camera_names, problem.runtime.device
         )
         visibility, textures = WatchVisibility(problem, cameras), KeepTextures(problem)
-        log = WriteLog(
-            [] if record is None else [record],
+        records = WriteLog(
+            [session.record],
             [(monitors or {}).get(side) for side in sides],
             SilentProgress() if progress is None else progress,
         )
@@ -79,10 +86,27 @@ def refine(
             textures,
             mending,
             RenewLabels(),
-            log,
+            records,
+            KeepWarnings(warnings),
+            KeepRandomNumbers(),
         ]
-        problem = run_stages(problem, cameras, lambda: visibility.now, hooks)
+        stages = Stages(problem, cameras, lambda: visibility.now, hooks)
+        finished = _run(stages, session)
+        if not finished:
+            log.warning("the run was %s: what it has found by then is no finished result", stages.unfinished)
         cameras.warn()
         with torch.no_grad():
-            result = run_result(problem, Found(cameras.trusts, log.records, textures.textures, mending.mended))
-    return replace(result, seconds=time.perf_counter() - started, warnings=warnings)
+            found = Found(cameras.trusts, records.records, textures.textures, mending.mended)
+            result = run_result(stages.problem, found)
+    seconds = records.earlier_s + time.perf_counter() - started
+    unfinished = None if finished else stages.unfinished
+    return replace(result, seconds=seconds, warnings=warnings, unfinished=unfinished)
+
+
+def _run(stages: Stages, session: Session) -> bool:
+    """Run the stages, from where the checkpoints say; False where the run was stopped."""
+    if session.checkpoints is None:
+        return stages.run(stop=session.stop, keep=lambda state, must: None)
+    files = CheckpointFiles(session.checkpoints, fingerprint(stages.problem))
+    files.load(stages.load_state)
+    return stages.run(stop=session.stop, keep=files.keep)

@@ -12,6 +12,7 @@ from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.hooks import Hook, Stage
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.variables import POSE_NAMES
+from handrefine.state import State
 
 log = logging.getLogger(__name__)
 #: A frame stays with its restart if that lowers its misfit by at least this share.
@@ -53,6 +54,19 @@ class Restart(Hook):
         if self._misfit_before is not None:
             paid = self._keep_the_better(stage, self._misfit_before)
             log.info("a restart paid at %d frames", paid)
+
+    def stage_stopped(self, stage: Stage) -> None:
+        """Fingers that are on their way count as not having paid, where they have not yet."""
+        self.stage_ends(stage)
+
+    def state(self) -> State:
+        """The poses and misfits before the restart, while a stage is within one."""
+        return {"misfit_before": self._misfit_before, "before": self._before}
+
+    def load_state(self, state: State) -> None:
+        device, misfit = self._cameras.colour.device, state["misfit_before"]
+        self._misfit_before = None if misfit is None else misfit.to(device)
+        self._before = [{name: of.to(device) for name, of in pose.items()} for pose in state["before"]]
 
     @torch.no_grad()
     def _keep_the_better(self, stage: Stage, misfit_before: Float[Tensor, " frame"]) -> int:

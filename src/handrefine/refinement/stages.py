@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -15,45 +16,150 @@ from handrefine.refinement.problem import Problem
 from handrefine.refinement.view_batches import batches
 from handrefine.refinement.visibility import Visibility
 from handrefine.scene.variables import learning_rates
+from handrefine.state import State, Stateful
 
 log = logging.getLogger(__name__)
 #: Runs with different seeds never share an iteration's random numbers.
 SEEDS_PER_RUN = 100_003
+#: What has been noted by now, and whether it must be kept, or only if it is time to.
+Keep = Callable[[Callable[[], State], bool], None]
 
 
-def run_stages(
-    problem: Problem,
-    cameras: CameraWeighting,
-    visibility: Callable[[], Visibility],
-    hooks: Sequence[StageHook],
-) -> Problem:
-    """Run the stages on the problem's model, in place; every iteration draws new random numbers.
+@runtime_checkable
+class Steps(Stateful, Protocol):
+    """Iterates of one stage."""
 
-    Returns the problem as it was in the end: hooks may have mended its cameras.
+    def iterate(
+        self, index: int, number: int, seen: tuple[CameraWeighting, Sequence], *, seed: int, factor: float
+    ) -> Iteration:
+        """Predict one batch, compare, and take one step."""
+        ...
+
+
+@dataclass(eq=False)
+class _Running:
+    """A stage that has begun. index: iterations that it has done."""
+
+    stage: Stage
+    steps: Steps
+    pace: Pace
+    index: int = 0
+
+    def state(self) -> State:
+        parts = {"pace": self.pace.state(), "steps": self.steps.state()}
+        return {"stage": self.stage.name, "index": self.index, **parts}
+
+    def load_state(self, state: State) -> None:
+        self.index = state["index"]
+        self.pace.load_state(state["pace"])
+        self.steps.load_state(state["steps"])
+
+
+class Stages:
+    """Runs the stages on the problem's model, in place; every iteration draws new random numbers.
+
+    Between two iterations and between two stages its state is that of the whole run.
 
     Args:
         cameras, visibility: as they are at every iteration; hooks may renew them.
+
+    Attributes:
+        problem: as it is by now: hooks may mend its cameras.
+        number: iterations done, over all stages.
     """
-    number = 0
-    for name, config in problem.stages.items():
+
+    def __init__(
+        self,
+        problem: Problem,
+        cameras: CameraWeighting,
+        visibility: Callable[[], Visibility],
+        hooks: Sequence[StageHook],
+    ) -> None:
+        self.problem, self.number = problem, 0
+        self._cameras, self._visibility, self._hooks = cameras, visibility, hooks
+        self._waiting = list(problem.stages)
+        self._running: _Running | None = None
+
+    @property
+    def unfinished(self) -> str:
+        """How far the run is, in words."""
+        where = "between stages" if self._running is None else f"in stage {self._running.stage.name}"
+        return f"stopped {where}, after {self.number} iterations"
+
+    def run(self, *, stop: Callable[[], bool], keep: Keep) -> bool:
+        """Run all stages to their ends; False where the run was stopped before.
+
+        Args:
+            stop: asked before every iteration; once it says so, the state is kept and the run stops.
+            keep: gets the state between iterations, and must keep it where a stage ends or the run stops.
+        """
+        while (running := self._running or self._begin()) is not None:
+            if stop():
+                keep(self.state, True)
+                for hook in self._hooks:
+                    hook.stage_stopped(running.stage)
+                return False
+            if running.pace.ended is None:
+                self._iterate(running)
+                keep(self.state, False)
+            else:
+                self._end(running)
+                keep(self.state, True)
+        return True
+
+    def state(self) -> State:
+        """Everything that a later process needs to go on."""
+        running = self._running
+        return {
+            "number": self.number,
+            "waiting": self._waiting,
+            "within": None if running is None else running.state(),
+            "problem": self.problem.state(),
+            "hooks": {type(hook).__name__: hook.state() for hook in self._hooks},
+        }
+
+    def load_state(self, state: State) -> None:
+        """Go on from there, as one that has not begun."""
+        self.problem = self.problem.resumed(state["problem"])
+        self.number, self._waiting = state["number"], list(state["waiting"])
+        for hook in self._hooks:
+            hook.load_state(state["hooks"][type(hook).__name__])
+        if (within := state["within"]) is not None:
+            self._running = running = self._made(within["stage"])
+            running.load_state(within)
+            for hook in self._hooks:
+                hook.stage_resumed(running.stage)
+
+    def _begin(self) -> _Running | None:
+        """The next stage; None after the last."""
+        if not self._waiting:
+            return None
+        self._running = self._made(self._waiting.pop(0))
+        for hook in self._hooks:
+            hook.stage_begins(self._running.stage)
+        return self._running
+
+    def _made(self, name: str) -> _Running:
+        problem, config = self.problem, self.problem.stages[name]
         stage = Stage(name, config, problem, batches(problem, config))
         steps = GaussNewtonStage if problem.config.optimizer.geometry == GAUSS_NEWTON else DescentStage
-        of_stage = steps(stage, _rates(problem))
-        for hook in hooks:
-            hook.stage_begins(stage)
-        pace, index = Pace(config, len(stage.batches)), 0
-        while pace.ended is None:
-            seed = problem.config.seed * SEEDS_PER_RUN + number
-            seen = (cameras, visibility().occluded)
-            iteration = of_stage.iterate(index, number, seen, seed=seed, factor=pace.rate)
-            pace.advance(torch.stack(list(iteration.terms.values())).sum().item())
-            for hook in hooks:
-                hook.iteration_ended(replace(iteration, ended=pace.ended))
-            index, number = index + 1, number + 1
-        log.info("stage %s ended %s", name, pace.ended)
-        for hook in hooks:
-            problem = hook.stage_ends(replace(stage, problem=problem)) or problem
-    return problem
+        return _Running(stage, steps(stage, _rates(problem)), Pace(config, len(stage.batches)))
+
+    def _iterate(self, running: _Running) -> None:
+        seed = self.problem.config.seed * SEEDS_PER_RUN + self.number
+        seen = (self._cameras, self._visibility().occluded)
+        pace = running.pace
+        iteration = running.steps.iterate(running.index, self.number, seen, seed=seed, factor=pace.rate)
+        pace.advance(torch.stack(list(iteration.terms.values())).sum().item())
+        running.index, self.number = running.index + 1, self.number + 1
+        for hook in self._hooks:
+            hook.iteration_ended(replace(iteration, ended=pace.ended))
+
+    def _end(self, running: _Running) -> None:
+        log.info("stage %s ended %s", running.stage.name, running.pace.ended)
+        for hook in self._hooks:
+            self.problem = hook.stage_ends(replace(running.stage, problem=self.problem)) or self.problem
+        self._running = None
 
 
 class DescentStage:
@@ -81,6 +187,14 @@ class DescentStage:
         torch.stack(list(terms.values())).sum().backward()
         self._optimizer.step(factor)
         return Iteration(stage, number, index, batch, iterate, terms)
+
+    def state(self) -> State:
+        """That of its optimizers."""
+        return self._optimizer.state()
+
+    def load_state(self, state: State) -> None:
+        """Go on from there."""
+        self._optimizer.load_state(state)
 
 
 def _rates(problem: Problem) -> dict[str, float]:

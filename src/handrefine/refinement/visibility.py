@@ -11,6 +11,7 @@ from torch import Tensor
 from handrefine.hand.model import HandModel
 from handrefine.observations import Observations
 from handrefine.scene.video_model import VideoModel
+from handrefine.state import State
 
 #: Share of a joint's surface, foreshortened, from which on it counts as well seen. One camera before a finger sees
 #: 1 / pi of it.
@@ -27,6 +28,13 @@ class Visibility:
 
     occluded: tuple[Float[Tensor, "_ 15"], ...]
     visible_share: Float[np.ndarray, " camera"]
+
+    def state(self) -> State:
+        return {"occluded": list(self.occluded), "visible_share": self.visible_share}
+
+    @staticmethod
+    def from_state(state: State, device: torch.device) -> "Visibility":
+        return Visibility(tuple(of.to(device) for of in state["occluded"]), state["visible_share"])
 
 
 @torch.no_grad()

@@ -99,7 +99,8 @@ def _facts(contents: RunContents) -> list[str]:
         (len(contents.views), "view", "views"),
         (metrics.get("iterations") or 0, "iteration", "iterations"),
     ]
-    facts = [] if contents.annotation is None else [f"{contents.annotation.side} hand"]
+    facts = [f"UNFINISHED: {metrics['unfinished']}"] if metrics.get("unfinished") else []
+    facts += [] if contents.annotation is None else [f"{contents.annotation.side} hand"]
     facts += [f"{count} {one if count == 1 else many}" for count, one, many in counted if count]
     if isinstance(seconds := metrics.get("seconds"), int | float):
         facts.append(f"{seconds:.0f} s")

@@ -15,6 +15,7 @@ from handrefine.runs import manifest
 from handrefine.runs.layout import MARKER, RunLayout
 from handrefine.runs.owner import owner_of, refuse_living
 from handrefine.runs.run_lock import RunLock
+from handrefine.runs.unfinished import is_unfinished, keep_what_goes_on, partial_of, worth_keeping
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +27,8 @@ class RunFolder:
         folder.write_json("metrics.json", metrics)
 
     Leaving the block commits. An exception leaves the target as it was and keeps what was written so far in
-    `.{name}.partial`, if that holds an iteration or more; only `overwrite` replaces it. Two runs to one path
-    exclude each other, see `handrefine.runs.run_lock`.
+    `.{name}.partial`, if that holds an iteration or more; only `overwrite` replaces it, and `resume` goes on with
+    it. Two runs to one path exclude each other, see `handrefine.runs.run_lock`.
     """
 
     def __init__(self, target: Path, partial: Path, *, overwrite: bool, lock: RunLock | None = None) -> None:
@@ -36,9 +37,10 @@ class RunFolder:
         self._overwrite, self._lock = overwrite, lock
         self._log: TextIO | None = None
         self._committed = False
+        self.finished = True
 
     @classmethod
-    def create(cls, path: Path, *, overwrite: bool = False) -> "RunFolder":
+    def create(cls, path: Path, *, overwrite: bool = False, resume: bool = False) -> "RunFolder":
         """Make the temporary folder.
 
         Args:
@@ -46,6 +48,7 @@ class RunFolder:
             overwrite: it may also be a folder of an earlier run, which stays until the new one is complete, and
                 what a run has left that did not finish is replaced. What no run has written to the folder stays
                 for good, see `handrefine.runs.manifest`.
+            resume: keep the checkpoints of an earlier run to the same path that did not finish.
 
         Raises:
             InputError: the path is taken, is a file or a mount point, or cannot be written to; another run writes
@@ -53,17 +56,22 @@ class RunFolder:
                 of a temporary one.
         """
         target = path.expanduser().resolve()
-        partial = target.with_name(f".{target.name}.partial")
+        partial = partial_of(target)
         lock = RunLock.take(target, partial)
         try:
             _restore_interrupted_replacement(target)
+            overwrite = overwrite or (resume and is_unfinished(target))
             _refuse_unusable(target, overwrite=overwrite)
             for temporary in (partial, _aside(target)):
                 _refuse_foreign(temporary)
-            _refuse_unfinished(partial, overwrite=overwrite)
-            if partial.exists():
-                shutil.rmtree(partial)
-            partial.mkdir(parents=True)
+            if resume:
+                refuse_living(partial)
+                keep_what_goes_on(partial, target)
+            else:
+                _refuse_unfinished(partial, overwrite=overwrite)
+                if partial.exists():
+                    shutil.rmtree(partial)
+                partial.mkdir(parents=True)
             manifest.mark(partial)
         except OSError as error:
             lock.release()
@@ -115,6 +123,9 @@ class RunFolder:
         if self._committed:
             return self.target
         self._close_log()
+        if not self.finished and _holds_finished_run(self.target):
+            log.warning("an unfinished run replaces no finished one; it is in %s", self.partial)
+            return self.partial
         old = _aside(self.target)
         replaces = self._overwrite and self.target.exists()
         try:
@@ -138,6 +149,8 @@ class RunFolder:
         self._committed = True
         if replaces:
             _finish_replacement(old, self.target)
+        if self.finished:
+            shutil.rmtree(self.layout.checkpoints, ignore_errors=True)
         self.close()
         return self.target
 
@@ -171,12 +184,6 @@ class RunFolder:
         if self._log is not None:
             self._log.close()
             self._log = None
-
-
-def worth_keeping(partial: Path) -> bool:
-    """Whether a run that did not finish has left more than its settings: an iteration at least."""
-    names = (RunLayout(partial).log.name, RunLayout(partial).annotation.name)
-    return any(next(partial.rglob(name), None) is not None for name in names)
 
 
 def _aside(target: Path) -> Path:
@@ -225,6 +232,10 @@ def _lies_in(inner: Path, outer: Path) -> bool:
     )
 
 
+def _holds_finished_run(target: Path) -> bool:
+    return target.is_dir() and any(target.iterdir()) and not is_unfinished(target)
+
+
 def _refuse_foreign(temporary: Path) -> None:
     """A folder in the place of a temporary one may be removed only if it is ours, or empty."""
     ours = (temporary / MARKER).is_file() and not temporary.is_symlink()
@@ -252,7 +263,7 @@ def _refuse_unfinished(partial: Path, *, overwrite: bool) -> None:
             "a run to this output folder did not finish",
             where=partial,
             found="; ".join(filter(None, (str(owner) if owner else None, done))) or None,
-            fix="add --overwrite to begin anew and remove what it wrote, or move that folder away",
+            fix="go on with it (--resume), add --overwrite to begin anew and remove it, or move that folder away",
         )
     log.warning("what a run has left that did not finish is replaced: %s (%s)", partial, owner)
 

@@ -42,6 +42,8 @@ class RunLayout:
 
     root: Path
 
+    task = _Place("task.json")
+    checkpoints = _Place("checkpoint/")
     config = _Place("config.yaml")
     metrics = _Place("metrics.json")
     warnings = _Place("warnings.json")

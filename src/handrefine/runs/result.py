@@ -199,6 +199,7 @@ class RunResult:
         records: the log, one entry an iteration.
         warnings: every warning that came while refining, and how often.
         variant: of Mitsuba.
+        unfinished: where the run was stopped before its end, in words; None where it was not.
     """
 
     sequence_name: str
@@ -212,6 +213,7 @@ class RunResult:
     variant: str
     version: str
     warnings: Mapping[str, int] = field(default_factory=dict)
+    unfinished: str | None = None
 
     @property
     def sides(self) -> tuple[Side, ...]:
