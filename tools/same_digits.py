@@ -76,6 +76,7 @@ WITHOUT_ADDITIONS = (
     *("--surface.modes", "0"),
     *("--texture.seldom-seen", "0"),
     *("--labels.clipped", "nothing"),
+    "--losses.usual-shape.no-per-view",
 )
 VIDEOS = {
     "demo": (),

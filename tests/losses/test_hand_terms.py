@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from made_iterates import iterate_of, pose_of, setup_of, values, video_hand
+from made_observations import NAMES
 
 from handrefine.losses.base import TermConfig
 from handrefine.losses.joint_limits import JointLimitsConfig
@@ -11,6 +12,8 @@ from handrefine.losses.occluded import OccludedConfig
 from handrefine.losses.penetration import PenetrationConfig
 from handrefine.losses.usual_pose import UsualPoseConfig
 from handrefine.losses.usual_shape import UsualShapeConfig
+from handrefine.scene.pose import PoseVariables
+from handrefine.scene.video_model import VideoHand
 
 ALL: dict[str, TermConfig] = {
     "joint_limits": JointLimitsConfig(weight=1),
@@ -43,7 +46,8 @@ def test_weights_scale_terms_and_hands_are_averaged():
     whole = values(ALL, setup_of([hand]), iterate_of([hand], occluded=[occluded]))
     half = values({"usual_pose": UsualPoseConfig(weight=0.5)}, setup_of([hand]), iterate_of([hand]))
     assert half["usual_pose"].item() == pytest.approx(0.5 * whole["usual_pose"].item())
-    assert whole["usual_shape"].item() == pytest.approx(0.4)  # one beta of ten
+    a_view = whole["usual_shape"].item() * len(NAMES)
+    assert a_view == pytest.approx(0.4)  # one beta of ten
     seen: dict[str, TermConfig] = {"occluded": OccludedConfig(weight=1, seen=0.25)}
     told = values(seen, setup_of([hand]), iterate_of([hand], occluded=[torch.zeros(1, 15)]))
     assert told["occluded"].item() == pytest.approx(0.25 * whole["occluded"].item())
@@ -51,6 +55,22 @@ def test_weights_scale_terms_and_hands_are_averaged():
     assert {name: term.item() for name, term in twice.items()} == pytest.approx(
         {name: term.item() for name, term in whole.items()}
     )
+
+
+def test_a_usual_shape_counts_less_the_more_views_there_are():
+    """Per view by default, and where every frame has its own shape, the other frames do not speak for it."""
+    pose = pose_of(np.zeros((4, 48)))
+    with torch.no_grad():
+        pose.shape[3] = 2.0
+    hand = video_hand(pose)
+
+    def cost(config: UsualShapeConfig, hand: VideoHand) -> float:
+        return values({"usual_shape": config}, setup_of([hand]), iterate_of([hand]))["usual_shape"].item()
+
+    assert cost(UsualShapeConfig(weight=1, per_view=False), hand) == pytest.approx(0.4)
+    assert cost(UsualShapeConfig(weight=1), hand) == pytest.approx(0.4 / (4 * len(NAMES)))
+    alone = video_hand(PoseVariables(pose.parameters_now(), shape_per_frame=True))
+    assert cost(UsualShapeConfig(weight=1), alone) == pytest.approx(0.4 / len(NAMES))
 
 
 def test_the_other_hand_is_not_passed_through():
