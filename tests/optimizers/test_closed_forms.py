@@ -1,14 +1,17 @@
 """Light, colours and texture in closed form: each finds what pictures were made with."""
 
+from dataclasses import replace
+
 import pytest
 import torch
-from made_iterates import pose_of
+from made_iterates import iterate_of, pose_of, prediction_of, video_hand
+from made_observations import SIZE, observations
 
 from handrefine.hand.model import load_hand_model
-from handrefine.optimizers.closed_form_light import COSINE_LOBE, fit_colours, fit_light
+from handrefine.optimizers.closed_form_light import COSINE_LOBE, fit_colours, fit_exposures, fit_light
 from handrefine.optimizers.closed_form_texture import fit_textures
-from handrefine.optimizers.seen_skin import SeenSkin, sampled
-from handrefine.optimizers.surface_points import SurfacePoints
+from handrefine.optimizers.seen_skin import SeenSkin, sampled, seen_skin
+from handrefine.optimizers.surface_points import PointFinder, SurfacePoints
 from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.light import SphericalLight
 from handrefine.scene.texture import TexturePyramid
@@ -50,6 +53,48 @@ def test_colours_of_cameras_are_found_and_their_mean_stays() -> None:
     for _ in range(5):
         fit_colours(found, skin(shown, image), shown, ridge=1.0)
     torch.testing.assert_close(found.matrices().detach(), true.matrices().detach(), rtol=0, atol=0.01)
+
+
+def test_exposures_are_found_beside_transforms() -> None:
+    """A camera that is 2.5 times as bright, and another hue in each."""
+    shown = 0.1 + 0.2 * torch.rand(N, 3, generator=torch.Generator().manual_seed(1))
+    true, found = ColourTransforms(CAMERAS), ColourTransforms(CAMERAS)
+    with torch.no_grad():
+        true.log_exposure.copy_(torch.tensor([2.5, 1.0, 1.0]).log())
+        true.free.add_(0.05 * torch.randn(CAMERAS, 3, 4, generator=torch.Generator().manual_seed(2)))
+    camera = torch.arange(N) % CAMERAS
+    image = true.transform(shown, camera).detach()
+    fit_exposures(found, skin(shown, image), shown, ridge=1.0)
+    assert float((found.deviations() - true.deviations())[:, 12].abs().max()) < 0.15
+    for _ in range(5):
+        fit_exposures(found, skin(shown, image), shown, ridge=1.0)
+        fit_colours(found, skin(shown, image), shown, ridge=1.0)
+    # The scale of a transform and its camera's exposure are one freedom, and so is the light's.
+    missing = image - found.transform(shown, camera).detach()
+    assert float(missing.abs().mean() / image.mean()) < 0.02
+
+
+def test_bounds_that_are_kept_say_nothing_and_others_say_what_they_are() -> None:
+    """Every pixel is saturated: where the render is brighter it is right, where it is darker the bound is wanted."""
+    n, half = 4 * SIZE**2, 2 * SIZE**2
+    bright = torch.where(torch.arange(n)[:, None] < half, 1.2, 0.7).expand(n, 3).contiguous()
+    seen = replace(
+        observations(), target=torch.ones(n, 3), clipped=torch.ones(n, 3, dtype=torch.int8),
+        colour_weight=torch.ones(n),
+    )  # fmt: skip
+    hand = video_hand(pose_of(torch.zeros(1, 48).numpy()))
+    iterate = iterate_of([hand], prediction=prediction_of(bright), seen=seen)
+    finder = PointFinder([hand], seen.views, torch.device("cpu"))
+    zero, ahead = torch.zeros(n, dtype=torch.long), torch.tensor([0.0, 0.0, 1.0]).expand(n, 3)
+    points = SurfacePoints(
+        torch.arange(n), zero == 0, zero, zero[:, None].expand(-1, 3), ahead, ahead[:, :2], -ahead, ahead,
+        torch.zeros(n, 2, 3), finder.view_of_pixel,
+    )  # fmt: skip
+    skin = seen_skin(iterate, seen, points, finder, protect=False)
+    weight = torch.zeros(n).index_add(0, skin.points.pixel, skin.weight)
+    assert (weight[:half] == 0).all()
+    assert (weight[half:] > 0).all()
+    assert (skin.image[skin.points.pixel >= half] == 1).all()
 
 
 @pytest.mark.parametrize("n_textures", [1, 2])

@@ -15,6 +15,8 @@ COSINE_LOBE = (1.0, 2.0 / 3.0, 1.0 / 4.0, 0.0, -1.0 / 24.0)
 LEAST_SHADING = 0.02
 #: Weight of the light as it is, as a share of the mean curvature.
 RIDGE = 1e-3
+#: Smallest and largest exposure of a camera beside the others'.
+GAINS = (1 / 20, 20)
 
 
 @torch.no_grad()
@@ -42,19 +44,45 @@ def fit_light(light: SphericalLight, skin: SeenSkin, wanted: Float[Tensor, "poin
 
 @torch.no_grad()
 def fit_colours(colour: ColourTransforms, skin: SeenSkin, shown: Float[Tensor, "point 3"], ridge: float) -> None:
-    """Every camera's affine transform by ridge regression towards the identity, in place.
+    """Every camera's affine transform by ridge regression towards the identity, in place; its exposure stays.
 
     ridge: weight of a squared entry beside the sum over pixels of the squared residual.
     """
     n = len(colour.free)
     if n < 2:
         return
-    x = torch.cat([shown, torch.ones_like(shown[:, :1])], dim=1)
-    fitted = torch.einsum("pij,pj->pi", colour.matrices()[skin.camera], x)
-    weight = skin.weight * robust((skin.image - fitted).abs().amax(dim=1))
-    both = torch.cat([x, skin.image - shown], dim=1)
-    products = (both[:, :, None] * (x * weight[:, None])[:, None]).flatten(1)
+    gain = colour.deviations()[:, 12].exp()[skin.camera, None]
+    x = gain * torch.cat([shown, torch.ones_like(shown[:, :1])], dim=1)
+    both = torch.cat([x, skin.image - gain * shown], dim=1)
+    products = (both[:, :, None] * (x * _weights(colour, skin, shown)[:, None])[:, None]).flatten(1)
     moments = products.new_zeros(n, 28).index_add_(0, skin.camera, products).double().unflatten(1, (7, 4))
     eye = torch.eye(4, dtype=moments.dtype, device=moments.device)
     found = torch.linalg.solve(moments[:, :4] + ridge * eye, moments[:, 4:].mT).mT
     colour.free.copy_(found - found.mean(dim=0, keepdim=True))
+
+
+@torch.no_grad()
+def fit_exposures(colour: ColourTransforms, skin: SeenSkin, shown: Float[Tensor, "point 3"], ridge: float) -> None:
+    """Every camera's exposure by ridge regression towards 1, in place; the rest of its transform stays.
+
+    ridge: as for `fit_colours`, of the squared difference from 1.
+    """
+    n = len(colour.free)
+    if n < 2:
+        return
+    matrices = colour.matrices() * (-colour.deviations()[:, 12]).exp()[:, None, None]
+    unexposed = _transformed(matrices, skin.camera, shown)
+    weight = _weights(colour, skin, shown)
+    products = torch.stack([(unexposed * skin.image).sum(dim=1), unexposed.square().sum(dim=1)], dim=1)
+    sums = products.new_zeros(n, 2).index_add_(0, skin.camera, products * weight[:, None]) + ridge
+    gain = (sums[:, 0] / sums[:, 1]).clamp(*GAINS)
+    colour.log_exposure.copy_(gain.log() - gain.log().mean())
+
+
+def _weights(colour: ColourTransforms, skin: SeenSkin, shown: Tensor) -> Float[Tensor, " point"]:
+    residual = skin.image - _transformed(colour.matrices(), skin.camera, shown)
+    return skin.weight * robust(residual.abs().amax(dim=1))
+
+
+def _transformed(matrices: Float[Tensor, "camera 3 4"], camera: Tensor, rgb: Float[Tensor, "point 3"]) -> Tensor:
+    return torch.einsum("pij,pj->pi", matrices[camera, :, :3], rgb) + matrices[camera, :, 3]

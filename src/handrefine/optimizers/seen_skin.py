@@ -28,7 +28,8 @@ class SeenSkin:
 
     points: their material points. camera: of each pixel. weight: how far it counts.
     shown: as rendered, before its camera's colours. image: what its camera should show; a grey camera's, completed
-        by the colours that are predicted.
+        by the colours that are predicted, as are channels that are but bounds which these keep. A pixel that is
+        nothing else counts for nothing.
     """
 
     points: SurfacePoints
@@ -63,8 +64,13 @@ def seen_skin(
     coloured, image = prediction.hand_rgb[pixel], observations.target[pixel]
     grey = observations.grey_pixel[pixel][:, None]
     image = torch.where(grey, coloured + luminance(image - coloured)[:, None], image)
+    weight = weight[pixel] * cosine
+    if observations.clipped is not None:
+        kept = (observations.clipped != 0) & (iterate.comparison.target == iterate.comparison.as_seen)
+        image = torch.where(kept[pixel], coloured, image)
+        weight = weight * ~kept[pixel].all(dim=1)
     shown = uncoloured(coloured, iterate.model.colour.matrices(), camera)
-    return SeenSkin(points, camera, weight[pixel] * cosine, shown, image)
+    return SeenSkin(points, camera, weight, shown, image)
 
 
 def uncoloured(

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.losses.base import CameraWeighting, Iterate
-from handrefine.optimizers.closed_form_light import fit_colours, fit_light
+from handrefine.losses.colour_ridge import EXPOSURE_RATIO
+from handrefine.optimizers.closed_form_light import fit_colours, fit_exposures, fit_light
 from handrefine.optimizers.closed_form_texture import fit_textures
 from handrefine.optimizers.gauss_newton import Evidence, GaussNewton
 from handrefine.optimizers.information import vertex_information
@@ -23,7 +24,7 @@ from handrefine.scene.video_model import Prediction
 from handrefine.state import State
 
 #: What a stage with `closed_form` solves for.
-CLOSED_FORM = ("texture", "environment", "colour")
+CLOSED_FORM = ("texture", "environment", "colour", "exposure")
 #: Reflectances and shadings below which a ratio is not trusted.
 LEAST = 1e-3
 
@@ -156,21 +157,19 @@ class GaussNewtonStage:
             shown, wanted = skin.shown, skin.wanted(before)
             if "environment" in self._closed and self._problem.config.render.shading == "radiance":
                 shown = shown * fit_light(model.light, skin, wanted)
-            if "colour" in self._closed and number_of_cameras(skin) > 1:
-                pixels = losses.colour_ridge.pixels * losses.counts("colour_ridge")
+            pixels = losses.colour_ridge.pixels * losses.counts("colour_ridge")
+            several = len(skin.camera.unique()) > 1
+            if "exposure" in self._closed and several:
+                fit_exposures(model.colour, skin, shown, ridge=1 + 3 * pixels / EXPOSURE_RATIO**2)
+            if "colour" in self._closed and several:
                 fit_colours(model.colour, skin, shown, ridge=1 + 3 * pixels)
-                wanted = skin.wanted(model.colour.matrices())
+            wanted = skin.wanted(model.colour.matrices())
             if "texture" in self._closed:
                 fit_textures(model, skin, shown / albedo, wanted, levels=levels)
                 shown = shown * albedo_at(model, skin.points, levels) / albedo
             factor = torch.ones_like(iterate.prediction.hand_rgb)
             factor[skin.points.pixel] = (shown / skin.shown.clamp(min=LEAST)).clamp(0.2, 5.0)
         return _corrected(iterate.prediction, factor, before, model.colour.matrices(), batch)
-
-
-def number_of_cameras(skin: SeenSkin) -> int:
-    """How many cameras show skin."""
-    return len(skin.camera.unique())
 
 
 def _corrected(
