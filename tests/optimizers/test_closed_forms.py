@@ -75,7 +75,7 @@ def test_exposures_are_found_beside_transforms() -> None:
 
 
 def test_bounds_that_are_kept_say_nothing_and_others_say_what_they_are() -> None:
-    """Every pixel is saturated: where the render is brighter it is right, where it is darker the bound is wanted."""
+    """Every pixel is saturated: a brighter render is right, for a darker one the bound is wanted."""
     n, half = 4 * SIZE**2, 2 * SIZE**2
     bright = torch.where(torch.arange(n)[:, None] < half, 1.2, 0.7).expand(n, 3).contiguous()
     seen = replace(
@@ -112,3 +112,28 @@ def test_a_smooth_texture_is_found(n_textures: int) -> None:
     fit_textures(model, seen, torch.full((N, 3), 0.5), wanted, levels=4, sweeps=3, hold_px=0.1)
     found = hand.texture().detach()
     assert float((found - true).abs().mean()) < 0.01
+
+
+def test_a_texture_goes_on_from_where_it_is() -> None:
+    """Shares that fall average noisy renders: closer than any one of them, and nothing is forgotten."""
+    hand = VideoHand(load_hand_model("right"), pose_of(torch.zeros(1, 48).numpy()), TexturePyramid(64))
+    model = VideoModel([hand], SphericalLight(1), 4, ColourTransforms(CAMERAS))
+    generator, half = torch.Generator().manual_seed(3), torch.full((N, 3), 0.5)
+    true = torch.nn.functional.interpolate(
+        0.2 + 0.6 * torch.rand(1, 3, 8, 8, generator=generator), size=64, mode="bilinear"
+    ).movedim(1, 3)
+    seen = skin(half, half)
+    wanted, rows = 0.5 * sampled(true, seen.points.uv, seen.points.pixel * 0), seen.points.pixel * 0
+
+    def off() -> float:
+        return float((hand.texture().detach() - true).abs().mean())
+
+    errors = []
+    for k in range(8):
+        albedo = sampled(hand.texture().detach(), seen.points.uv, rows)
+        noise = 1 + 0.3 * torch.randn(N, 1, generator=generator)
+        shown = replace(seen, shown=0.5 * albedo)
+        fit_textures(model, shown, half, wanted * noise, levels=4, onto=(albedo, 1 / (k + 1)), hold_px=1.0)
+        errors.append(off())
+    assert errors[-1] < 0.75 * errors[0]
+    assert errors[-1] < 0.05

@@ -25,10 +25,15 @@ def fit_textures(
     wanted: Float[Tensor, "point 3"],
     *,
     levels: int,
+    onto: tuple[Float[Tensor, "point 3"], float] | None = None,
     sweeps: int = 1,
     hold_px: float = HOLD_PX,
 ) -> None:
     """Fit every hand's texture to `wanted / shading`, in place and without memory of the texture before.
+
+    `onto`, its values at the points and a share, takes the texture on from where it is instead, by that share of
+    what the render still misses: for hands that stand still. Pictures are averages over pixels, which points at
+    their centres are not, and shares that fall average the noise of renders.
 
     A pixel counts by `shading^2`, as in least squares of `wanted - shading * texture`, and less where the texture
     now misses by much. Sums over pixels at the finest enabled level are pooled into the coarser ones, and from
@@ -39,6 +44,9 @@ def fit_textures(
     grey = shading.mean(dim=1)
     weight = skin.weight * grey.square() * robust((wanted - skin.shown).abs().amax(dim=1))
     unit = float(grey.square().mean())
+    if onto is not None:
+        albedo, share = onto
+        reflectance = share * (reflectance - albedo)
     textures = list(dict.fromkeys(hand.texture for hand in model.hands))
     for texture in textures:
         hands = [k for k, hand in enumerate(model.hands) if hand.texture is texture]
@@ -50,6 +58,7 @@ def fit_textures(
                 reflectance[chosen],
                 weight[chosen] / max(unit, 1e-12),
                 levels=min(levels, texture.n_levels),
+                anew=onto is None,
                 sweeps=sweeps,
                 hold_px=hold_px,
             )
@@ -72,6 +81,7 @@ def _fit(
     weight: Float[Tensor, " point"],
     *,
     levels: int,
+    anew: bool,
     sweeps: int,
     hold_px: float,
 ) -> None:
@@ -82,7 +92,7 @@ def _fit(
         0, rows, torch.cat([reflectance * weight[:, None], weight[:, None]], dim=1)
     )
     mean = (mean[:, :3] / mean[:, 3:].clamp(min=1e-12))[..., None, None]
-    for level in texture.levels:
+    for level in texture.levels if anew else ():
         level.zero_()
     texture.levels[0].add_(mean)
     counts = _splatted(weight[:, None], index, shares, n, size)

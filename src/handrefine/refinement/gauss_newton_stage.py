@@ -9,12 +9,12 @@ from torch import Tensor
 from handrefine.losses.base import CameraWeighting, Iterate
 from handrefine.losses.colour_ridge import EXPOSURE_RATIO
 from handrefine.optimizers.closed_form_light import fit_colours, fit_exposures, fit_light
-from handrefine.optimizers.closed_form_texture import fit_textures
+from handrefine.optimizers.closed_form_texture import HOLD_PX, fit_textures
 from handrefine.optimizers.gauss_newton import Evidence, GaussNewton
 from handrefine.optimizers.information import vertex_information
 from handrefine.optimizers.picture_motion import Linearised, linearised, picture_gradient
 from handrefine.optimizers.prior_curvature import priors
-from handrefine.optimizers.seen_skin import SeenSkin, albedo_at, seen_skin
+from handrefine.optimizers.seen_skin import albedo_at, seen_skin
 from handrefine.optimizers.stage_optimizer import StageOptimizer
 from handrefine.optimizers.surface_points import PointFinder, SurfacePoints
 from handrefine.refinement.hooks import Batch, Iteration, Stage
@@ -27,6 +27,8 @@ from handrefine.state import State
 CLOSED_FORM = ("texture", "environment", "colour", "exposure")
 #: Reflectances and shadings below which a ratio is not trusted.
 LEAST = 1e-3
+#: Texels of hands that stand still are held by so many pixels, since each picture adds to what is there.
+STILL_HOLD_PX = 1.0
 
 
 class GaussNewtonStage:
@@ -73,7 +75,8 @@ class GaussNewtonStage:
             prediction = model.seen(geometries, rendering, batch.observations)
         points = self._points(turn, geometries)
         if self._closed:
-            prediction = self._refit(self._iterate_of(prediction, batch, seen), batch, finder, points)
+            gain = None if self._geometry else factor
+            prediction = self._refit(self._iterate_of(prediction, batch, seen), batch, finder, points, gain)
         iterate = self._iterate_of(prediction, batch, seen)
         if self._geometry is None:
             terms = batch.objective(iterate)
@@ -144,7 +147,9 @@ class GaussNewtonStage:
             total.backward()
             self._others.step(factor)
 
-    def _refit(self, iterate: Iterate, batch: Batch, finder: PointFinder, points: SurfacePoints) -> Prediction:
+    def _refit(
+        self, iterate: Iterate, batch: Batch, finder: PointFinder, points: SurfacePoints, gain: float | None
+    ) -> Prediction:
         """Solve for the appearance, and the prediction as it then looks."""
         model, losses = self._model, self._problem.config.losses
         levels = self._stage.config.texture_levels
@@ -165,7 +170,8 @@ class GaussNewtonStage:
                 fit_colours(model.colour, skin, shown, ridge=1 + 3 * pixels)
             wanted = skin.wanted(model.colour.matrices())
             if "texture" in self._closed:
-                fit_textures(model, skin, shown / albedo, wanted, levels=levels)
+                onto, hold_px = (None, HOLD_PX) if gain is None else ((albedo, gain), STILL_HOLD_PX)
+                fit_textures(model, skin, shown / albedo, wanted, levels=levels, onto=onto, hold_px=hold_px)
                 shown = shown * albedo_at(model, skin.points, levels) / albedo
             factor = torch.ones_like(iterate.prediction.hand_rgb)
             factor[skin.points.pixel] = (shown / skin.shown.clamp(min=LEAST)).clamp(0.2, 5.0)
