@@ -49,6 +49,19 @@ def test_a_linear_ramp_in_the_coarsest_level_stays_linear_inside():
     assert float(row[20] - row[10]) == pytest.approx(10 * 0.8 / 7 / 4, rel=1e-4)
 
 
+def test_a_texture_that_has_not_changed_is_summed_up_once() -> None:
+    texture = TexturePyramid(32).requires_grad_(False)
+    first = texture(2)
+    assert texture(2) is first
+    assert texture(3) is not first
+    texture.levels[0].add_(0.1)
+    torch.testing.assert_close(texture(2), first + 0.1)
+    texture.requires_grad_(True)
+    assert texture(2).requires_grad
+    with torch.no_grad():
+        assert not texture(2).requires_grad
+
+
 def test_only_enabled_levels_get_gradients():
     pyramid = randomised(64)
     pyramid(2).sum().backward()

@@ -56,6 +56,7 @@ class TexturePyramid(nn.Module):
         sides = [COARSEST << k for k in range(ratio.bit_length())]
         self.levels = nn.ParameterList(torch.zeros(n_textures, 3, side, side) for side in sides)
         nn.init.constant_(self.levels[0], initial)
+        self._still: tuple[tuple, Tensor] | None = None  # the last texture without a gradient, and of what it is
 
     @property
     def n_levels(self) -> int:
@@ -65,11 +66,20 @@ class TexturePyramid(nn.Module):
         """The texture made of the lowest `n_levels` levels (None, or more than there are: all), in [0, 1].
 
         Differentiable in the enabled levels; outside [0, 1] only gradients that lead back pass
-        (`returning_clamp`). Always of full size; row 0 is the top of the image.
+        (`returning_clamp`). Always of full size; row 0 is the top of the image. Levels that have not changed and
+        ask for no gradient give the same tensor again: leave it as it is.
         """
         enabled = self.n_levels if n_levels is None else n_levels
         if enabled < 1:
             raise InputError("a texture needs at least one level of detail", found=enabled)
+        if torch.is_grad_enabled() and any(level.requires_grad for level in self.levels):
+            return self._summed(enabled)
+        now = (enabled, *((level.data_ptr(), level._version) for level in self.levels))
+        if self._still is None or self._still[0] != now:
+            self._still = now, self._summed(enabled)
+        return self._still[1]
+
+    def _summed(self, enabled: int) -> Float[Tensor, "texture_frame height width 3"]:
         total: Tensor = self.levels[0]
         for k, level in enumerate(list(self.levels)[1:], start=1):
             total = interpolate(total, scale_factor=2, mode="bilinear", align_corners=False)
