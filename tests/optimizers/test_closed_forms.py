@@ -9,7 +9,7 @@ from made_observations import SIZE, observations
 
 from handrefine.hand.model import load_hand_model
 from handrefine.optimizers.closed_form_light import COSINE_LOBE, fit_colours, fit_exposures, fit_light
-from handrefine.optimizers.closed_form_texture import fit_textures
+from handrefine.optimizers.closed_form_texture import Levels, fit_textures
 from handrefine.optimizers.seen_skin import SeenSkin, sampled, seen_skin
 from handrefine.optimizers.surface_points import PointFinder, SurfacePoints
 from handrefine.scene.colour_transforms import ColourTransforms
@@ -109,7 +109,7 @@ def test_a_smooth_texture_is_found(n_textures: int) -> None:
     corners = (rows * hand.hand.n_vertices)[:, None].expand(-1, 3)
     seen = SeenSkin(SurfacePoints(**{**vars(seen.points), "corners": corners}), *list(vars(seen).values())[1:])
     wanted = 0.5 * sampled(true, seen.points.uv, rows)
-    fit_textures(model, seen, torch.full((N, 3), 0.5), wanted, levels=4, sweeps=3, hold_px=0.1)
+    fit_textures(model, seen, torch.full((N, 3), 0.5), wanted, Levels(4, hold_px=0.1, sweeps=3))
     found = hand.texture().detach()
     assert float((found - true).abs().mean()) < 0.01
 
@@ -133,7 +133,7 @@ def test_a_texture_goes_on_from_where_it_is() -> None:
         albedo = sampled(hand.texture().detach(), seen.points.uv, rows)
         noise = 1 + 0.3 * torch.randn(N, 1, generator=generator)
         shown = replace(seen, shown=0.5 * albedo)
-        fit_textures(model, shown, half, wanted * noise, levels=4, onto=(albedo, 1 / (k + 1)), hold_px=1.0)
+        fit_textures(model, shown, half, wanted * noise, Levels(4, hold_px=1.0), onto=(albedo, 1 / (k + 1)))
         errors.append(off())
     assert errors[-1] < 0.75 * errors[0]
     assert errors[-1] < 0.05

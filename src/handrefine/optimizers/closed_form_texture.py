@@ -1,6 +1,7 @@
 """The texture that pictures ask for at a pose: weighted means, from coarse texels to fine ones."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -13,8 +14,21 @@ from handrefine.scene.video_model import VideoModel
 
 #: Shading below which a pixel says nothing of the reflectance.
 LEAST_SHADING = 0.02
-#: A texel stays as its coarser level has it as firmly as by so many pixels, at the finest level.
+#: The usual hold.
 HOLD_PX = 4.0
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How far a fit goes into detail.
+
+    lowest: how many of a texture's levels take part. hold_px: a texel stays as its coarser level has it as firmly
+        as by so many pixels, at the finest level. sweeps: how often what interpolation misses is fitted again.
+    """
+
+    lowest: int
+    hold_px: float = HOLD_PX
+    sweeps: int = 1
 
 
 @torch.no_grad()
@@ -23,11 +37,9 @@ def fit_textures(
     skin: SeenSkin,
     shading: Float[Tensor, "point 3"],
     wanted: Float[Tensor, "point 3"],
+    levels: Levels,
     *,
-    levels: int,
     onto: tuple[Float[Tensor, "point 3"], float] | None = None,
-    sweeps: int = 1,
-    hold_px: float = HOLD_PX,
 ) -> None:
     """Fit every hand's texture to `wanted / shading`, in place and without memory of the texture before.
 
@@ -37,8 +49,8 @@ def fit_textures(
 
     A pixel counts by `shading^2`, as in least squares of `wanted - shading * texture`, and less where the texture
     now misses by much. Sums over pixels at the finest enabled level are pooled into the coarser ones, and from
-    coarse to fine each level takes what the coarser ones leave, its texels held by `hold_px` pixels: pull and push
-    (Gortler et al., "The Lumigraph", 1996). Further sweeps fit what bilinear interpolation then misses.
+    coarse to fine each level takes what the coarser ones leave: pull and push (Gortler et al., "The Lumigraph",
+    1996).
     """
     reflectance = (wanted / shading.clamp(min=LEAST_SHADING)).clamp(-0.2, 1.5)
     grey = shading.mean(dim=1)
@@ -57,10 +69,8 @@ def fit_textures(
                 (skin.points.uv[chosen], rows),
                 reflectance[chosen],
                 weight[chosen] / max(unit, 1e-12),
-                levels=min(levels, texture.n_levels),
+                replace(levels, lowest=min(levels.lowest, texture.n_levels)),
                 anew=onto is None,
-                sweeps=sweeps,
-                hold_px=hold_px,
             )
 
 
@@ -79,14 +89,12 @@ def _fit(
     where: tuple[Tensor, Tensor],
     reflectance: Float[Tensor, "point 3"],
     weight: Float[Tensor, " point"],
+    levels: Levels,
     *,
-    levels: int,
     anew: bool,
-    sweeps: int,
-    hold_px: float,
 ) -> None:
     uv, rows = where
-    n, size = texture.n_textures, COARSEST << (levels - 1)
+    n, size = texture.n_textures, COARSEST << (levels.lowest - 1)
     index, shares = texels(uv, rows, size)
     mean = reflectance.new_zeros(n, 4).index_add_(
         0, rows, torch.cat([reflectance * weight[:, None], weight[:, None]], dim=1)
@@ -97,12 +105,12 @@ def _fit(
     texture.levels[0].add_(mean)
     counts = _splatted(weight[:, None], index, shares, n, size)
     missing = reflectance - mean[rows, :, 0, 0]
-    for sweep in range(sweeps):
+    for sweep in range(levels.sweeps):
         sums = _splatted(missing * weight[:, None], index, shares, n, size)
-        for level, change in zip(texture.levels, _pull_push(sums, counts, levels, hold_px), strict=False):
+        for level, change in zip(texture.levels, _pull_push(sums, counts, levels), strict=False):
             level.add_(change)
-        if sweep + 1 < sweeps:
-            whole = _unclamped(texture, levels).permute(0, 2, 3, 1)
+        if sweep + 1 < levels.sweeps:
+            whole = _unclamped(texture, levels.lowest).permute(0, 2, 3, 1)
             missing = reflectance - sampled(whole, uv, rows)
 
 
@@ -118,17 +126,16 @@ def _splatted(
 def _pull_push(
     sums: Float[Tensor, "texture 3 size size"],
     counts: Float[Tensor, "texture 1 size size"],
-    levels: int,
-    hold_px: float,
+    levels: Levels,
 ) -> list[Tensor]:
     """What every level adds, coarsest first."""
     pooled = [torch.cat([sums, counts], dim=1)]
-    for _ in range(levels - 1):
+    for _ in range(levels.lowest - 1):
         pooled.append(4 * avg_pool2d(pooled[-1], 2))
     changes: list[Tensor] = []
     total = sums.new_zeros(len(sums), 3, COARSEST // 2, COARSEST // 2)
     for k, of_level in enumerate(reversed(pooled)):
-        hold = hold_px * (0.02 if k < 2 else 0.25 if k < 4 else 1.0)
+        hold = levels.hold_px * (0.02 if k < 2 else 0.25 if k < 4 else 1.0)
         total = interpolate(total, scale_factor=2, mode="bilinear", align_corners=False)
         wanted, count = of_level[:, :3], of_level[:, 3:]
         changes.append((wanted - count * total) / (count + hold))

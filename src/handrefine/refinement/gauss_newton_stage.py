@@ -9,7 +9,7 @@ from torch import Tensor
 from handrefine.losses.base import CameraWeighting, Iterate
 from handrefine.losses.colour_ridge import EXPOSURE_RATIO
 from handrefine.optimizers.closed_form_light import fit_colours, fit_exposures, fit_light
-from handrefine.optimizers.closed_form_texture import HOLD_PX, fit_textures
+from handrefine.optimizers.closed_form_texture import HOLD_PX, Levels, fit_textures
 from handrefine.optimizers.gauss_newton import Evidence, GaussNewton
 from handrefine.optimizers.information import vertex_information
 from handrefine.optimizers.picture_motion import Linearised, linearised, picture_gradient
@@ -170,8 +170,9 @@ class GaussNewtonStage:
                 fit_colours(model.colour, skin, shown, ridge=1 + 3 * pixels)
             wanted = skin.wanted(model.colour.matrices())
             if "texture" in self._closed:
-                onto, hold_px = (None, HOLD_PX) if gain is None else ((albedo, gain), STILL_HOLD_PX)
-                fit_textures(model, skin, shown / albedo, wanted, levels=levels, onto=onto, hold_px=hold_px)
+                onto = None if gain is None else (albedo, gain)
+                detail = Levels(levels, HOLD_PX if gain is None else STILL_HOLD_PX)
+                fit_textures(model, skin, shown / albedo, wanted, detail, onto=onto)
                 shown = shown * albedo_at(model, skin.points, levels) / albedo
             factor = torch.ones_like(iterate.prediction.hand_rgb)
             factor[skin.points.pixel] = (shown / skin.shown.clamp(min=LEAST)).clamp(0.2, 5.0)
