@@ -16,6 +16,12 @@ needs_docs = pytest.mark.skipif(
 )
 
 
+def test_every_page_is_in_the_navigation() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
+    named = set(re.findall(r"[\w./-]+\.md", nav))
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} <= named
+
+
 @pytest.mark.slow
 @needs_docs
 def test_the_site_builds_and_every_setting_has_its_line(tmp_path: Path) -> None:

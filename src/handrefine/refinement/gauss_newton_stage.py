@@ -18,7 +18,7 @@ from handrefine.optimizers.seen_skin import albedo_at, seen_skin
 from handrefine.optimizers.stage_optimizer import StageOptimizer
 from handrefine.optimizers.surface_points import PointFinder, SurfacePoints
 from handrefine.refinement.hooks import Batch, Iteration, Stage
-from handrefine.render.base import TellsFirstHits
+from handrefine.render.base import Renderer, TellsFirstHits
 from handrefine.scene.variables import GEOMETRY_NAMES
 from handrefine.scene.video_model import Prediction
 from handrefine.state import State
@@ -48,7 +48,7 @@ class GaussNewtonStage:
         self._stage, self._problem, self._model = stage, problem, problem.model
         device = problem.runtime.device
         self._finders = [PointFinder(problem.model.hands, b.observations.views, device) for b in stage.batches]
-        self._hits = [_hit_query(batch) for batch in stage.batches]
+        self._hits = [hit_query(batch.renderer) for batch in stage.batches]
         self._closed = [name for name in config.variables if name in CLOSED_FORM and config.closed_form]
         moving = [name for name in config.variables if name in GEOMETRY_NAMES]
         others = [name for name in config.variables if name not in (*GEOMETRY_NAMES, *self._closed)]
@@ -203,11 +203,11 @@ def _values(blocks: Sequence[Linearised]) -> dict[str, Tensor]:
     return terms
 
 
-def _hit_query(batch: Batch) -> TellsFirstHits:
-    """The batch's renderer, or for one that cannot be asked the fast one beside it."""
-    if isinstance(batch.renderer, TellsFirstHits):
-        return batch.renderer
+def hit_query(renderer: Renderer) -> TellsFirstHits:
+    """The renderer, or for one that cannot be asked what its pixels show the fast one beside it."""
+    if isinstance(renderer, TellsFirstHits):
+        return renderer
     from handrefine.render.base import RenderConfig
     from handrefine.render.mitsuba.batched import BatchedRenderer
 
-    return BatchedRenderer(batch.renderer.topologies, batch.renderer.views, RenderConfig(spp=1))
+    return BatchedRenderer(renderer.topologies, renderer.views, RenderConfig(spp=1))

@@ -96,7 +96,8 @@ def refine(
             log.warning("the run was %s: what it has found by then is no finished result", stages.unfinished)
         cameras.warn()
         with torch.no_grad():
-            found = Found(cameras.trusts, records.records, textures.textures, mending.mended)
+            seen = cameras, visibility.now.occluded
+            found = Found(cameras.trusts, records.records, textures.textures, mending.mended, seen)
             result = run_result(stages.problem, found)
     seconds = records.earlier_s + time.perf_counter() - started
     unfinished = None if finished else stages.unfinished

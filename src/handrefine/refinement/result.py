@@ -1,5 +1,6 @@
 """From the refined tensors to the plain arrays of a `RunResult`."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,10 +11,12 @@ from torch import Tensor
 import handrefine
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry
+from handrefine.losses.base import CameraWeighting
 from handrefine.observations import Observations
 from handrefine.progress import Record
 from handrefine.refinement.camera_evidence import CameraTrust
 from handrefine.refinement.camera_mending import MendedCamera
+from handrefine.refinement.joint_evidence import joint_evidence
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.seen_texels import seen_texels
 from handrefine.render.base import FINAL_SEED, final
@@ -24,6 +27,7 @@ from handrefine.runs.result import (
     CameraResult,
     HandResult,
     HandState,
+    JointEvidence,
     RunResult,
     ViewRender,
     ViewResult,
@@ -32,6 +36,7 @@ from handrefine.scene.known_person import person_of
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.video_model import Prediction, VideoHand
 
+log = logging.getLogger(__name__)
 #: Metres by which a surface may differ from that of its parameters by rounding alone.
 SAME_M = 1e-6
 
@@ -39,12 +44,16 @@ SAME_M = 1e-6
 @dataclass(frozen=True, eq=False)
 class Found:
     """What came up on the way: how far each camera was believed, the log, every hand's textures by stage, and
-    the cameras that were mended."""
+    the cameras that were mended.
+
+    seen: the cameras' weights and what is occluded, as in the last iteration.
+    """
 
     trusts: Sequence[CameraTrust]
     records: list[Record]
     stage_textures: Sequence[Mapping[str, np.ndarray]]
     mended: Mapping[str, MendedCamera]
+    seen: tuple[CameraWeighting, Sequence]
 
 
 def run_result(problem: Problem, found: Found) -> RunResult:
@@ -57,7 +66,7 @@ def run_result(problem: Problem, found: Found) -> RunResult:
     return RunResult(
         sequence_name=problem.sequence.name,
         config=problem.config,
-        hands=tuple(_hand(problem, index, textures) for index, textures in enumerate(found.stage_textures)),
+        hands=tuple(_hand(problem, index, found) for index in range(len(problem.hands))),
         cameras=tuple(_cameras(problem, found)),
         environment=model.light.bake(model.light_map_height).cpu().numpy(),
         light_coefficients=model.light.coefficients.detach().cpu().numpy(),
@@ -68,7 +77,7 @@ def run_result(problem: Problem, found: Found) -> RunResult:
     )
 
 
-def _hand(problem: Problem, index: int, stage_textures: Mapping[str, np.ndarray]) -> HandResult:
+def _hand(problem: Problem, index: int, found: Found) -> HandResult:
     hand, start = problem.model.hands[index], problem.starts[index]
     around = _views_around(problem, index)
     after = _predict(problem, around)
@@ -85,14 +94,26 @@ def _hand(problem: Problem, index: int, stage_textures: Mapping[str, np.ndarray]
         after=_state(hand, hand.pose, after.geometries[index]),
         textures=hand.texture().cpu().numpy(),
         textures_seen=seen_texels(problem, index, around, after.geometries, FINAL_SEED),
-        stage_textures=stage_textures,
+        stage_textures=found.stage_textures[index],
         views=tuple(_views(problem, around, index, before, after)),
         other_joints_world=None if other is None else other[start.frame_indices].cpu().numpy(),
         joint_residual_mm=start.joint_residual_mm,
         residual_by_joint_mm=start.residual_by_joint_mm,
         person=person_of(hand),
         other_model=start.other_model,
+        evidence=_evidence(problem, index, around, after, found),
     )
+
+
+def _evidence(
+    problem: Problem, index: int, around: Observations, after: Prediction, found: Found
+) -> JointEvidence | None:
+    """How sure the joints are; None where a term of others cannot be linearised: it costs no result."""
+    try:
+        return joint_evidence(problem, index, around, after, found.seen)
+    except (ValueError, RuntimeError) as error:
+        log.warning("how sure the joints are is not known: %s", error)
+        return None
 
 
 def _views_around(problem: Problem, index: int) -> Observations:

@@ -13,6 +13,7 @@ from handrefine.files import whole_file
 from handrefine.report import appearance
 from handrefine.report.charts import loss_charts
 from handrefine.report.contents import RunContents, read_contents
+from handrefine.report.evidence import evidence
 from handrefine.report.figures import (
     by_camera,
     by_frame,
@@ -53,6 +54,7 @@ def report_page(contents: RunContents) -> str:
         "loss": ("Loss", loss_charts(contents.records)),
         "frames": ("By frame", by_frame(contents, figures)),
         "cameras": ("By camera", by_camera(figures)),
+        "evidence": ("Evidence of the joints", evidence(contents)),
         "held-out": ("Held-out cameras", held_out(contents)),
         "weights": ("Weights of the cameras", camera_weights(contents)),
         "views": ("Views", _views(cards, view_map(contents, figures))),
