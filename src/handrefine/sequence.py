@@ -126,6 +126,7 @@ class HandSequence:
     frames: the dataset's own frame numbers, ascending, in general with gaps; every other per-frame array
         follows their order. A `ViewKey` without an entry in `images` is a missing view.
     masks: True where a pixel shows skin; by what the mask's maker saw, so other hand and forearm may be included.
+    objects: True where a pixel shows a thing that is neither hand nor background: it says nothing of the hand.
     source: what the writer needs to give back the dataset's own format (a reader's private matter).
     write_back: writes a refined annotation of this sequence in the dataset's own format below a folder, and
         returns the files; None where there is no such writer.
@@ -140,6 +141,7 @@ class HandSequence:
     images: Mapping[ViewKey, ImageReader]
     annotations: Mapping[Side, HandAnnotation]
     masks: Mapping[ViewKey, MaskReader] = field(default_factory=dict)
+    objects: Mapping[ViewKey, MaskReader] = field(default_factory=dict)
     source: object = None
     write_back: WriteBack | None = None
     fix_left_shape: bool = False
@@ -181,6 +183,7 @@ class HandSequence:
             cameras={name: self.cameras[name] for name in names},
             images={key: read for key, read in self.images.items() if key[1] in names},
             masks={key: read for key, read in self.masks.items() if key[1] in names},
+            objects={key: read for key, read in self.objects.items() if key[1] in names},
         )
 
     def with_frames(self, indices: Sequence[FrameIndex]) -> "HandSequence":
@@ -206,6 +209,7 @@ class HandSequence:
             frames=tuple(self.frames[k] for k in indices),
             images={(place[k], name): read for (k, name), read in self.images.items() if k in place},
             masks={(place[k], name): read for (k, name), read in self.masks.items() if k in place},
+            objects={(place[k], name): read for (k, name), read in self.objects.items() if k in place},
             annotations={side: at(annotation) for side, annotation in self.annotations.items()},
         )
 

@@ -121,7 +121,10 @@ def write_dexycb(root: Path, *, side: str = "right") -> Truth:
         for frame in range(3):
             if (serial, frame) != (SERIALS[1], 0):
                 picture(folder / serial / f"color_{frame:06d}.jpg")
-            np.savez(folder / serial / f"labels_{frame:06d}.npz", joint_3d=joints_cam[frame][None])
+            segments = np.zeros((SIZE[1], SIZE[0]), np.uint8)
+            segments[5:20, 8:30], segments[18:25, 10:20] = 255, 11
+            labels = {"joint_3d": joints_cam[frame][None], "seg": segments}
+            np.savez(folder / serial / f"labels_{frame:06d}.npz", **labels)
     return truth
 
 

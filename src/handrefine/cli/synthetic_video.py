@@ -8,6 +8,7 @@ from rich.console import Console
 
 from handrefine.cli.common import Configured
 from handrefine.sequence import Hands
+from handrefine.synthetic.held_thing import HeldKind
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
 
 
@@ -25,6 +26,8 @@ class SyntheticVideo(Configured):
     """Which hand, or both: palm to palm, each hiding and shadowing parts of the other."""
     truth_kind: Literal["matched", "mismatched"] = SyntheticSettings.kind
     """mismatched: glossy skin with a relief, a lamp, clutter, noise, colour casts, JPEG, an abrupt move."""
+    held: HeldKind = "none"
+    """A thing in the hand: box or cylinder. Its masks stand in the dataset's folder objects/."""
 
     def synthetic(self) -> SyntheticSettings:
         return SyntheticSettings(
@@ -33,6 +36,7 @@ class SyntheticVideo(Configured):
             size=self.size,
             seed=self.settings.seed,
             kind=self.truth_kind,
+            held=self.held,
         )
 
 

@@ -5,21 +5,24 @@ Layout (github.com/NVlabs/dex-ycb-toolkit)::
     {subject}/{sequence}/meta.yml                     serials, num_frames, extrinsics, mano_sides, mano_calib
     {subject}/{sequence}/pose.npz                     pose_m (frame, hand, 51), world frame; all 0: no hand
     {subject}/{sequence}/{serial}/color_{frame:06d}.jpg
-    {subject}/{sequence}/{serial}/labels_{frame:06d}.npz    joint_3d (hand, 21, 3), camera frame; all -1: no hand
+    {subject}/{sequence}/{serial}/labels_{frame:06d}.npz    joint_3d (hand, 21, 3), camera frame; all -1: no hand;
+                                                            seg (height, width): 0, 255 hand, 1 to 21 objects
     calibration/intrinsics/{serial}_{width}x{height}.yml    color: fx, fy, ppx, ppy
     calibration/extrinsics_{name}/extrinsics.yml            extrinsics: 3x4 from camera to world, by serial
     calibration/mano_{name}/mano.yml                        betas
 
 `pose_m` is a rotation, 45 coefficients of MANO's principal components (`flat_hand_mean=False`) and a translation.
-The left hand was fitted without turning the sign of its shape directions (the toolkit's issue 28). The labels'
-`seg` is no mask of ours: see docs/datasets.md.
+The left hand was fitted without turning the sign of its shape directions (the toolkit's issue 28). Of the labels'
+`seg` the objects are read; the hand in it is no mask of ours: see docs/datasets.md.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Bool
 
 from handrefine.datasets.calibration import Pinhole, calibrated_camera
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
@@ -47,6 +50,8 @@ from handrefine.sequence import (
     frame_positions,
 )
 
+#: What `seg` calls a hand.
+HAND_SEGMENT = 255
 #: librealsense puts a pixel's centre at whole numbers.
 PIXEL_CENTRE_PX = 0.5
 
@@ -98,9 +103,31 @@ def read_dexycb(
             for (frame, serial), path in on_disk.items()
         },
         annotations=_annotations(root, folder, meta, calibrated, frames, count),
+        objects={
+            (position[frame], serial): partial(_read_objects, labels, calibrated[serial])
+            for frame, serial in on_disk
+            if (labels := _labels_file(folder, serial, frame)).exists()
+        },
         official_mano=True,
         findings=tuple(findings),
     )
+
+
+def _labels_file(folder: Path, serial: str, frame: FrameId) -> Path:
+    return folder / serial / f"labels_{frame:06d}.npz"
+
+
+def _read_objects(path: Path, camera: Camera) -> Bool[np.ndarray, "height width"]:
+    """Where the labels show an object of any kind."""
+    segments, where = read_npz_array(path, "seg"), f"{path}, seg"
+    if segments.shape != (camera.height, camera.width) or segments.dtype.kind not in "iu":
+        raise InputError(
+            "a segmentation is not that of its image",
+            where=where,
+            expected=f"{camera.height} x {camera.width} whole numbers",
+            found=f"{segments.shape}, {segments.dtype}",
+        )
+    return (segments > 0) & (segments != HAND_SEGMENT)
 
 
 def _counted(images: Mapping[FrameId, Path], count: int, serial: str, where: Path) -> Finding | None:
@@ -196,7 +223,7 @@ def _joints(
     joints_world, valid = np.zeros((len(frames), 21, 3)), np.zeros((len(frames), 21), dtype=bool)
     for index, frame in enumerate(frames):
         for serial, camera in cameras.items():
-            path = folder / serial / f"labels_{frame:06d}.npz"
+            path = _labels_file(folder, serial, frame)
             if not path.exists():
                 continue
             joints_cam = as_finite(read_npz_array(path, "joint_3d"), (hands, 21, 3), f"{path}, joint_3d")[hand]

@@ -16,6 +16,7 @@ from handrefine.datasets.interhand26m_layout import (
     CAMERA_KEYS,
     LENS_KEY,
     MM_PER_M,
+    OBJECTS,
     PIXEL_CENTRE_PX,
     InterHandSource,
     annotation_path,
@@ -79,15 +80,16 @@ def read_interhand26m(
     published = is_published(capture, clip)
     open_hand = "MANO_NeuralAnnot" in files and says_open_hand(files["MANO_NeuralAnnot"], published=published)
     mask_root = root / "masks" / split
-    images, masks = {}, {}
+    images, masks, objects = {}, {}, {}
     for (frame, name), entry in views.items():
         key, size = (position[frame], name), sizes[name]
         images[key] = image_reader(image_root / entry["file_name"], *size)
-        mask_path = (mask_root / entry["file_name"]).with_suffix(".png")
-        if mask_path.is_file():
-            if not follow_links:
-                check_links(root, mask_path)
-            masks[key] = mask_reader(mask_path, *size)
+        for folder, found in ((mask_root, masks), (root / OBJECTS / split, objects)):
+            path = (folder / entry["file_name"]).with_suffix(".png")
+            if path.is_file():
+                if not follow_links:
+                    check_links(root, path)
+                found[key] = mask_reader(path, *size)
     findings += _masks_found(len(masks), len(images), mask_root / f"Capture{capture}" / clip)
     return HandSequence(
         name=sequence_name(split, capture, clip),
@@ -99,6 +101,7 @@ def read_interhand26m(
         images=images,
         annotations=hand_annotations(documents, files, capture, tuple(position), open_hand=open_hand),
         masks=masks,
+        objects=objects,
         source=InterHandSource(root, split, capture, clip, documents, open_hand, files),
         write_back=write_interhand26m_annotation,
         fix_left_shape=True,

@@ -4,6 +4,7 @@ Layout (github.com/facebookresearch/InterHand2.6M)::
 
     images/{split}/Capture{c}/{sequence}/cam{camera}/image{frame}.jpg
     masks/{split}/...                    the same names as PNG; ours, the dataset has none
+    objects/{split}/...                  ours too: things in or before the hand, white
     annotations/{split}/InterHand2.6M_{split}_{camera,joint_3d,data,MANO_NeuralAnnot}.json
     annotations/{split}/handrefine.json  ours, see `interhand26m_mark`
 
@@ -30,6 +31,9 @@ MM_PER_M = 1000.0
 
 #: What is read of a capture's calibration.
 CAMERA_KEYS = ("campos", "camrot", "focal", "princpt")
+
+#: Ours: the folder of masks of things that are neither hand nor background.
+OBJECTS = "objects"
 
 #: Ours: the lenses of those cameras that have one, `{camera: {"model": ..., "coefficients": [...]}}`.
 LENS_KEY = "lens"

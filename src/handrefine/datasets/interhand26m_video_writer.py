@@ -20,6 +20,7 @@ from handrefine.datasets.interhand26m_layout import (
     MADE_SEQUENCE,
     MADE_SPLIT,
     MM_PER_M,
+    OBJECTS,
     PIXEL_CENTRE_PX,
     InterHandSource,
     annotation_path,
@@ -43,11 +44,13 @@ class NewVideo:
     lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
     list_every_view: data.json names every camera at every frame, also where no image is written; whoever has the
         images puts them there.
+    objects: masks of things in or before the hands, by `ViewKey`.
     """
 
     sequence: str = MADE_SEQUENCE
     lossless: bool = False
     list_every_view: bool = False
+    objects: Mapping[ViewKey, Bool[np.ndarray, "_ _"]] | None = None
 
 
 def write_interhand26m_sequence(
@@ -64,8 +67,8 @@ def write_interhand26m_sequence(
 
     Args:
         root: folder to create; it must not exist, or be empty.
-        images, masks: by `ViewKey`; a missing view has no entry. They are asked for one after the other, so that a
-            mapping may make them on demand.
+        images, masks: by `ViewKey`; a missing view has no entry. They are asked for one after the other,
+            so that a mapping may make them on demand.
         annotations: at the frames of `frames`.
 
     Raises:
@@ -95,9 +98,10 @@ def write_interhand26m_sequence(
             options = {} if video.lossless else {"quality": 97, "subsampling": 0}
             pixels = picture if picture.dtype == np.uint8 else linear_to_srgb8(picture)
             _write_image(unfinished / "images" / MADE_SPLIT / names[key], pixels, **options)
-        for key, mask in (masks or {}).items():
-            path = (unfinished / "masks" / MADE_SPLIT / names[key]).with_suffix(".png")
-            _write_image(path, mask.astype(np.uint8) * 255)
+        for folder, regions in (("masks", masks), (OBJECTS, video.objects)):
+            for key, region in (regions or {}).items():
+                path = (unfinished / folder / MADE_SPLIT / names[key]).with_suffix(".png")
+                _write_image(path, region.astype(np.uint8) * 255)
         documents: dict[str, dict[str, Any] | Changes] = {
             "camera": {MADE_CAPTURE: _camera_json(cameras)},
             "joint_3d": changed_joints(source, frames, annotations),

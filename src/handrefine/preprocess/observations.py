@@ -14,10 +14,11 @@ from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry
 from handrefine.observations import NEARLY_ALL, CropWindow, Observations, clipped_means
 from handrefine.preprocess.crops import CropConfig, window_around
-from handrefine.preprocess.masks.black_background import black_border, is_black_background
+from handrefine.preprocess.masks.black_background import black_border, images_are_over_black
 from handrefine.preprocess.masks.fitted_hands import FittedHands, FittedView
 from handrefine.preprocess.masks.labels import HAND, UNKNOWN, LabelConfig, LabelImage, ViewToLabel, make_labels
 from handrefine.preprocess.masks.mask_source import SkinSource
+from handrefine.preprocess.masks.things_beside import ThingsBeside
 from handrefine.sequence import MIDDLE_KNUCKLE, WRIST, Camera, FrameIndex, HandSequence, ViewKey
 from handrefine.views import View, ViewSet
 
@@ -46,6 +47,7 @@ class _Video:
     hands_world: joints of the hands that are refined; others_world: of hands that are there without being refined;
         NaN where one is missing.
     over_black: the whole background is, so that black along an image's border is no undistortion's remainder.
+    things: what is neither hand nor background.
     """
 
     sequence: HandSequence
@@ -53,6 +55,7 @@ class _Video:
     others_world: Sequence[Float[Tensor, "frame 21 3"]]
     labels: LabelConfig
     over_black: bool
+    things: ThingsBeside
 
     def there(self, position: FrameIndex) -> list[int]:
         """The refined hands that are known at a frame."""
@@ -114,9 +117,10 @@ def observe(
     hands_world = [hand.joints_world for hand in hands]
     over_black = labels.background == "black"
     if labels.background == "auto":
-        over_black = _images_are_over_black(sequence, hands_world)
+        over_black = images_are_over_black(sequence, hands_world)
     others_world = [] if other_joints_world is None else [other_joints_world]
-    video = _Video(sequence, hands_world, others_world, labels, over_black)
+    things = ThingsBeside(sequence, [*hands_world, *others_world], labels.objects, over_black=over_black)
+    video = _Video(sequence, hands_world, others_world, labels, over_black, things)
     skins = [video.skin_around(hand) for hand in range(len(hands))]
     found: list[tuple[_Seen, _ViewMaps]] = []
     for position in sequence.positions:
@@ -195,6 +199,8 @@ def _view_maps(video: _Video, seen: _Seen, fitted: FittedView | None) -> _ViewMa
     excluded = np.zeros(image.shape[:2], bool) if video.over_black else window.cut(black_border(full_image))
     if skin is not None:
         excluded = excluded | (skin == UNKNOWN)
+    if (thing := video.things.region(seen.key, window)) is not None:
+        excluded = excluded | thing
     there = video.there(position)
     joints_world = [video.hands_world[k][position] for k in there]
     view = ViewToLabel(
@@ -247,17 +253,6 @@ def _shrink(image: np.ndarray, labels: LabelImage, owned: Sequence[np.ndarray], 
 
 def _mostly(share: np.ndarray) -> np.ndarray:
     return (share > NEARLY_ALL).astype(np.float32)
-
-
-def _images_are_over_black(sequence: HandSequence, hands_world: Sequence[Float[Tensor, "frame 21 3"]]) -> bool:
-    """Whether the video shows hands over black, by the majority of one frame's views."""
-    votes, first = [], sequence.positions[0]
-    there = [joints[first] for joints in hands_world if _is_known(joints[first])]
-    for name, camera in sequence.cameras.items():
-        if (first, name) in sequence.images:
-            joints_px = [camera.project(joints).detach().cpu().numpy() for joints in there]
-            votes.append(is_black_background(sequence.images[first, name](), joints_px))
-    return sum(votes) > len(votes) / 2
 
 
 def _flatten(

@@ -13,6 +13,7 @@ from handrefine.sequence import Camera, FrameId, HandAnnotation, ManoParameters,
 from handrefine.synthetic.capture_rig import cameras_around, key_light, skin_variation
 from handrefine.synthetic.gesture import frame_numbers, gesture_time, moving_hand, with_abrupt_move
 from handrefine.synthetic.hand_placement import shift_to_face
+from handrefine.synthetic.held_thing import HeldKind
 from handrefine.synthetic.mismatch import MismatchSettings, uneven_light
 
 #: matched: the model can explain every image. mismatched: it cannot, see `handrefine.synthetic.mismatch`.
@@ -33,6 +34,7 @@ class SyntheticSettings:
         seed: same seed and settings, same truth.
         kind: matched, or mismatched: uneven light, a larger variety of gaps, an abrupt move; images differ
             from the model as `mismatch` says.
+        held: a thing in the first hand, see `handrefine.synthetic.held_thing`.
     """
 
     n_cameras: int = 6
@@ -42,6 +44,7 @@ class SyntheticSettings:
     seed: int = 0
     kind: TruthKind = "matched"
     mismatch: MismatchSettings = field(default_factory=MismatchSettings)
+    held: HeldKind = "none"
 
     def __post_init__(self) -> None:
         for name in ("n_cameras", "n_frames", "size", "texture_size"):

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from handrefine.config import Config
-from handrefine.datasets.interhand26m_video_writer import write_interhand26m_sequence
+from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry, HandModel, load_hand_model
 from handrefine.render.mitsuba.runtime import start_mitsuba
@@ -46,7 +46,8 @@ def synthesize(
         for k, (model, truth) in enumerate(zip(models, truths, strict=True))
     }
     cameras, frames = truths[0].cameras, truths[0].frames
-    write_interhand26m_sequence(out, cameras, frames, taken.images, annotations, masks=taken.masks)
+    video = NewVideo(objects=taken.objects)
+    write_interhand26m_sequence(out, cameras, frames, taken.images, annotations, masks=taken.masks, video=video)
     save_truth(out / TRUTH_FILE, *truths)
     return truths
 

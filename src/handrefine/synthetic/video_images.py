@@ -1,7 +1,7 @@
 """The images of a synthetic video: hands, light and cameras of a truth, brought before a renderer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,7 @@ from handrefine.render.base import HandSurface
 from handrefine.render.registry import create_renderer
 from handrefine.sequence import FrameIndex, HandAnnotation, HandSequence, ViewKey
 from handrefine.spherical import latlong_directions, sh_basis
+from handrefine.synthetic.held_thing import HeldThing, held_thing
 from handrefine.synthetic.mismatch import as_taken, bright_lamp, camera_fault, fine_surface
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
 from handrefine.views import View, ViewSet
@@ -27,10 +28,14 @@ COVERED = 0.5
 
 @dataclass(frozen=True, eq=False)
 class SyntheticImages:
-    """Every view of a video: its image in linear RGB and its mask, True where a pixel shows skin of any hand."""
+    """Every view of a video: its image in linear RGB and its mask, True where a pixel shows skin of any hand.
+
+    objects: True where it shows a held thing; empty without one.
+    """
 
     images: Mapping[ViewKey, Float[np.ndarray, "_ _ 3"]]
     masks: Mapping[ViewKey, Bool[np.ndarray, "_ _"]]
+    objects: Mapping[ViewKey, Bool[np.ndarray, "_ _"]] = field(default_factory=dict)
 
 
 def render_images(
@@ -44,9 +49,13 @@ def render_images(
 
     matched: by our own renderer in the truth's light, over black. mismatched: see `handrefine.synthetic.mismatch`.
     """
+    things = []
+    if settings.held != "none":
+        rng = np.random.default_rng(np.random.SeedSequence([settings.seed, 2]))
+        things = [held_thing(settings.held, truths[0].joints_world, rng)]
     if settings.kind == "mismatched":
-        return _mismatched(hands, truths, settings, config.light.map_height)
-    return _matched(hands, truths, config, device)
+        return _mismatched(hands, truths, things, settings, config.light.map_height)
+    return _matched(hands, truths, things, config, device)
 
 
 def sequence_in_memory(
@@ -65,34 +74,45 @@ def sequence_in_memory(
         images={key: partial(srgb8_to_linear, image) for key, image in images.items()},
         annotations={truth.side: annotation},
         masks={key: partial(as_is, mask) for key, mask in seen.masks.items()} if masks else {},
+        objects={key: partial(as_is, mask) for key, mask in seen.objects.items()} if masks else {},
     )
 
 
 def _matched(
-    hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], config: Config, device: torch.device
+    hands: Sequence[HandModel],
+    truths: Sequence[SyntheticTruth],
+    things: Sequence[HeldThing],
+    config: Config,
+    device: torch.device,
 ) -> SyntheticImages:
     truth = truths[0]  # cameras, frames and light are common
     keys = _keys(truth)
     views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
     settings = replace(config.render, spp=IMAGE_SPP, shading="radiance")
-    renderer = create_renderer([hand.topology for hand in hands], views, settings)
+    renderer = create_renderer([of.topology for of in (*hands, *things)], views, settings)
     surfaces = [
         HandSurface(
             torch.as_tensor(of.verts_world).float().to(device),
             torch.as_tensor(of.texture).float().to(device)[None],
         )
-        for of in truths
+        for of in (*truths, *things)
     ]
     with torch.no_grad():
         light = _environment(truth, config.light.map_height).to(device)
         render = renderer.render(surfaces, light, seed=config.seed)
     images = [image.cpu().numpy() for image in views.split(render.rgb)]
-    masks = [coverage.cpu().numpy() >= COVERED for coverage in views.split(render.coverage.sum(dim=1))]
-    return SyntheticImages(dict(zip(keys, images, strict=True)), dict(zip(keys, masks, strict=True)))
+    covered = [of.cpu().numpy() for of in views.split(render.coverage)]
+    return SyntheticImages(
+        dict(zip(keys, images, strict=True)), *_masks(dict(zip(keys, covered, strict=True)), len(hands))
+    )
 
 
 def _mismatched(
-    hands: Sequence[HandModel], truths: Sequence[SyntheticTruth], settings: SyntheticSettings, map_height: int
+    hands: Sequence[HandModel],
+    truths: Sequence[SyntheticTruth],
+    things: Sequence[HeldThing],
+    settings: SyntheticSettings,
+    map_height: int,
 ) -> SyntheticImages:
     from handrefine.render.mitsuba.photo import PhotoSettings, PhotoStudio
 
@@ -103,26 +123,34 @@ def _mismatched(
     surfaces = [
         fine_surface(of.verts_world, hand.topology, mismatch.relief_mm, surface_rng)
         for hand, of in zip(hands, truths, strict=True)
-    ]
+    ] + [(thing.topology, thing.verts_world) for thing in things]
     lamp = bright_lamp(truth.light, truth.verts_world.mean(axis=(0, 1)), mismatch.lamp, lamp_rng)
     skin = PhotoSettings(roughness=mismatch.roughness, specular=mismatch.specular, spp=IMAGE_SPP)
     studio = PhotoStudio(
         [topology for topology, _ in surfaces],
-        [of.texture for of in truths],
+        [of.texture for of in (*truths, *things)],
         _environment(truth, map_height),
         lamp,
         skin,
     )
     faults = {name: camera_fault(c.width, c.height, mismatch, camera_rng) for name, c in truth.cameras.items()}
     images: dict[ViewKey, np.ndarray] = {}
-    masks: dict[ViewKey, np.ndarray] = {}
+    covered: dict[ViewKey, np.ndarray] = {}
     for index, (k, name) in enumerate(_keys(truth)):
         if index % len(truth.cameras) == 0:
             studio.move(*(torch.as_tensor(verts_world[k]).float() for _, verts_world in surfaces))
-        rgb, coverage = studio.photograph(truth.cameras[name], seed=index)
-        images[k, name] = as_taken(rgb, coverage, faults[name], mismatch, noise_rng)
-        masks[k, name] = coverage >= COVERED
-    return SyntheticImages(images, masks)
+        rgb, covered[k, name] = studio.photograph(truth.cameras[name], seed=index)
+        images[k, name] = as_taken(rgb, covered[k, name].sum(axis=-1), faults[name], mismatch, noise_rng)
+    return SyntheticImages(images, *_masks(covered, len(hands)))
+
+
+def _masks(
+    covered: Mapping[ViewKey, Float[np.ndarray, "_ _ surface"]], n_hands: int
+) -> tuple[dict[ViewKey, np.ndarray], dict[ViewKey, np.ndarray]]:
+    """Of every view the pixels that show hands, and those that show a held thing where there is one."""
+    masks = {key: of[..., :n_hands].sum(axis=-1) >= COVERED for key, of in covered.items()}
+    things = {key: of[..., n_hands:].sum(axis=-1) >= COVERED for key, of in covered.items()}
+    return masks, things if any(of.shape[-1] > n_hands for of in covered.values()) else {}
 
 
 def _keys(truth: SyntheticTruth) -> list[ViewKey]:

@@ -4,9 +4,12 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
+from torch import Tensor
 
 from handrefine import regions
+from handrefine.sequence import HandSequence
 
 #: Brightest value of any channel (linear) that still counts as a border's black: 4/255 in sRGB.
 BORDER_BLACK = 0.0012
@@ -42,3 +45,17 @@ def is_black_background(image: Image, hands_px: Sequence[Float[np.ndarray, "21 2
         asked &= ~regions.beyond_wrist(joints_px, height, width)
     outside = image.max(axis=2)[asked]
     return outside.size >= FEWEST and float((outside <= BACKGROUND_BLACK).mean()) >= MOSTLY
+
+
+def images_are_over_black(sequence: HandSequence, hands_world: Sequence[Float[Tensor, "frame 21 3"]]) -> bool:
+    """Whether the video shows hands over black, by the majority of one frame's views."""
+    votes, first = [], sequence.positions[0]
+    there = [joints[first] for joints in hands_world if bool(torch.isfinite(joints[first]).all())]
+    for name, camera in sequence.cameras.items():
+        if (first, name) in sequence.images:
+            joints_px = [camera.project(joints).detach().cpu().numpy() for joints in there]
+            image = sequence.images[first, name]()
+            if (first, name) in sequence.objects:
+                image = np.where(sequence.objects[first, name]()[..., None], 0.0, image)
+            votes.append(is_black_background(image, joints_px))
+    return sum(votes) > len(votes) / 2

@@ -41,6 +41,9 @@ class LabelConfig:
     check_masks: bool = True
     """Where colours contradict a given mask, believe what edges of the image bear out, or nothing; unneeded for
     exact masks."""
+    objects: Literal["auto", "given", "none"] = "given"
+    """Things in or before the hand, which are left unknown. given: where the dataset shows them. auto: those, and
+    what looks unlike skin and unlike the background beside the hand. none: nothing is."""
     background: Literal["auto", "black", "unknown"] = "auto"
     """What lies behind the hand. auto: black where the images say so, else unknown."""
     forearm: bool = True

@@ -20,15 +20,12 @@ from handrefine.preprocess.masks.colour_segmentation import (
     segment,
     surroundings,
 )
+from handrefine.preprocess.masks.hand_scale import at_length, resized, spread, with_context
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN, LabelConfig
 from handrefine.preprocess.masks.mask_check import reconciled
-from handrefine.sequence import FrameIndex, HandSequence, ViewKey
+from handrefine.sequence import HandSequence, ViewKey
 
 log = logging.getLogger(__name__)
-#: Colours are segmented at this length of the hand, in pixels: finer than any crop window is rendered.
-SEGMENTED_LENGTH_PX = 200
-#: How much background around the hand teaches colours, as a share of its length.
-CONTEXT = 0.6
 #: Masks that are mended in more than this share of the skin's area are worth a warning.
 WORTH_TELLING = 0.1
 #: Frames from which a camera's colours and its background are learned, at most.
@@ -77,7 +74,7 @@ class SkinSource:
         _, _, segmented = self._segmented(key, window)
         if segmented is None:
             return None
-        return _resized(segmented, (window.y1_px - window.y0_px, window.x1_px - window.x0_px), cv2.INTER_NEAREST)
+        return resized(segmented, (window.y1_px - window.y0_px, window.x1_px - window.x0_px), cv2.INTER_NEAREST)
 
     def _given(self, key: ViewKey, window: CropWindow, mask: Bool[np.ndarray, "_ _"]) -> Labels:
         """A given mask, reconciled with colours where these tell something."""
@@ -85,12 +82,10 @@ class SkinSource:
         if self._config.check_masks and not self._over_black:
             small, length_px, segmented = self._segmented(key, window)
             if segmented is not None:
-                shares = _resized(mask.astype(np.float32), segmented.shape, cv2.INTER_AREA)
+                shares = resized(mask.astype(np.float32), segmented.shape, cv2.INTER_AREA)
                 together = reconciled(shares > 0.5, small, segmented, length_px)
-                changed = (
-                    _resized((together != (shares > 0.5)).astype(np.uint8), mask.shape, cv2.INTER_NEAREST) > 0
-                )
-                label[changed] = _resized(together, mask.shape, cv2.INTER_NEAREST)[changed]
+                changed = resized((together != (shares > 0.5)).astype(np.uint8), mask.shape, cv2.INTER_NEAREST) > 0
+                label[changed] = resized(together, mask.shape, cv2.INTER_NEAREST)[changed]
                 by_colours, unknown = changed & (label != UNKNOWN), label == UNKNOWN
                 sizes = [int(np.count_nonzero(of)) for of in (by_colours, unknown, label == HAND)]
                 self._mended.setdefault(key[1], []).append(sizes)
@@ -119,7 +114,7 @@ class SkinSource:
         """
         corner = np.array([window.x0_px, window.y0_px])
         hands_px = [hand - corner for hand in self._hands_px(key)]
-        small, scale = _at_length(window.cut(self._picture(key)), hands_px[0])
+        small, scale = at_length(window.cut(self._picture(key)), hands_px[0])
         hands_px = [hand * scale for hand in hands_px]
         length_px = regions.hand_length_px(hands_px[0])
         models = self._colour_models(key[1])
@@ -138,9 +133,9 @@ class SkinSource:
             pictures, hands = [], []
             for key in self._some_views(name, COLOUR_FRAMES):
                 hands_px = self._hands_px(key)
-                corner, crop = _with_context(self._picture(key), hands_px[0])
+                corner, crop = with_context(self._picture(key), hands_px[0])
                 if crop.size:
-                    small, scale = _at_length(crop, hands_px[0] - corner)
+                    small, scale = at_length(crop, hands_px[0] - corner)
                     pictures.append(small)
                     hands.append([(hand - corner) * scale for hand in hands_px])
             self._models[name] = fit_colour_models(pictures, hands) if pictures else None
@@ -161,7 +156,7 @@ class SkinSource:
 
     def _some_views(self, name: str, most: int) -> list[ViewKey]:
         """A camera's views at frames that are evenly spaced, at most so many."""
-        keys = [(position, name) for position in _spread(self._sequence.positions, most)]
+        keys = [(position, name) for position in spread(self._sequence.positions, most)]
         return [key for key in keys if key in self._sequence.images]
 
     def _picture(self, key: ViewKey) -> Pixels:
@@ -190,34 +185,3 @@ def _refuse_impossible(sequence: HandSequence, config: LabelConfig) -> None:
             found=len(sequence.frames),
             fix="choose labels.source auto or segment",
         )
-
-
-def _spread(positions: Sequence[FrameIndex], most: int) -> list[FrameIndex]:
-    """At most so many of the positions, evenly spaced."""
-    count = len(positions)
-    return [positions[k] for k in sorted({round(k) for k in np.linspace(0, count - 1, min(count, most))})]
-
-
-def _with_context(picture: Pixels, joints_px: Float[np.ndarray, "21 2"]) -> tuple[np.ndarray, Pixels]:
-    """Upper left corner and content of the part of a picture that surrounds a hand."""
-    height, width = picture.shape[:2]
-    finite = joints_px[np.isfinite(joints_px).all(axis=1)]
-    if not len(finite):
-        return np.zeros(2), picture[:0]
-    margin = CONTEXT * regions.hand_length_px(joints_px)
-    low = np.clip(np.floor(finite.min(axis=0) - margin), 0, (width, height)).astype(int)
-    high = np.clip(np.ceil(finite.max(axis=0) + margin), 0, (width, height)).astype(int)
-    return low, picture[low[1] : high[1], low[0] : high[0]]
-
-
-def _at_length(crop: Pixels, joints_px: Float[np.ndarray, "21 2"]) -> tuple[Pixels, np.ndarray]:
-    """The crop made smaller until the hand has the segmented length, and the scale in x and y; never larger."""
-    height, width = crop.shape[:2]
-    shrink = min(1.0, SEGMENTED_LENGTH_PX / max(regions.hand_length_px(joints_px), 1.0))
-    size = max(1, round(width * shrink)), max(1, round(height * shrink))
-    return cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.array(size) / (width, height)
-
-
-def _resized(picture: np.ndarray, shape: tuple[int, ...], interpolation: int) -> np.ndarray:
-    """shape: height and width."""
-    return cv2.resize(picture, (shape[1], shape[0]), interpolation=interpolation)

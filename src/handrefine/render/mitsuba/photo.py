@@ -95,8 +95,8 @@ class PhotoStudio:
 
     def photograph(
         self, camera: Camera, *, seed: int
-    ) -> tuple[Float[np.ndarray, "height width 3"], Float[np.ndarray, "height width"]]:
-        """Linear RGB over black, and the share of every pixel that hands cover.
+    ) -> tuple[Float[np.ndarray, "height width 3"], Float[np.ndarray, "height width hand"]]:
+        """Linear RGB over black, and the share of every pixel that each hand covers.
 
         Raises:
             InputError: the camera has a lens.
@@ -107,7 +107,7 @@ class PhotoStudio:
             integrator.render(self._scene, sensor, seed=opaque_seed, spp=self._settings.spp).numpy()
             for integrator in (self._path, self._coverage)
         )
-        return rgb.astype(np.float32), code.sum(axis=-1).astype(np.float32)
+        return rgb.astype(np.float32), code[..., : len(self._topologies)].astype(np.float32)
 
 
 def _skin_mesh(hand: int, topology: MeshTopology, texture: np.ndarray, settings: PhotoSettings) -> mi.Mesh:
