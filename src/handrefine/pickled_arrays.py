@@ -7,6 +7,7 @@ arrays are made from the bytes once the whole file has been read, as far as a li
 """
 
 import math
+import re
 from collections.abc import Callable
 from pickle import UnpicklingError
 
@@ -17,6 +18,8 @@ MAX_NUMBERS = 2**26
 #: Truth values, whole numbers and floating-point numbers of a fixed size.
 _TYPES = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 _MAX_DIMENSIONS = 32
+#: Texts of a fixed length, and objects.
+_NO_NUMBERS = re.compile(r"[US]\d{1,5}|O8")
 
 
 class Record:
@@ -73,7 +76,7 @@ class NumberType(Record):
             raise UnpicklingError(f"an array's type is not one of {', '.join(_TYPES)}")
         self.name = name
 
-    def checked(self, state: object) -> np.dtype:
+    def checked(self, state: object) -> np.dtype | None:
         """The state has: version, order of bytes, subarray, names, fields, size, alignment, flags."""
         orders = ("|",) if self.name.endswith("1") else ("<", ">")
         for order in orders:
@@ -82,14 +85,34 @@ class NumberType(Record):
         raise UnpicklingError("an array's type is not one of plain numbers in a fixed order of bytes")
 
 
+class AnyType(NumberType):
+    """`numpy.dtype` where a file may also hold arrays of text and of objects: such an array is not built, and None
+    stands for it, unless it is one object in no dimension, by which `numpy.save` wraps a dictionary."""
+
+    __slots__ = ()
+
+    def __init__(self, name: object, *options: object) -> None:
+        if isinstance(name, str) and _NO_NUMBERS.fullmatch(name):
+            self.name = name
+        else:
+            super().__init__(name, *options)
+
+    def checked(self, state: object) -> np.dtype | None:
+        return None if _NO_NUMBERS.fullmatch(self.name) else super().checked(state)
+
+
 class Numbers(Record):
     """`numpy.ndarray`: (shape, type, order, bytes), compared with each other as soon as they are known."""
 
-    __slots__ = ("axes", "data", "dtype", "order", "shape")
+    __slots__ = ("axes", "data", "dtype", "order", "shape", "wrapped")
 
     def checked(self, state: object) -> None:
         if type(state) is not tuple or len(state) != 5 or state[0] != 1 or type(state[3]) not in (bool, int):
             raise UnpicklingError("the state of an array is not one that NumPy writes")
+        if isinstance(state[2], AnyType) and getattr(state[2], "state", self) is None:
+            one = state[2].name == "O8" and state[1] == () and type(state[4]) is list and len(state[4]) == 1
+            self.wrapped: object = state[4][0] if one else None
+            return
         self.fill(state[4], state[2], state[1], "F" if state[3] else "C")
 
     def fill(self, data: object, dtype: object, shape: object, order: object, axes: object = None) -> None:
@@ -104,7 +127,9 @@ class Numbers(Record):
                 f"an array of {self.shape} and {self.dtype} does not have {len(found)} bytes of data"
             )
 
-    def value(self, values: "Values") -> np.ndarray:
+    def value(self, values: "Values") -> object:
+        if hasattr(self, "wrapped"):
+            return values.of(self.wrapped)
         if not hasattr(self, "data"):
             raise UnpicklingError("an array lacks its data")
         values.charge(math.prod(self.shape))
@@ -186,7 +211,7 @@ def number(dtype: object, data: object) -> bool | int | float:
     """`numpy.core.multiarray.scalar`."""
     single = Numbers()
     single.fill(data, dtype, (), "C")
-    return single.value(Values()).item()
+    return np.asarray(single.value(Values())).item()
 
 
 def reconstructed(kind: object, shape: object, code: object) -> Numbers:

@@ -8,7 +8,9 @@ library, by the instructions that data needs: the machine in C reserves memory a
 
 import io
 import pickle
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,10 @@ _ALLOWED: dict[tuple[str, str], stand_in.StandIn] = {
     **{(f"numpy.{core}.numeric", "_frombuffer"): stand_in.from_buffer for core in ("core", "_core")},
 }
 
+#: Magic number, version, and the header of one object in no dimension.
+_NPY_OF_OBJECT = re.compile(
+    rb"\x93NUMPY[\x01-\x03]\x00.{2,4}\{'descr': '\|O', 'fortran_order': False, 'shape': \(\), \} *\n", re.DOTALL
+)
 #: The instructions whose way of the standard library does; those of `_Machine` are its own.
 _DATA = (
     *("PROTO", "FRAME", "MARK", "STOP", "POP", "POP_MARK", "DUP", "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT"),
@@ -85,9 +91,9 @@ _StandardMachine: Any = vars(pickle)["_Unpickler"]
 class _Machine(_StandardMachine):
     """The standard library's, with less to do: it calls stand-ins only, and changes what it has made itself."""
 
-    def __init__(self, content: bytes, path: Path, kind: str) -> None:
+    def __init__(self, content: bytes, path: Path, kind: str, *, any_type: bool = False) -> None:
         super().__init__(io.BytesIO(content), encoding="latin1")
-        self.path, self.kind = path, kind
+        self.path, self.kind, self.any_type = path, kind, any_type
         codes = [getattr(pickle, name)[0] for name in _DATA]
         known = {code: _StandardMachine.dispatch[code] for code in codes}
         self.dispatch = _Instructions(known | {code[0]: does for code, does in _OWN.items()})
@@ -102,6 +108,8 @@ class _Machine(_StandardMachine):
                 expected="NumPy arrays, chumpy arrays and sparse matrices only",
                 fix="use the file as its makers published it",
             )
+        if self.any_type and (module, name) == ("numpy", "dtype"):
+            return stand_in.AnyType
         return _ALLOWED[module, name]
 
     def reduce(self) -> None:
@@ -173,7 +181,7 @@ _OWN: dict[bytes, _Instruction] = {
     pickle.ADDITEMS: _Machine.add_items,
     pickle.FROZENSET: _Machine.frozen_set,
 }
-_CALLABLE: tuple[stand_in.StandIn, ...] = (*_ALLOWED.values(), stand_in.Record)
+_CALLABLE: tuple[stand_in.StandIn, ...] = (*_ALLOWED.values(), stand_in.Record, stand_in.AnyType)
 
 
 def _pairs(items: list[Any]) -> dict[Any, Any]:
@@ -199,18 +207,48 @@ def read_pickle(path: Path, kind: str = "a hand model file") -> dict[str, object
         InputError: the file asks for anything outside the allow-list, is damaged or too large, or holds no
             dictionary.
     """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise pickle.UnpicklingError(f"holds more than {MAX_BYTES} bytes")
-        with path.open("rb") as file:
-            content = file.read()
-        if len(content) > MAX_BYTES:
-            raise pickle.UnpicklingError(f"holds more than {MAX_BYTES} bytes")
-        found = _Machine(content, path, kind).load()
-        if not isinstance(found, dict):
-            raise TypeError(f"holds {type(found).__name__}, not a dictionary")
+    with _told(path, kind):
+        found = _Machine(_content(path), path, kind).load()
+        return _dictionary(found, stand_in.Values())
+
+
+def read_npy_dictionary(path: Path, kind: str) -> dict[str, object]:
+    """The dictionary that `numpy.save` has wrapped into an array; dictionaries within stay as they are, and None
+    stands for arrays of text or of objects.
+
+    Raises:
+        InputError: as `read_pickle`; the file is no such array.
+    """
+    with _told(path, kind):
+        content = _content(path)
+        header = _NPY_OF_OBJECT.match(content)
+        if header is None:
+            raise TypeError("holds no dictionary that numpy.save has written")
+        found = _Machine(content[header.end() :], path, kind, any_type=True).load()
         values = stand_in.Values()
-        return {str(key): values.entry(value) for key, value in found.items()}
+        return _dictionary(values.of(found), values)
+
+
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > MAX_BYTES:
+        raise pickle.UnpicklingError(f"holds more than {MAX_BYTES} bytes")
+    with path.open("rb") as file:
+        content = file.read()
+    if len(content) > MAX_BYTES:
+        raise pickle.UnpicklingError(f"holds more than {MAX_BYTES} bytes")
+    return content
+
+
+def _dictionary(found: object, values: stand_in.Values) -> dict[str, object]:
+    if not isinstance(found, dict):
+        raise TypeError(f"holds {type(found).__name__}, not a dictionary")
+    return {str(key): values.entry(value) for key, value in found.items()}
+
+
+@contextmanager
+def _told(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
     except InputError:
         raise
     except Exception as error:  # a damaged pickle can fail in any way

@@ -123,7 +123,7 @@ def test_a_reader_from_outside(tmp_path: Path, installed) -> None:
 
 def test_a_broken_reader_does_not_stop_the_others(installed, caplog: pytest.LogCaptureFixture) -> None:
     installed("gone = no_such_module:FORMAT", "odd = tiny_reader:NOT_A_FORMAT", "mine = tiny_reader:MINE")
-    assert set(dataset_formats()) == {"interhand26m", "dexycb", "hanco", "ho3d", "assemblyhands", "mine"}
+    assert set(dataset_formats()) == {"interhand26m", "dexycb", "hanco", "ho3d", "assemblyhands", "arctic", "mine"}
     assert "gone" in caplog.text
     assert "odd" in caplog.text
 

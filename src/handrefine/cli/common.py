@@ -33,9 +33,9 @@ class Configured(Common):
 @dataclass(frozen=True, kw_only=True)
 class Dataset(Configured):
     data: Path
-    """The dataset's folder, in the layout of InterHand2.6M, DexYCB, HanCo, HO-3D or AssemblyHands."""
+    """The dataset's folder, in the layout of InterHand2.6M, DexYCB, HanCo, HO-3D, AssemblyHands or ARCTIC."""
     format: str = "auto"
-    """Layout: interhand26m, dexycb, hanco, ho3d, assemblyhands, or an installed reader's; auto finds out."""
+    """Layout: interhand26m, dexycb, hanco, ho3d, assemblyhands, arctic or an installed reader's; auto finds it."""
     sequence: str | None = None
     """Name of the sequence, or the end of it, e.g. 20200709_141754; needed where the folder holds several."""
     hand: Hands = "right"

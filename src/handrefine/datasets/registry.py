@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from handrefine.datasets.arctic import ARCTIC
 from handrefine.datasets.assemblyhands import ASSEMBLYHANDS
 from handrefine.datasets.dataset_format import DatasetFormat
 from handrefine.datasets.dexycb import DEXYCB
@@ -20,7 +21,7 @@ from handrefine.sequence import HandSequence
 
 log = logging.getLogger(__name__)
 
-BUILT_IN: tuple[DatasetFormat, ...] = (INTERHAND26M, DEXYCB, HANCO, HO3D, ASSEMBLYHANDS)
+BUILT_IN: tuple[DatasetFormat, ...] = (INTERHAND26M, DEXYCB, HANCO, HO3D, ASSEMBLYHANDS, ARCTIC)
 ENTRY_POINTS = "handrefine.readers"
 AUTO = "auto"
 
