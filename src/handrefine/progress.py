@@ -17,7 +17,12 @@ Record = Mapping[str, object]
 
 @runtime_checkable
 class Progress(Protocol):
-    """Told of every stage before it begins and of every iteration after it ended; `close` comes last, once."""
+    """Told of every stage before it begins and of every iteration after it ended; `close` comes last, once.
+
+    `resume` comes first where a run goes on: so many iterations were done by an earlier process.
+    """
+
+    def resume(self, done: int) -> None: ...
 
     def stage(self, name: str, iterations: int) -> None: ...
 
@@ -28,6 +33,9 @@ class Progress(Protocol):
 
 class SilentProgress:
     """Reports nothing: the default of the Python interface."""
+
+    def resume(self, done: int) -> None:
+        pass
 
     def stage(self, name: str, iterations: int) -> None:
         pass

@@ -115,7 +115,8 @@ def parse(arguments: list[str]) -> Command:
     if name not in COMMANDS:
         raise InputError(f"there is no command {name!r}", expected=f"one of {', '.join(COMMANDS)}")
     refuse_slips(name, options)
-    module, cls = COMMANDS[name].place.split(".")
+    resumes = name == "refine" and "resume" in dict(named_options(options))  # then nothing else is required
+    module, cls = ("resume", "Resume") if resumes else COMMANDS[name].place.split(".")
     command = getattr(import_module(f"handrefine.cli.{module}"), cls)
     if {"-h", "--help"} & set(options):
         command = _without_settings(command)

@@ -40,11 +40,17 @@ class RichProgress:
             console=console,
         )
         self._task: TaskID | None = None
+        self._resumed = 0
+
+    def resume(self, done: int) -> None:
+        self._resumed = done
 
     def stage(self, name: str, iterations: int) -> None:
         if self._task is None:
             self._bar.start()
-            self._task = self._bar.add_task(name, total=self._iterations or iterations, state="")
+            self._task = self._bar.add_task(
+                name, total=self._iterations or iterations, completed=self._resumed, state=""
+            )
         elif self._iterations is None:
             self._bar.reset(self._task, total=iterations, description=name)
         else:
@@ -68,14 +74,17 @@ class LogProgress:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._iterations, self._write, self._clock = iterations, write, clock
-        self._done = self._stage_done = self._stage_length = self._since_line = 0
+        self._done = self._resumed = self._stage_done = self._stage_length = self._since_line = 0
         self._stage_name = ""
         self._began = self._last_line = self._stage_began = clock()
+
+    def resume(self, done: int) -> None:
+        self._done = self._resumed = done
 
     def stage(self, name: str, iterations: int) -> None:
         self._stage_name, self._stage_length, self._stage_done, self._since_line = name, iterations, 0, 0
         self._stage_began = self._last_line = self._clock()
-        if self._done == 0:
+        if self._done == self._resumed:
             self._began = self._stage_began
         self._write(f"{name}: {iterations} iterations")
 
@@ -94,7 +103,7 @@ class LogProgress:
         if self._iterations is None:
             left = (now - self._stage_began) / self._stage_done * (self._stage_length - self._stage_done)
         else:
-            left = (now - self._began) / self._done * max(0, self._iterations - self._done)
+            left = (now - self._began) / (self._done - self._resumed) * max(0, self._iterations - self._done)
         return f"{describe(record)}  {_duration(left)} left"
 
 

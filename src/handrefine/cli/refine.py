@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from handrefine.cli.common import Dataset, names
+from handrefine.cli.signals import StopOnSignal
 from handrefine.config import Config
 from handrefine.progress import Progress
 from handrefine.refinement.schedule import running
@@ -29,6 +30,11 @@ class Refine(Dataset):
     """Comma-separated names of cameras that are kept from the fit, and on which its result is judged."""
     frames: str | None = None
     """Which frames, by the dataset's numbers: 3,7,9 or 0:500:5 (its end left out) or both; all when missing."""
+    resume: Path | None = None
+    """Go on with the run of this folder, which was stopped or killed. No other option is needed, but --data where
+    the dataset has moved."""
+    checkpoint_every_s: float = 30.0
+    """Seconds between two checkpoints within a stage; the ends of stages are always kept."""
     overwrite: bool = False
     """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
 
@@ -47,15 +53,31 @@ class Refine(Dataset):
             frames=self.frames,
             overwrite=self.overwrite,
             follow_links=self.follow_links,
+            checkpoint_every_s=self.checkpoint_every_s,
             config=self.settings,
         )
 
     def __call__(self, console: Console) -> None:
-        from handrefine.pipeline import run_task
+        run_and_show(self.task(), console)
 
-        task = self.task()
-        run_task(task, progress=run_progress(task.config, console))
+
+def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> None:
+    """Do a task until it is done or a signal stops it, and show what came of it.
+
+    Raises:
+        SystemExit: a signal has stopped it.
+    """
+    from handrefine.pipeline import run_task
+
+    with StopOnSignal(console) as stop:
+        progress = run_progress(task.config, console)
+        result, _ = run_task(task, progress=progress, stop=stop, resume=resume)
+    if result.unfinished is None:
         show_run(task.out, console)
+        return
+    told = f"the run was {result.unfinished}; go on with it by: handrefine refine --resume {task.out}"
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    raise SystemExit(stop.status)
 
 
 def show_run(path: Path, console: Console) -> None:

@@ -130,6 +130,7 @@ class WriteLog(Hook):
 
     def load_state(self, state: State) -> None:
         self.records, self.earlier_s = list(state["records"]), state["seconds"]
+        self._progress.resume(len(self.records))
         for record, listen in product(self.records, self._listeners):
             listen(record)
 

@@ -1,0 +1,66 @@
+"""Runs for tests of stops and kills: a tiny video, and `handrefine refine` in a process of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from handrefine.config import Config
+from handrefine.synthetic.truth import SyntheticSettings
+from handrefine.synthetic.video import synthesize
+
+
+def tiny_video(folder: Path) -> Path:
+    """Two frames before three cameras."""
+    settings = SyntheticSettings(n_cameras=3, n_frames=2, size=48, texture_size=32)
+    synthesize(folder, ("right",), settings, 10.0, Config(seed=1000))
+    return folder
+
+
+def write_config(path: Path, iterations: int) -> Path:
+    """All stages, so many iterations each, and everything that happens at their ends."""
+    names = ("environment", "texture", "coarse", "again", "joint", "finish")
+    stages = [{"name": name, "iterations": iterations} for name in names]
+    stages[2] |= {"mend_cameras": True, "renew_labels": True}
+    path.write_text(yaml.safe_dump({"texture": {"size": 16}, "camera_weights": {"every": 3}, "stages": stages}))
+    return path
+
+
+def started(*arguments: object) -> "subprocess.Popen[str]":
+    """`handrefine` with these arguments; one thread, so that sums have one order."""
+    command = [sys.executable, "-m", "handrefine", *map(str, arguments)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "DRJIT_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    )
+
+
+def ended(process: "subprocess.Popen[str]", timeout_s: float = 300) -> tuple[int, str]:
+    """Its exit status, and what it said."""
+    said, _ = process.communicate(timeout=timeout_s)
+    return process.returncode, said
+
+
+def wait_for_iterations(log: Path, count: int, process: "subprocess.Popen[str]", timeout_s: float = 300) -> None:
+    """Until a run's log has so many lines."""
+    until = time.monotonic() + timeout_s
+    while not log.is_file() or log.read_text().count("\n") < count:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def annotation_difference(a: Path, b: Path) -> float:
+    """The largest, over all numbers of two runs' annotations."""
+    with np.load(a / "annotation.npz") as one, np.load(b / "annotation.npz") as other:
+        assert set(one) == set(other)
+        numbers = [name for name in one if one[name].dtype.kind == "f"]
+        return max(float(np.nanmax(np.abs(one[name] - other[name]), initial=0)) for name in numbers)
+
+
+def files_of(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
