@@ -8,6 +8,7 @@ from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
+import torch
 import yaml
 from calibration_files import FILES as CALIBRATIONS
 from calibration_files import kalibr_text
@@ -36,9 +37,11 @@ from handrefine.errors import InputError
 from handrefine.hand.model import OPEN_HAND
 from handrefine.hand.model_file import load_model_arrays
 from handrefine.pipeline import Task
+from handrefine.refinement.checkpoints import LATEST, CheckpointFiles, Checkpoints
 from handrefine.runs.annotation_file import read_annotation_npz
 from handrefine.runs.reader import open_run
 from handrefine.sequence import HandSequence
+from handrefine.state import State
 from handrefine.text_files import read_json, read_yaml
 
 #: What a change of another format than the file's raises.
@@ -150,6 +153,27 @@ def _read_texts(root: Path) -> object:
     return read_json(root / "a.json"), read_yaml(root / "a.yaml")
 
 
+#: What tells the run of a fuzzed checkpoint from others.
+OF_RUN = {"settings": "a", "data": "b", "pictures": np.full((2, 4), 0.25, np.float32)}
+
+
+def _write_checkpoint(root: Path) -> None:
+    values = {"number": 3, "waiting": ["joint"], "within": None, "hooks": {"log": {"records": [{"loss": 0.5}]}}}
+    state = {**values, "unknowns": {"pose": torch.zeros(2, 48), "mask": torch.tensor([True, False])}}
+    files = CheckpointFiles(Checkpoints(root), OF_RUN)
+    for _ in range(2):
+        files.keep(lambda: state, True)
+
+
+def _read_checkpoint(root: Path) -> object:
+    """The latest, then the one before by itself, which would hide that the latest is refused."""
+    taken: list[State] = []
+    for _ in range(2):
+        CheckpointFiles(Checkpoints(root, resume=True), OF_RUN).load(taken.append)
+        (root / LATEST).unlink(missing_ok=True)
+    return taken
+
+
 def _write_config(root: Path) -> None:
     (root / "config.yaml").write_text(yaml.safe_dump(config_to_mapping(Config())))
     (root / "task.json").write_text(json.dumps(Task(data=Path("d"), out=Path("o")).to_mapping()))
@@ -212,6 +236,7 @@ TARGETS: Mapping[str, Target] = {
     "ho3d": Target(write_ho3d, _read_dataset),
     "calibrations": Target(_write_calibrations, _read_calibrations),
     "keypoints": Target(_write_keypoints, _read_keypoints),
+    "checkpoints": Target(_write_checkpoint, _read_checkpoint),
     "models": Target(_write_model, _read_models),
     "images": Target(_write_images, _read_images),
     "texts": Target(_write_texts, _read_texts),
