@@ -29,7 +29,10 @@ def test_every_file_of_the_corpus_ends_in_a_message(path: Path) -> None:
             load_config(path)
 
 
-@pytest.mark.parametrize("name", ["interhand26m", "dexycb", "hanco", "keypoints", "texts", "images", "checkpoints"])
+SHORTLY = ("interhand26m", "dexycb", "hanco", "keypoints", "texts", "images", "checkpoints")
+
+
+@pytest.mark.parametrize("name", SHORTLY)
 def test_changed_files_end_in_a_result_or_in_a_message(tmp_path: Path, name: str) -> None:
     bench = Bench(name, tmp_path / name)
     assert bench.outcome_of_files("the valid files") == "read"
