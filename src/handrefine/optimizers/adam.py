@@ -29,6 +29,10 @@ class Adam:
             for group in self._adam.param_groups:
                 group["lr"] = group["rate"] * factor
             self._adam.step()
+            # The fused step changes parameters unseen: what was made of their last version would count as current.
+            for group in self._adam.param_groups:
+                for parameter in group["params"]:
+                    torch.autograd.graph.increment_version(parameter)
 
     def state(self) -> State:
         """The averages of every parameter that has moved, by its number, and each group's epsilon."""
