@@ -16,7 +16,7 @@ from handrefine.sequence import Camera, FrameIndex, HandSequence, Side
 #: A pixel belongs to the rendered hand from this coverage on.
 COVERED = 0.5
 #: Figures of a run as a whole, the same for every hand; and figures of a single hand's views and frames.
-_OF_RUN = ("seconds", "iterations", "seed", "version", "variant", "unfinished")
+_OF_RUN = ("seconds", "iterations", "left_out", "seed", "version", "variant", "unfinished")
 _OF_PARTS = ("per_view", "per_frame")
 
 
@@ -52,6 +52,7 @@ def hand_metrics(result: RunResult, side: Side, sequence: HandSequence) -> dict[
         "joint_fit_residual_by_joint_mm": dict(hand.residual_by_joint_mm) or None,
         "seconds": result.seconds,
         "iterations": len(result.records),
+        "left_out": dict(result.left_out),
         "seed": result.config.seed,
         "version": result.version,
         "variant": result.variant,

@@ -1,6 +1,5 @@
 """How a stage's variables are moved: Adam, and for the geometry whichever optimizer is configured."""
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Protocol, runtime_checkable
@@ -17,8 +16,6 @@ from handrefine.optimizers.vertex_metric_descent import VertexMetricConfig, desc
 from handrefine.scene.variables import GEOMETRY_NAMES
 from handrefine.scene.video_model import VideoModel
 from handrefine.state import State, Stateful
-
-log = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -66,7 +63,7 @@ class StageOptimizer:
     ) -> None:
         for parameter in model.parameters():
             parameter.requires_grad_(False)
-        self._parameters = [p.requires_grad_(True) for name in names for p in model.parameters_of(name)]
+        self._of_variable = {name: [p.requires_grad_(True) for p in model.parameters_of(name)] for name in names}
         geometry = [name for name in names if name in GEOMETRY_NAMES]
         others = [name for name in names if name not in GEOMETRY_NAMES]
         self._optimizers: list[Optimizer] = [Adam(model, others, rates)]
@@ -74,14 +71,16 @@ class StageOptimizer:
             self._optimizers += optimizer_of_geometry(config.geometry)(model, geometry, rates, config)
 
     def zero_grad(self) -> None:
-        for parameter in self._parameters:
-            parameter.grad = None
+        for parameters in self._of_variable.values():
+            for parameter in parameters:
+                parameter.grad = None
 
-    def step(self, factor: float) -> None:
-        """One step at this share of the full rates."""
-        _drop_broken_gradients(self._parameters)
+    def step(self, factor: float) -> list[str]:
+        """One step at this share of the full rates; returns the variables whose gradients were not finite."""
+        broken = [name for name, of in self._of_variable.items() if drop_broken_gradients(of)]
         for optimizer in self._optimizers:
             optimizer.step(factor)
+        return broken
 
     def state(self) -> State:
         """That of every optimizer, without the parameters."""
@@ -108,10 +107,15 @@ def optimizer_of_geometry(name: str) -> MakeOptimizers:
     return GEOMETRY_OPTIMIZERS[name]
 
 
-def _drop_broken_gradients(parameters: Iterable[Tensor]) -> None:
-    """Set non-finite gradients to zero: one degenerate triangle must not end a run, but it is told."""
+def drop_broken_gradients(parameters: Iterable[Tensor]) -> bool:
+    """Set non-finite gradients to zero, so that the affected values keep still for one iteration.
+
+    One degenerate triangle must not end a run. Returns whether there were any.
+    """
+    broken = False
     for parameter in parameters:
         # The sum is finite where all are, and ten times faster to tell over a million texels.
         if parameter.grad is not None and not torch.isfinite(parameter.grad.sum()):
-            log.warning("a gradient was not finite; the affected values keep still for one iteration")
+            broken = True
             parameter.grad.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+    return broken

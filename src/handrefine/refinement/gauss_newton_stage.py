@@ -15,7 +15,7 @@ from handrefine.optimizers.information import vertex_information
 from handrefine.optimizers.picture_motion import Linearised, linearised, picture_gradient
 from handrefine.optimizers.prior_curvature import priors
 from handrefine.optimizers.seen_skin import albedo_at, seen_skin
-from handrefine.optimizers.stage_optimizer import StageOptimizer
+from handrefine.optimizers.stage_optimizer import StageOptimizer, drop_broken_gradients
 from handrefine.optimizers.surface_points import PointFinder, SurfacePoints
 from handrefine.refinement.hooks import Batch, Iteration, Stage
 from handrefine.render.base import Renderer, TellsFirstHits
@@ -73,19 +73,26 @@ class GaussNewtonStage:
             levels = stage.config.texture_levels
             rendering = model.render(batch.renderer, geometries, texture_levels=levels, seed=seed)
             prediction = model.seen(geometries, rendering, batch.observations)
+        frames = self._problem.sequence.frames
+        prediction = stage.safety.contained(prediction, batch.observations, frames)
         points = self._points(turn, geometries)
         if self._closed:
             gain = None if self._geometry else factor
             prediction = self._refit(self._iterate_of(prediction, batch, seen), batch, finder, points, gain)
         iterate = self._iterate_of(prediction, batch, seen)
         if self._geometry is None:
-            terms = batch.objective(iterate)
+            terms = stage.safety.finite(batch.objective(iterate))
             self._descend(terms, factor)
         else:
             evidence, terms = self._evidence(self._geometry, iterate, turn, points, number)
-            self._geometry.step(evidence, factor)
+            finite = stage.safety.finite(terms)
+            if len(finite) == len(terms):
+                if drop_broken_gradients(self._geometry.parameters):
+                    stage.safety.note(["the gradient of the geometry"])
+                self._geometry.step(evidence, factor)
             if by_renderer:
-                self._others.step(factor)
+                self._step_others(factor)
+            terms = finite
         return Iteration(stage, number, index, batch, iterate, {k: v.detach() for k, v in terms.items()})
 
     def state(self) -> State:
@@ -142,10 +149,13 @@ class GaussNewtonStage:
 
     def _descend(self, terms: dict[str, Tensor], factor: float) -> None:
         """Adam alone, where no geometry moves and something has no closed form."""
-        total = torch.stack(list(terms.values())).sum()
+        total = torch.stack(list(terms.values())).sum() if terms else torch.zeros(())
         if total.requires_grad:
             total.backward()
-            self._others.step(factor)
+            self._step_others(factor)
+
+    def _step_others(self, factor: float) -> None:
+        self._stage.safety.note(f"the gradient of {name}" for name in self._others.step(factor))
 
     def _refit(
         self, iterate: Iterate, batch: Batch, finder: PointFinder, points: SurfacePoints, gain: float | None

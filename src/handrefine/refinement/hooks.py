@@ -1,14 +1,16 @@
 """What happens around the iterations of a stage: camera weights, visibility, restarts, and later more."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.losses.base import Iterate
 from handrefine.losses.objective import Objective
 from handrefine.observations import Observations
+from handrefine.refinement.numerical_safety import NumericalSafety
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.schedule import StageConfig
 from handrefine.render.base import Renderer
@@ -29,12 +31,14 @@ class Stage:
     """One stage as it runs.
 
     batches: the iterations take them in turn.
+    safety: contains what is not finite.
     """
 
     name: str
     config: StageConfig
     problem: Problem
     batches: tuple[Batch, ...]
+    safety: NumericalSafety = field(default_factory=NumericalSafety)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,11 @@ class Iteration:
     iterate: Iterate
     terms: dict[str, Float[Tensor, ""]]
     ended: str | None = None
+
+    @property
+    def loss(self) -> float:
+        """The sum of the terms."""
+        return torch.stack(list(self.terms.values())).sum().item() if self.terms else 0.0
 
 
 @runtime_checkable

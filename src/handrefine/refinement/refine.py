@@ -61,7 +61,8 @@ def refine(
 
     Raises:
         InputError: a hand is not annotated, no camera sees it, an image is broken, no renderer can be set up, the
-            hands cannot share what `config.hands` says, or none of the checkpoints can be used.
+            hands cannot share what `config.hands` says, none of the checkpoints can be used, or the same thing is
+            not finite time and again.
     """
     started, session = time.perf_counter(), session or Session()
     sides: list[Side] = [hands] if isinstance(hands, str) else list(hands)
@@ -101,7 +102,8 @@ def refine(
             result = run_result(stages.problem, found)
     seconds = records.earlier_s + time.perf_counter() - started
     unfinished = None if finished else stages.unfinished
-    return replace(result, seconds=seconds, warnings=warnings, unfinished=unfinished)
+    left_out = dict(stages.safety.counts)
+    return replace(result, seconds=seconds, warnings=warnings, unfinished=unfinished, left_out=left_out)
 
 
 def _run(stages: Stages, session: Session) -> bool:

@@ -11,6 +11,7 @@ from handrefine.losses.base import CameraWeighting, Iterate
 from handrefine.optimizers.stage_optimizer import GAUSS_NEWTON, StageOptimizer
 from handrefine.refinement.gauss_newton_stage import GaussNewtonStage
 from handrefine.refinement.hooks import Iteration, Stage, StageHook
+from handrefine.refinement.numerical_safety import NumericalSafety
 from handrefine.refinement.pace import Pace
 from handrefine.refinement.problem import Problem
 from handrefine.refinement.view_batches import batches
@@ -66,6 +67,7 @@ class Stages:
     Attributes:
         problem: as it is by now: hooks may mend its cameras.
         number: iterations done, over all stages.
+        safety: contains what is not finite, and counts it.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Stages:
         visibility: Callable[[], Visibility],
         hooks: Sequence[StageHook],
     ) -> None:
-        self.problem, self.number = problem, 0
+        self.problem, self.number, self.safety = problem, 0, NumericalSafety()
         self._cameras, self._visibility, self._hooks = cameras, visibility, hooks
         self._waiting = list(problem.stages)
         self._running: _Running | None = None
@@ -112,6 +114,7 @@ class Stages:
         running = self._running
         return {
             "number": self.number,
+            "left_out": dict(self.safety.counts),
             "waiting": self._waiting,
             "within": None if running is None else running.state(),
             "problem": self.problem.state(),
@@ -122,6 +125,7 @@ class Stages:
         """Go on from there, as one that has not begun."""
         self.problem = self.problem.resumed(state["problem"])
         self.number, self._waiting = state["number"], list(state["waiting"])
+        self.safety.counts.update(state["left_out"])
         for hook in self._hooks:
             hook.load_state(state["hooks"][type(hook).__name__])
         if (within := state["within"]) is not None:
@@ -141,7 +145,7 @@ class Stages:
 
     def _made(self, name: str) -> _Running:
         problem, config = self.problem, self.problem.stages[name]
-        stage = Stage(name, config, problem, batches(problem, config))
+        stage = Stage(name, config, problem, batches(problem, config), self.safety)
         steps = GaussNewtonStage if problem.config.optimizer.geometry == GAUSS_NEWTON else DescentStage
         return _Running(stage, steps(stage, _rates(problem)), Pace(config, len(stage.batches)))
 
@@ -149,8 +153,10 @@ class Stages:
         seed = self.problem.config.seed * SEEDS_PER_RUN + self.number
         seen = (self._cameras, self._visibility().occluded)
         pace = running.pace
+        self.safety.iteration_begins(self.problem.model)
         iteration = running.steps.iterate(running.index, self.number, seen, seed=seed, factor=pace.rate)
-        pace.advance(torch.stack(list(iteration.terms.values())).sum().item())
+        self.safety.iteration_ends(self.number, running.stage.name, running.index % len(running.stage.batches))
+        pace.advance(iteration.loss)
         running.index, self.number = running.index + 1, self.number + 1
         for hook in self._hooks:
             hook.iteration_ended(replace(iteration, ended=pace.ended))
@@ -181,11 +187,13 @@ class DescentStage:
         stage, problem = self._stage, self._stage.problem
         batch, levels = stage.batches[index % len(stage.batches)], stage.config.texture_levels
         prediction = problem.model.predict(batch.renderer, batch.observations, texture_levels=levels, seed=seed)
+        prediction = stage.safety.contained(prediction, batch.observations, problem.sequence.frames)
         iterate = Iterate(problem.model, prediction, problem.compare(prediction, batch.observations), *seen)
-        terms = batch.objective(iterate)
+        terms = stage.safety.finite(batch.objective(iterate))
         self._optimizer.zero_grad()
-        torch.stack(list(terms.values())).sum().backward()
-        self._optimizer.step(factor)
+        if terms:
+            torch.stack(list(terms.values())).sum().backward()
+            stage.safety.note(f"the gradient of {name}" for name in self._optimizer.step(factor))
         return Iteration(stage, number, index, batch, iterate, terms)
 
     def state(self) -> State:

@@ -115,7 +115,7 @@ class WriteLog(Hook):
         record: Record = {
             "stage": iteration.stage.name,
             "iteration": iteration.number,
-            "loss": torch.stack(list(terms.values())).sum().item(),
+            "loss": iteration.loss,
             "terms": {term: value.item() for term, value in terms.items()},
             "seconds": self.earlier_s + time.perf_counter() - self._started,
             **({} if iteration.ended is None else {"ended": iteration.ended}),

@@ -198,6 +198,7 @@ class RunResult:
         light_coefficients: the spherical harmonics that it was baked from.
         records: the log, one entry an iteration.
         warnings: every warning that came while refining, and how often.
+        left_out: what was not finite, and in how many iterations it was therefore left out.
         variant: of Mitsuba.
         unfinished: where the run was stopped before its end, in words; None where it was not.
     """
@@ -214,6 +215,7 @@ class RunResult:
     version: str
     warnings: Mapping[str, int] = field(default_factory=dict)
     unfinished: str | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def sides(self) -> tuple[Side, ...]:
