@@ -4,6 +4,7 @@ import json
 import logging
 import shutil
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from short_schedules import schedule
 from tiny_interhand26m import write_dataset
 
 import handrefine as hr
+from handrefine.cli.exit_codes import NOT_BETTER
+from handrefine.cli.main import main
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
@@ -144,12 +147,15 @@ def test_an_image_or_a_report_that_fails_costs_only_itself(
         monkeypatch.setattr(writer, name, fails)
     monkeypatch.setattr("handrefine.report.write.write_report_of_hand", fails)
     task = Task(data=data, out=tmp_path / "run", config=config_from_mapping(CONFIG))
-    run_task(task)
+    result, _ = run_task(task)
     layout = RunLayout(task.out)
     assert not any(path.exists() for path in (layout.loss_curves, layout.overview, layout.report))
     assert layout.annotation.exists()
     assert len(list(layout.overlays.iterdir())) == 3
     assert [record.levelname for record in caplog.records if record.exc_info] == ["ERROR"] * 3
+    assert result.unwritten == ("loss.png", "overlays", "report.html")
+    for name in result.unwritten:
+        assert f"{name} could not be written; the run goes on without it" in open_run(task.out).warnings
 
 
 def test_the_annotation_is_written_before_anything_is_judged(
@@ -163,7 +169,40 @@ def test_the_annotation_is_written_before_anything_is_judged(
         run_task(Task(data=data, out=tmp_path / "run", config=config_from_mapping(CONFIG)))
     partial = tmp_path / ".run.partial"
     assert (partial / "annotation.npz").exists()
-    assert list((partial / "dataset").rglob("*.json"))
+    assert not (partial / "dataset").exists()
+
+
+def test_a_diverged_hand_is_not_written_back_unless_that_is_insisted_on(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rates of a whole radian and metre throw the hand out of the pictures."""
+    config = tmp_path / "wild.yaml"
+    rates = dict.fromkeys(("rotation", "translation", "articulation"), 1.0)
+    wild = {"schedule": schedule(joint=3), "learning_rates": rates, "optimizer": {"geometry": "adam"}}
+    config.write_text(json.dumps({**CONFIG, **wild}))
+    for insist in ([], ["--accept-worse"]):
+        out = tmp_path / f"run{len(insist)}"
+        command = ["refine", "--data", str(data), "--out", str(out), "--config", str(config), *insist]
+        code = 0
+        try:
+            main(command)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        assert code == (0 if insist else NOT_BETTER)
+        assert (out / "annotation.npz").exists()
+        assert (out / "dataset").exists() == bool(insist)
+        (reason,) = json.loads((out / "metrics.json").read_text())["against"]
+        assert "explains the images worse" in reason
+        assert reason in open_run(out).warnings
+        assert escape(reason) in (out / "report.html").read_text()
+        assert ("NOT AN IMPROVEMENT" in capsys.readouterr().out) != bool(insist)
+
+
+def test_a_run_ends_with_no_reason_against_it(runs: dict[int, tuple[Path, RunResult]]) -> None:
+    for out, result in runs.values():
+        assert json.loads((out / "metrics.json").read_text())["against"] == []
+        assert result.unwritten == ()
+        assert (out / "dataset").exists()
 
 
 @pytest.mark.parametrize("n_hands", [1, 2])

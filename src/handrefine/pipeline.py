@@ -12,17 +12,19 @@ from handrefine.datasets.registry import AUTO, read_dataset
 from handrefine.errors import InputError
 from handrefine.evaluation.held_out import measure_holdout, nothing_measured, split_off
 from handrefine.evaluation.run_metrics import hand_metrics, together
+from handrefine.evaluation.verdict import against
 from handrefine.frame_ranges import frames_named
 from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most
 from handrefine.progress import Progress
 from handrefine.refinement.checkpoints import Checkpoints
+from handrefine.refinement.collected_warnings import added, collected_warnings
 from handrefine.refinement.refine import refine
 from handrefine.refinement.session import Session
 from handrefine.refinement.watchers import Monitor
 from handrefine.render.mitsuba.runtime import start_mitsuba
-from handrefine.report import report_of_finished_run
+from handrefine.report import write_report
 from handrefine.runs.folder import RunFolder, refuse_overlap
-from handrefine.runs.result import Judgement, Metrics, RunResult
+from handrefine.runs.result import HeldOutReport, Judgement, Metrics, RunResult
 from handrefine.runs.unfinished import read_task_file, unfinished_run
 from handrefine.runs.writer import RunWriter, write_configuration
 from handrefine.sequence import HandSequence, Side, frame_positions
@@ -47,6 +49,7 @@ class Task:
         overwrite: replace what an earlier run wrote to `out`.
         follow_links: read through symbolic links that lead out of `data`.
         checkpoint_every_s: seconds between two checkpoints, from which a run can be gone on with.
+        accept_worse: write hands back in the dataset's format that are worse than the annotation.
         config: all settings.
     """
 
@@ -61,6 +64,7 @@ class Task:
     overwrite: bool = False
     follow_links: bool = False
     checkpoint_every_s: float = 30.0
+    accept_worse: bool = False
     config: Config = field(default_factory=Config)
 
     def to_mapping(self) -> dict[str, Any]:
@@ -97,7 +101,7 @@ class Task:
             **dict.fromkeys(("data", "out"), (str, Path)),
             "format": str,
             **dict.fromkeys(("sequence", "frames"), (str, type(None))),
-            **dict.fromkeys(("overwrite", "follow_links"), bool),
+            **dict.fromkeys(("overwrite", "follow_links", "accept_worse"), bool),
             "checkpoint_every_s": (int, float),
             "config": Mapping,
         }
@@ -129,7 +133,8 @@ def run_task(
     """Do the task; returns its result and what its `metrics.json` holds.
 
     The annotations are written before anything is evaluated, and the report last: what is only measured or
-    looked at costs no result.
+    looked at costs no result. A hand that is worse than the annotation is not written in the dataset's format
+    (`against` of the metrics); what else could not be written is `unwritten` of the result.
 
     Args:
         monitors: further figures of a hand's geometry for the log.
@@ -161,7 +166,7 @@ def run_task(
             if progress is not None:
                 progress.close()
         folder.finished = result.unfinished is None
-        judgement = _write(folder, result, sequence, held_out)
+        result, judgement = _write(folder, result, sequence, held_out, accept_worse=task.accept_worse)
     return result, judgement.together
 
 
@@ -180,11 +185,14 @@ def unfinished_task(out: Path) -> Task | None:
     return replace(Task.from_mapping(read_task_file(layout), where=layout.task), out=out)
 
 
-def save_run(result: RunResult, sequence: HandSequence, out: Path, *, overwrite: bool = False) -> Path:
+def save_run(
+    result: RunResult, sequence: HandSequence, out: Path, *, overwrite: bool = False, accept_worse: bool = False
+) -> Path:
     """Write a run folder, as `handrefine refine` does.
 
     Args:
         sequence: what was refined.
+        accept_worse: as in `Task`.
 
     Raises:
         InputError: the folder exists and must not be overwritten.
@@ -194,7 +202,7 @@ def save_run(result: RunResult, sequence: HandSequence, out: Path, *, overwrite:
         write_configuration(folder, sequence, result.sides, result.config)
         for record in result.records:
             folder.append_log(record)
-        _write(folder, result, sequence, None)
+        _write(folder, result, sequence, None, accept_worse=accept_worse)
     return folder.target
 
 
@@ -225,25 +233,49 @@ def read_task(task: Task) -> tuple[HandSequence, HandSequence | None]:
 
 
 def _write(
-    folder: RunFolder, result: RunResult, sequence: HandSequence, held_out: HandSequence | None
-) -> Judgement:
-    writer = RunWriter(folder, result, sequence)
-    writer.write_annotations()
-    judgement = judge(result, sequence, held_out)
-    writer.write_findings(judgement)
-    report_of_finished_run(folder.layout.root)
-    return judgement
+    folder: RunFolder,
+    result: RunResult,
+    sequence: HandSequence,
+    held_out: HandSequence | None,
+    *,
+    accept_worse: bool,
+) -> tuple[RunResult, Judgement]:
+    """Write everything; the result comes back with what was warned of and could not be written meanwhile."""
+    writer, layout = RunWriter(folder, result, sequence), folder.layout
+    with collected_warnings() as warnings:
+        writer.write_annotations()
+        judgement = judge(result, sequence, held_out)
+        writer.write_dataset([side for side in result.sides if accept_worse or not judgement.against[side]])
+        writer.write_findings(judgement)
+        writer.write_warnings(added(result.warnings, warnings))
+        with writer.costs_only_itself(layout.report):
+            write_report(layout.root)
+        writer.write_warnings(added(result.warnings, warnings))
+    return replace(result, warnings=added(result.warnings, warnings), unwritten=tuple(writer.unwritten)), judgement
 
 
 def judge(result: RunResult, sequence: HandSequence, held_out: HandSequence | None) -> Judgement:
     """All figures of a result that need no truth."""
     by_hand: dict[Side, Metrics] = {side: hand_metrics(result, side, sequence) for side in result.sides}
-    if held_out is None:
-        return Judgement(together(by_hand), by_hand)
+    report = None if held_out is None else _held_out_report(result, held_out)
+    reasons = {
+        side: against(result, result.hand(side), None if report is None else report.by_hand[side])
+        for side in result.sides
+    }
+    for reason in dict.fromkeys(reason for of in reasons.values() for reason in of):
+        log.warning("%s", reason)
+    for side, of in by_hand.items():
+        held = {} if report is None else {"holdout": report.by_hand[side]["mean"]}
+        by_hand[side] = {**of, **held, "against": reasons[side]}
+    everything = together(by_hand) | {"against": [reason for of in reasons.values() for reason in of]}
+    if report is not None:
+        everything |= {"holdout": report.together["mean"]}
+    return Judgement(everything, by_hand, report, reasons)
+
+
+def _held_out_report(result: RunResult, held_out: HandSequence) -> HeldOutReport:
     try:
-        report = measure_holdout(result, held_out)
+        return measure_holdout(result, held_out)
     except InputError as error:
         log.warning("the held-out cameras tell nothing: %s", error)
-        report = nothing_measured(result.sides, list(held_out.cameras))
-    by_hand = {side: {**of, "holdout": report.by_hand[side]["mean"]} for side, of in by_hand.items()}
-    return Judgement({**together(by_hand), "holdout": report.together["mean"]}, by_hand, report)
+        return nothing_measured(result.sides, list(held_out.cameras))

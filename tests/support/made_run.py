@@ -122,7 +122,9 @@ def write_result(folder: Path, result: RunResult, judgement: Judgement | None = 
             target.append_log(record)
         writer = RunWriter(target, result, sequence)
         writer.write_annotations()
+        writer.write_dataset(result.sides)
         writer.write_findings(judgement)
+        writer.write_warnings(result.warnings)
     return sequence
 
 

@@ -18,10 +18,10 @@ class Demo(SyntheticVideo):
     overwrite: bool = False
     """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
 
-    def __call__(self, console: Console) -> None:
+    def __call__(self, console: Console) -> int:
         """Make `out/data`, refine it into `out/run`, and print what was gained."""
         from handrefine.cli.evaluate import show_against_truth
-        from handrefine.cli.refine import run_progress
+        from handrefine.cli.refine import run_progress, tell_of_faults
         from handrefine.evaluate_run import evaluate_against_truth
         from handrefine.evaluation.monitors import error_monitor
         from handrefine.pipeline import Task, run_task
@@ -41,9 +41,10 @@ class Demo(SyntheticVideo):
             )
             task = Task(data=data, out=run, hands=sides, config=self.settings)
             monitors: dict[Side, Monitor] = {truth.side: error_monitor(truth) for truth in truths}
-            run_task(task, progress=run_progress(task.config, console), monitors=monitors)
+            result, metrics = run_task(task, progress=run_progress(task.config, console), monitors=monitors)
             console.print("[bold]3[/] evaluation against the truth")
             evaluate_against_truth(run, data / TRUTH_FILE)
             show_against_truth(run, data / TRUTH_FILE, console)
         layout = RunLayout(self.out / DEMO_RUN)
         console.print(f"run folder: {layout.root}   (open {layout.report} in a browser)", markup=False)
+        return tell_of_faults(metrics["against"], result.unwritten, console, accept_worse=False)

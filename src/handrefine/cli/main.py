@@ -18,13 +18,13 @@ from rich.markup import escape
 
 import handrefine
 from handrefine.cli.deprecated import renewed
+from handrefine.cli.exit_codes import INTERRUPTED, USAGE_ERROR
 from handrefine.cli.slips import named_options, refuse_slips
 from handrefine.errors import InputError
 
 HELP = "Refine the 3D annotations of multi-view hand videos by differentiable ray tracing."
-USAGE_ERROR, INTERRUPTED = 2, 130
-#: A parsed command line, ready to run.
-Command = Callable[[Console], None]
+#: A parsed command line, ready to run; it may give an exit status.
+Command = Callable[[Console], int | None]
 
 
 class _Entry(NamedTuple):
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for message in messages:
         errors.print(f"[yellow]deprecated:[/] {escape(message)}", highlight=False, soft_wrap=True)
     try:
-        parse(arguments)(Console())
+        status = parse(arguments)(Console())
     except InputError as error:
         if debug:
             traceback.print_exc()
@@ -88,6 +88,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise SystemExit(INTERRUPTED) from None
+    if status:
+        raise SystemExit(status)
 
 
 def _tell_of_machine(error: OSError | MemoryError, errors: Console, *, debug: bool) -> None:

@@ -1,5 +1,6 @@
 """`handrefine refine`: from a dataset folder to a run folder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from handrefine.cli.common import Dataset, names
+from handrefine.cli.exit_codes import INCOMPLETE, NOT_BETTER
 from handrefine.cli.signals import StopOnSignal
 from handrefine.config import Config
 from handrefine.progress import Progress
@@ -38,6 +40,9 @@ class Refine(Dataset):
     overwrite: bool = False
     """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
 
+    accept_worse: bool = False
+    """Write a hand back in the dataset's format although it is worse than the annotation."""
+
     def task(self) -> "Task":
         """The job that is asked for."""
         from handrefine.pipeline import Task
@@ -54,15 +59,16 @@ class Refine(Dataset):
             overwrite=self.overwrite,
             follow_links=self.follow_links,
             checkpoint_every_s=self.checkpoint_every_s,
+            accept_worse=self.accept_worse,
             config=self.settings,
         )
 
-    def __call__(self, console: Console) -> None:
-        run_and_show(self.task(), console)
+    def __call__(self, console: Console) -> int:
+        return run_and_show(self.task(), console)
 
 
-def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> None:
-    """Do a task until it is done or a signal stops it, and show what came of it.
+def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> int:
+    """Do a task until it is done or a signal stops it, and show what came of it; returns the exit status.
 
     Raises:
         SystemExit: a signal has stopped it.
@@ -71,13 +77,29 @@ def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> Non
 
     with StopOnSignal(console) as stop:
         progress = run_progress(task.config, console)
-        result, _ = run_task(task, progress=progress, stop=stop, resume=resume)
+        result, metrics = run_task(task, progress=progress, stop=stop, resume=resume)
     if result.unfinished is None:
         show_run(task.out, console)
-        return
+        return tell_of_faults(metrics["against"], result.unwritten, console, accept_worse=task.accept_worse)
     told = f"the run was {result.unfinished}; go on with it by: handrefine refine --resume {task.out}"
     console.print(told, markup=False, highlight=False, soft_wrap=True)
     raise SystemExit(stop.status)
+
+
+def tell_of_faults(
+    against: Sequence[str], unwritten: Sequence[str], console: Console, *, accept_worse: bool
+) -> int:
+    """The last words on a finished run with a fault, and the exit status that stands for it; else 0."""
+    if against and not accept_worse:
+        console.print(
+            f"NOT AN IMPROVEMENT: {'; '.join(against)}. No dataset/ was written of it (--accept-worse does).",
+            markup=False,
+        )
+        return NOT_BETTER
+    if unwritten:
+        console.print(f"INCOMPLETE: {', '.join(unwritten)} could not be written.", markup=False)
+        return INCOMPLETE
+    return 0
 
 
 def show_run(path: Path, console: Console) -> None:

@@ -18,11 +18,11 @@ class Resume(Common):
     data: Path | None = None
     """The dataset's folder, where it is no longer at its place."""
 
-    def __call__(self, console: Console) -> None:
+    def __call__(self, console: Console) -> int:
         from handrefine.pipeline import unfinished_task
 
         task = unfinished_task(self.resume)
         if task is None:
             console.print(f"{self.resume} is finished: there is nothing to do", markup=False, highlight=False)
-            return
-        run_and_show(task if self.data is None else replace(task, data=self.data), console, resume=True)
+            return 0
+        return run_and_show(task if self.data is None else replace(task, data=self.data), console, resume=True)

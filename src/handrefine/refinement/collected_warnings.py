@@ -1,7 +1,7 @@
 """`warnings.json`: what the program warned of while it ran, kept with the result."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 LOGGER = "handrefine"
@@ -26,3 +26,8 @@ def collected_warnings() -> Iterator[dict[str, int]]:
         yield collector.messages
     finally:
         logger.removeHandler(collector)
+
+
+def added(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    """All messages of two collections, and how often each came."""
+    return {message: first.get(message, 0) + second.get(message, 0) for message in {**first, **second}}

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TextIO
@@ -101,11 +102,19 @@ class RunFolder:
         return inner
 
     def append_log(self, record: Mapping[str, object]) -> None:
-        """Add one line to `log.jsonl`; it can be read at once by whoever follows the run."""
-        if self._log is None:
-            self._log = self.layout.log.open("a", encoding="utf-8")
-        self._log.write(json.dumps(files.plain(record), allow_nan=False) + "\n")
-        self._log.flush()
+        """Add one line to `log.jsonl`; it can be read at once by whoever follows the run.
+
+        Where it cannot be written, e.g. because the disk is full for a while, the line is lost and not the run.
+        """
+        line = json.dumps(files.plain(record), allow_nan=False) + "\n"
+        try:
+            if self._log is None:
+                self._log = self.layout.log.open("a", encoding="utf-8")
+            self._log.write(line)
+            self._log.flush()
+        except OSError as error:
+            log.warning("lines of %s are lost: %s", self.layout.log.name, error)
+            self._close_log()
 
     def write_json(self, name: str, value: object) -> None:
         files.write_json(self.path(name), value)
@@ -182,7 +191,8 @@ class RunFolder:
 
     def _close_log(self) -> None:
         if self._log is not None:
-            self._log.close()
+            with suppress(OSError):  # a line that could not be written has been told
+                self._log.close()
             self._log = None
 
 

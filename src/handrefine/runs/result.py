@@ -1,6 +1,6 @@
 """What a refinement found, as plain arrays: all that is written, shown or judged later comes from it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -199,6 +199,7 @@ class RunResult:
         records: the log, one entry an iteration.
         warnings: every warning that came while refining, and how often.
         left_out: what was not finite, and in how many iterations it was therefore left out.
+        unwritten: files and folders of the run folder that could not be written.
         variant: of Mitsuba.
         unfinished: where the run was stopped before its end, in words; None where it was not.
     """
@@ -216,6 +217,7 @@ class RunResult:
     warnings: Mapping[str, int] = field(default_factory=dict)
     unfinished: str | None = None
     left_out: Mapping[str, int] = field(default_factory=dict)
+    unwritten: tuple[str, ...] = ()
 
     @property
     def sides(self) -> tuple[Side, ...]:
@@ -281,11 +283,16 @@ class HeldOutReport:
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """Figures of a result, each a `metrics.json`. together: of the whole run; by_hand: of every hand."""
+    """Figures of a result, each a `metrics.json`.
+
+    together: of the whole run; by_hand: of every hand. against: what speaks against each hand; nothing where it is
+    at least as good as the annotation was.
+    """
 
     together: Metrics
     by_hand: Mapping[Side, Metrics]
     held_out: HeldOutReport | None = None
+    against: Mapping[Side, Sequence[str]] = field(default_factory=dict)
 
 
 def _of_hand(record: Record, side: Side) -> Record:

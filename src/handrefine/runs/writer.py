@@ -1,7 +1,8 @@
 """Writing a result into its run folder."""
 
 import logging
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import handrefine
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
+from handrefine.errors import InputError
 from handrefine.files import write_json, write_yaml
 from handrefine.image_files import write_image
 from handrefine.person import write_person
@@ -25,7 +27,7 @@ from handrefine.runs.folder import RunFolder
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.loss_curves import loss_curves
 from handrefine.runs.overlay import contact_sheet, fitted_sheet, held_out_sheet
-from handrefine.runs.result import HandResult, HeldOutView, Judgement, Metrics, RunResult
+from handrefine.runs.result import HandResult, HeldOutView, Judgement, Metrics, RunAnnotation, RunResult
 from handrefine.runs.view_files import write_views
 from handrefine.runs.write_back import write_dataset
 from handrefine.sequence import HandSequence, Side
@@ -52,14 +54,19 @@ class RunWriter:
     """Writes one result into one folder: first what cost most, the annotations; what is only looked at comes last.
 
     A result of several hands gets a complete folder for each hand within. `folder` holds the configuration and the
-    log already, which are written as the run goes.
+    log already, which are written as the run goes. What cannot be written costs only itself, but for the
+    annotations.
 
     Args:
         sequence: what was refined, for the annotations in the dataset's format.
+
+    Attributes:
+        unwritten: what could not be written, relative to the folder.
     """
 
     def __init__(self, folder: RunFolder, result: RunResult, sequence: HandSequence) -> None:
         self._folder, self._result, self._sequence = folder, result, sequence
+        self.unwritten: list[str] = []
         #: Every hand's folder and its share of the result.
         self._own: dict[Side, tuple[RunFolder, RunResult]] = {}
         for side in result.sides:
@@ -67,40 +74,94 @@ class RunWriter:
             self._own[side] = (folder, result) if alone else (folder.inside(side), result.alone(side))
 
     def write_annotations(self) -> None:
-        """The refined hands: `annotation.npz`, and the dataset's own files."""
+        """The refined hands: `annotation.npz` of each.
+
+        Raises:
+            InputError: one cannot be written there; it is in a temporary folder instead, if that can be.
+        """
         for side, (folder, alone) in self._own.items():
-            write_annotation_npz(folder.layout.annotation, alone.annotation(side))
-            if (person := alone.hand(side).person) is not None:
-                write_person(folder.layout.person, person)
-            write_dataset(alone, self._sequence, folder.layout.dataset)
-        if len(self._own) > 1:
-            write_dataset(self._result, self._sequence, self._folder.layout.dataset)
+            _write_or_rescue(folder.layout.annotation, alone.annotation(side))
+
+    def write_dataset(self, sides: Collection[Side]) -> None:
+        """The refined hands in the dataset's own format; those of `sides` alone, which are an improvement."""
+        for side, (folder, alone) in self._own.items():
+            if side in sides:
+                with self.costs_only_itself(folder.layout.dataset):
+                    write_dataset(alone, self._sequence, folder.layout.dataset)
+        if len(self._own) > 1 and set(sides) == set(self._own):
+            with self.costs_only_itself(self._folder.layout.dataset):
+                write_dataset(self._result, self._sequence, self._folder.layout.dataset)
 
     def write_findings(self, judgement: Judgement) -> None:
-        """Everything else but the report. An image that cannot be made costs only itself."""
+        """Everything else but the warnings and the report."""
         several, report = len(self._own) > 1, judgement.held_out
         for side, (folder, alone) in self._own.items():
+            layout = folder.layout
             if several:
-                write_configuration(folder, self._sequence, [side], alone.config)
-                for record in alone.records:
-                    folder.append_log(record)
-                folder.close()
-            _write_figures(folder.layout, alone, judgement.by_hand[side])
-            _write_appearance(folder.layout, alone)
+                with self.costs_only_itself(layout.log):
+                    write_configuration(folder, self._sequence, [side], alone.config)
+                    for record in alone.records:
+                        folder.append_log(record)
+                    folder.close()
+            if (person := alone.hand(side).person) is not None:
+                with self.costs_only_itself(layout.person):
+                    write_person(layout.person, person)
+            with self.costs_only_itself(layout.metrics):
+                write_json(layout.metrics, judgement.by_hand[side])
+            self._write_appearance(layout, alone)
         if several:
-            _write_figures(self._folder.layout, self._result, judgement.together)
-            if report is not None:
-                write_json(self._folder.layout.held_out, report.together)
+            with self.costs_only_itself(self._folder.layout.metrics):
+                write_json(self._folder.layout.metrics, judgement.together)
+                if report is not None:
+                    write_json(self._folder.layout.held_out, report.together)
         for side, (folder, alone) in self._own.items():
             if report is not None:
-                with _costs_only_itself(folder.layout.held_out_overlays):
+                with self.costs_only_itself(folder.layout.held_out_overlays):
                     write_held_out(folder.layout, report.by_hand[side], report.views[side])
-            _write_images(folder.layout, alone)
+            self._write_images(folder.layout, alone)
 
+    def _write_appearance(self, layout: RunLayout, result: RunResult) -> None:
+        """Textures, light, colours and weights of the cameras; result: of one hand."""
+        (hand,) = result.hands
+        with self.costs_only_itself(layout.texture):
+            _write_textures(layout, hand)
+        with self.costs_only_itself(layout.environment):
+            write_environment(layout, result.environment, result.light_coefficients)
+        with self.costs_only_itself(layout.cameras):
+            names = [of.camera.name for of in result.cameras]
+            matrices = [of.colour_transform for of in result.cameras]
+            write_colour_transforms(layout.colours, names, np.stack(matrices))
+            write_camera_weights(layout.cameras, result.cameras)
 
-def _write_figures(layout: RunLayout, result: RunResult, metrics: Metrics) -> None:
-    write_json(layout.metrics, metrics)
-    write_json(layout.warnings, result.warnings)
+    def _write_images(self, layout: RunLayout, result: RunResult) -> None:
+        """What people look at: the curves, every view's images, an overlay a view, and a few at a glance."""
+        (hand,) = result.hands
+        with self.costs_only_itself(layout.loss_curves):
+            if result.records:
+                loss_curves(result.records, layout.loss_curves)
+        with self.costs_only_itself(layout.views):
+            write_views(layout, hand.views)
+        with self.costs_only_itself(layout.overlays):
+            _write_overlays(layout, hand)
+
+    def write_warnings(self, warnings: Mapping[str, int]) -> None:
+        """What was warned of, in the run's folder and in every hand's."""
+        for folder in {self._folder, *(folder for folder, _ in self._own.values())}:
+            with self.costs_only_itself(folder.layout.warnings):
+                write_json(folder.layout.warnings, warnings)
+
+    @contextmanager
+    def costs_only_itself(self, path: Path) -> Iterator[None]:
+        """Whatever goes wrong in the block is told, and costs `path` alone."""
+        try:
+            yield
+        except Exception as error:
+            self.unwritten.append(path.relative_to(self._folder.layout.root).as_posix())
+            told = "%s could not be written; the run goes on without it"
+            if isinstance(error, OSError | InputError):
+                log.warning(f"{told}: %s", self.unwritten[-1], error)
+            else:
+                log.exception(told, self.unwritten[-1])
 
 
 def write_held_out(layout: RunLayout, figures: Metrics, views: Sequence[HeldOutView]) -> list[str]:
@@ -113,17 +174,6 @@ def write_held_out(layout: RunLayout, figures: Metrics, views: Sequence[HeldOutV
         write_image(path, held_out_sheet(view))
         written.append(path)
     return [path.relative_to(layout.root).as_posix() for path in written]
-
-
-def _write_appearance(layout: RunLayout, result: RunResult) -> None:
-    """Textures, light, colours and weights of the cameras; result: of one hand."""
-    (hand,) = result.hands
-    _write_textures(layout, hand)
-    write_environment(layout, result.environment, result.light_coefficients)
-    names = [of.camera.name for of in result.cameras]
-    matrices = [of.colour_transform for of in result.cameras]
-    write_colour_transforms(layout.colours, names, np.stack(matrices))
-    write_camera_weights(layout.cameras, result.cameras)
 
 
 def _write_textures(layout: RunLayout, hand: HandResult) -> None:
@@ -140,28 +190,25 @@ def _write_textures(layout: RunLayout, hand: HandResult) -> None:
         write_texture(layout.stage_texture(stage), texture)
 
 
-def _write_images(layout: RunLayout, result: RunResult) -> None:
-    """What people look at: the curves, every view's images, an overlay a view, and a few of them at a glance."""
-    (hand,) = result.hands
-    with _costs_only_itself(layout.loss_curves):
-        if result.records:
-            loss_curves(result.records, layout.loss_curves)
-    with _costs_only_itself(layout.views):
-        write_views(layout, hand.views)
-    with _costs_only_itself(layout.overlays):
-        layout.overlays.mkdir(exist_ok=True)
-        sheets = []
-        for view in hand.views:
-            sheets.append(fitted_sheet(view))
-            write_image(layout.overlay(view.frame, view.camera), sheets[-1])
-        if sheets:
-            step = max(1, len(sheets) // OVERVIEW_ROWS)
-            write_image(layout.overview, contact_sheet(sheets[::step][:OVERVIEW_ROWS], columns=1))
+def _write_overlays(layout: RunLayout, hand: HandResult) -> None:
+    layout.overlays.mkdir(exist_ok=True)
+    sheets = []
+    for view in hand.views:
+        sheets.append(fitted_sheet(view))
+        write_image(layout.overlay(view.frame, view.camera), sheets[-1])
+    if sheets:
+        step = max(1, len(sheets) // OVERVIEW_ROWS)
+        write_image(layout.overview, contact_sheet(sheets[::step][:OVERVIEW_ROWS], columns=1))
 
 
-@contextmanager
-def _costs_only_itself(path: Path) -> Iterator[None]:
+def _write_or_rescue(path: Path, annotation: RunAnnotation) -> None:
     try:
-        yield
-    except Exception:
-        log.exception("%s could not be written; the run goes on without it", path)
+        write_annotation_npz(path, annotation)
+    except OSError as error:
+        rescued = Path(tempfile.mkdtemp(prefix="handrefine-"), path.name)
+        try:
+            write_annotation_npz(rescued, annotation)
+            fix = f"it is in {rescued} instead: move it from there before that folder is emptied"
+        except OSError:
+            fix = None
+        raise InputError("the refined annotation cannot be written", where=path, found=error, fix=fix) from error
