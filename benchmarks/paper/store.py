@@ -6,6 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from benchmarks.paper.runs import Run
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
@@ -30,12 +32,13 @@ class SampleStore:
 
     def add(self, run: Run, config: Config, measured: Sample) -> Sample:
         sample = {**asdict(run), **_identity(run, config), **measured}
-        # Another process may have added to the file meanwhile.
-        if self._path.exists():
-            self._samples = json.loads(self._path.read_text())
-        self._samples.append(sample)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(self._path, self._samples)
+        with FileLock(self._path.with_name(f".{self._path.name}.lock")):
+            # Another process may have added to the file meanwhile.
+            if self._path.exists():
+                self._samples = json.loads(self._path.read_text())
+            self._samples.append(sample)
+            write_json(self._path, self._samples)
         return sample
 
 

@@ -258,7 +258,7 @@ def judge(result: RunResult, sequence: HandSequence, held_out: HandSequence | No
     """All figures of a result that need no truth."""
     by_hand: dict[Side, Metrics] = {side: hand_metrics(result, side, sequence) for side in result.sides}
     report = None if held_out is None else _held_out_report(result, held_out)
-    reasons = {
+    reasons: dict[Side, list[str]] = {
         side: against(result, result.hand(side), None if report is None else report.by_hand[side])
         for side in result.sides
     }
@@ -267,9 +267,8 @@ def judge(result: RunResult, sequence: HandSequence, held_out: HandSequence | No
     for side, of in by_hand.items():
         held = {} if report is None else {"holdout": report.by_hand[side]["mean"]}
         by_hand[side] = {**of, **held, "against": reasons[side]}
-    everything = together(by_hand) | {"against": [reason for of in reasons.values() for reason in of]}
-    if report is not None:
-        everything |= {"holdout": report.together["mean"]}
+    held = {} if report is None else {"holdout": report.together["mean"]}
+    everything = {**together(by_hand), **held, "against": [reason for of in reasons.values() for reason in of]}
     return Judgement(everything, by_hand, report, reasons)
 
 

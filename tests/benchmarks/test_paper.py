@@ -1,6 +1,7 @@
 """The paper's experiments: what they run, that they go on where they stopped, and how they count."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -261,3 +262,18 @@ def test_a_tiny_experiment_runs_and_goes_on_where_it_stopped(
     with pytest.raises(Stopped):
         experiment.perform(Options(experiment="fig4", only=("kind=matched",), **tiny), console)
     assert measured == ["smvr 2"]  # dmvr with 2 cameras is there already
+
+
+def test_writers_at_a_time_lose_no_sample(tmp_path: Path) -> None:
+    """Each has read the file before the others have added to it."""
+    plan = [replace(run, video=seed) for seed, run in enumerate(runs_of("fig4", QUICK)[:1] * 20)]
+    stores = [SampleStore(tmp_path / "samples.json") for _ in range(4)]
+
+    def add(k: int) -> None:
+        for run in plan[k::4]:
+            stores[k].add(run, Config(), {"writer": k})
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(add, range(4)))
+    kept = json.loads((tmp_path / "samples.json").read_text())
+    assert sorted(sample["video"] for sample in kept) == list(range(20))

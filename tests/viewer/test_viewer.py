@@ -3,7 +3,9 @@
 import socket
 import sys
 import time
+import urllib.error
 import urllib.request
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from handrefine.sequence import ManoParameters
 from handrefine.synthetic.truth import SyntheticSettings, make_truth
 from handrefine.synthetic.truth_file import save_truth
 from handrefine.viewer.content import viewer_content
+from handrefine.viewer.guard import guard
 from handrefine.viewer.scene import bone_colours, corners_world, joint_lines, pyramid_lines
 from handrefine.viewer.server import Viewer
 
@@ -87,6 +90,7 @@ def test_the_page_loads_and_the_film_plays(made, free_port):
         with urllib.request.urlopen(viewer.url, timeout=10) as page:
             assert page.status == 200
             assert b"<html" in page.read()
+        assert viewer.url.startswith("http://127.0.0.1:")
         viewer.step()
         assert viewer.frame == 0
         viewer._playing.value = True
@@ -180,3 +184,57 @@ def take(state: HandState, n: int) -> HandState:
 
 def test_frames_are_the_datasets_own(made):
     assert viewer_content(open_run(made[0]).hands).frames == FRAMES
+
+
+@dataclass
+class Request:
+    """What `websockets` tells of a request."""
+
+    path: str
+    headers: dict[str, str]
+
+
+class Connection:
+    def respond(self, status: int, text: str) -> int:
+        return int(status)
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "answer"),
+    [
+        ("/secret/", {}, "/"),
+        ("/secret/assets/page.js?x=1", {}, "/assets/page.js"),
+        ("/", {}, 403),
+        ("/secre/", {}, 403),
+        ("/%2e%2e/secret/", {}, 403),
+        ("/secret", {"Upgrade": "websocket", "Host": "h:1", "Origin": "http://h:1"}, None),
+        ("/secret", {"Upgrade": "WebSocket", "Host": "h:1", "Origin": "http://evil.example"}, 403),
+        ("/secret", {"Upgrade": "websocket", "Host": "h:1", "Origin": "null"}, 403),
+        ("/secret", {"Upgrade": "websocket", "Host": "h:1"}, 403),
+        ("/", {"Upgrade": "websocket", "Host": "h:1", "Origin": "http://h:1"}, 403),
+    ],
+)
+def test_only_the_viewers_own_page_is_let_in(path, headers, answer):
+    guarded = guard(lambda connection, request: request.path, "secret")
+    assert guarded(Connection(), Request(path, headers)) == answer
+
+
+def test_a_running_viewer_turns_others_away(made, free_port):
+    pytest.importorskip("viser", reason="the extra [view] is not installed")
+    import viser
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import connect
+
+    viewer = Viewer(viewer_content(open_run(made[0]).hands), port=free_port)
+    place, protocol = viewer.url.removeprefix("http://").rstrip("/"), [f"viser-v{viser.__version__}"]
+    own = f"http://{place.partition('/')[0]}"
+    try:
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(own, timeout=10)
+        for address, origin in ((place, "http://evil.example"), (place, None), (place.partition("/")[0], own)):
+            with pytest.raises(InvalidStatus, match="403"):
+                connect(f"ws://{address}", origin=origin, subprotocols=protocol, proxy=None)
+        with connect(f"ws://{place}", origin=own, subprotocols=protocol, proxy=None) as page:
+            assert page.recv(timeout=10)
+    finally:
+        viewer.stop()

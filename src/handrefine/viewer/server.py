@@ -1,5 +1,6 @@
 """A run in a browser, in 3D: the hand over time before and after, cameras with their images, joints and errors."""
 
+import secrets
 import time
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from handrefine.export.meshes import TexturedMesh
 from handrefine.image_files import srgb_bytes
 from handrefine.sequence import Camera
 from handrefine.viewer.content import ViewerContent
+from handrefine.viewer.guard import guarded_servers
 from handrefine.viewer.scene import UNSURE_MM, add_camera, bone_colours, colour_bar, joint_lines
 
 STATES = ("after", "before")
@@ -35,13 +37,19 @@ JOINT_RGB = {"after": (30, 170, 90), "before": (230, 120, 30)}
 class Viewer:
     """A running server. `step` moves a playing film on; `serve` does so for ever; `stop` ends it.
 
+    Only who has its `url`, which holds a secret, can look at it.
+
+    Args:
+        host: address to listen at; this machine alone can reach it unless another is asked for.
+
     Raises:
         InputError: viser is not installed, or the server cannot be started.
     """
 
     def __init__(self, content: ViewerContent, *, host: str = "127.0.0.1", port: int = 8080) -> None:
         self._content = content
-        self._server = _server(host, port)
+        self._token = secrets.token_urlsafe(16)
+        self._server = _server(host, port, self._token)
         self._nodes: dict[Key, Any] = {}
         self._errors = [{which: hand.error_mm(which) for which in STATES} for hand in content.hands]
         plain, bar = _jpeg(np.full((8, 8, 3), 0.45, np.float32)), _png(colour_bar())
@@ -58,7 +66,7 @@ class Viewer:
 
     @property
     def url(self) -> str:
-        return f"http://{self._server.get_host()}:{self._server.get_port()}"
+        return f"http://{self._server.get_host()}:{self._server.get_port()}/{self._token}/"
 
     @property
     def frame(self) -> int:
@@ -190,13 +198,14 @@ class Viewer:
         initial.look_at = tuple(target.tolist())
 
 
-def _server(host: str, port: int) -> Any:
+def _server(host: str, port: int, token: str) -> Any:
     try:
         import viser  # pyright: ignore[reportMissingImports]  (an extra)
     except ImportError as error:
         raise InputError(MISSING, found=error, fix="pip install '.[view]' in handrefine's folder") from error
     try:
-        return viser.ViserServer(host=host, port=port, verbose=False)
+        with guarded_servers(token):
+            return viser.ViserServer(host=host, port=port, verbose=False)
     except OSError as error:
         raise InputError(
             "the viewer cannot be started", where=f"{host}:{port}", found=error, fix="choose another --port"
