@@ -6,10 +6,11 @@ Each section stands beside the code that it sets, with its defaults. YAML files 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, fields, is_dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, NonNegativeFloat
+from pydantic import ConfigDict, NonNegativeFloat, PositiveFloat
 from pydantic.dataclasses import dataclass
+from tyro.conf import arg
 
 from handrefine.errors import InputError
 from handrefine.hand.config import HandConfig, HandsConfig
@@ -51,6 +52,9 @@ class Config:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     stages: Mapping[str, StageConfig] = field(default_factory=default_stages)
     """What runs, stage after stage."""
+    memory_gib: Annotated[PositiveFloat | None, arg(aliases=("--memory",))] = None
+    """Memory that the run may take, GiB: where an estimate before the first iteration exceeds it, it ends there.
+    None: as much as there is."""
     implausible_input: Literal["refuse", "warn"] = "refuse"
     """What to do where the input cannot be right: end with a list of all findings, or tell them and go on."""
 

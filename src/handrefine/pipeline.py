@@ -23,10 +23,12 @@ from handrefine.refinement.session import Session
 from handrefine.refinement.watchers import Monitor
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.report import write_report
-from handrefine.runs.folder import RunFolder, refuse_overlap
+from handrefine.runs.disk_space import refuse_full_disk
+from handrefine.runs.folder import RunFolder
 from handrefine.runs.result import HeldOutReport, Judgement, Metrics, RunResult
 from handrefine.runs.unfinished import read_task_file, unfinished_run
 from handrefine.runs.writer import RunWriter, write_configuration
+from handrefine.safe_paths import refuse_overlap
 from handrefine.sequence import HandSequence, Side, frame_positions
 
 log = logging.getLogger(__name__)
@@ -150,6 +152,7 @@ def run_task(
     refuse_overlap(task.data, task.out)
     with RunFolder.create(task.out, overwrite=task.overwrite, resume=resume) as folder:
         sequence, held_out = read_task(task)
+        refuse_full_disk(folder.layout.root, sequence, len(task.hands), task.config)
         if not folder.layout.task.exists():
             folder.write_json(folder.layout.task.name, replace(task, data=task.data.resolve()).to_mapping())
         write_configuration(folder, sequence, task.hands, task.config)

@@ -1,4 +1,4 @@
-"""Names from data are data: a path that a dataset or a run names must lie below its own folder."""
+"""Names from data are data: a path that a dataset or a run names lies below its own folder; outputs lie beside."""
 
 import hashlib
 import re
@@ -69,3 +69,25 @@ def as_file_name(name: str) -> str:
         digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:16]
         plain = f"{plain[: _LONGEST - 17]}~{digest}"
     return plain
+
+
+def refuse_overlap(data: Path, out: Path) -> None:
+    """Raises:
+    InputError: the dataset lies within the output folder or the other way round, through links or not.
+    """
+    data, out = (path.expanduser().resolve() for path in (data, out))
+    if _lies_in(data, out) or _lies_in(out, data):
+        raise InputError(
+            "the dataset and the output folder lie in one another",
+            where=f"--data {data}",
+            found=f"--out {out}",
+            fix="choose an output folder outside the dataset, and not around it",
+        )
+
+
+def _lies_in(inner: Path, outer: Path) -> bool:
+    """By identity where there is one: file systems may ignore case, or show a folder at two places."""
+    return any(
+        above == outer or (above.exists() and outer.exists() and above.samefile(outer))
+        for above in (inner, *inner.parents)
+    )

@@ -211,3 +211,11 @@ def test_the_command_line_exports(folder, tmp_path, capsys):
         main(["export", str(folder), "--format", "obj", "--out", str(tmp_path / "hand")])
     assert stopped.value.code == 2
     assert "exists already" in capsys.readouterr().err
+
+
+def test_a_mesh_with_vertices_that_are_not_finite_is_refused(folder):
+    annotation = open_run(folder).hands[0].annotation
+    verts_world = annotation.after.verts_world.copy()
+    verts_world[1, 3, 0] = np.nan
+    with pytest.raises(InputError, match=r"not finite\n.*1 of"):
+        TexturedMesh.of(verts_world, annotation.topology)

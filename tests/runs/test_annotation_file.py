@@ -127,6 +127,10 @@ def edited(path, **changes: object) -> None:
         ({"after_pose_aa": np.zeros((3, 45))}, "wrong shape"),
         ({"after_verts_world": np.zeros((3, 8, 3), np.float32)}, "wrong shape"),
         ({"other_joints_world": np.zeros((2, 21, 3))}, "wrong shape"),
+        (
+            {"after_verts_world": np.full((3, 9, 3), np.nan, np.float32)},
+            "values are not finite(.*\\n)*.*after_verts",
+        ),
         ({"side": "middle"}, "unknown side"),
         ({"view_camera": np.array([0, 1, 2])}, "not there"),
         ({"faces": np.array([{"code": print}], dtype=object)}, "damaged"),

@@ -106,6 +106,21 @@ def test_an_annotation_for_which_there_is_no_space_is_rescued(
     assert not list(tmp_path.glob("**/run/annotation.npz"))
 
 
+def test_what_was_killed_while_it_saved_can_be_read(
+    result: RunResult, sequence: HandSequence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("handrefine.pipeline.judge", killed)
+    with pytest.raises(KeyboardInterrupt):
+        hr.save_run(result, sequence, tmp_path / "run")
+    (hand,) = open_run(tmp_path / ".run.partial").hands
+    np.testing.assert_array_equal(hand.annotation.after.verts_world, result.hands[0].after.verts_world)
+    with pytest.raises(InputError, match=r"did not finish(.*\n)*.*the refined annotation is in it"):
+        hr.save_run(result, sequence, tmp_path / "run")
+
+
 def test_a_log_that_cannot_be_written_costs_its_lines_alone(tmp_path: Path, monkeypatch, caplog) -> None:
     with RunFolder.create(tmp_path / "run") as folder:
         folder.append_log({"iteration": 0})

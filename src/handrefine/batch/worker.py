@@ -53,7 +53,7 @@ def _run(folder: BatchFolder, name: str, threads: int | None) -> None:
         return  # the process died between its last file and its state
     if threads is not None:
         _limit_threads(task.config.render.variant, threads)
-    run_task(task)
+    run_task(replace(task, overwrite=True))  # what a process left that died
 
 
 def _is_finished(out: Path) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology, vertex_normals
 
 #: What one vertex and one triangle of a binary PLY file are made of.
@@ -29,7 +30,15 @@ class TexturedMesh:
 
     @staticmethod
     def of(verts_world: Float[np.ndarray, "frame vertex 3"], topology: MeshTopology) -> "TexturedMesh":
-        """The mesh as renderers want it, float32."""
+        """The mesh as renderers want it, float32.
+
+        Raises:
+            InputError: a vertex is not finite: programs that read meshes hang or show nothing.
+        """
+        if broken := int((~np.isfinite(verts_world)).any(axis=-1).sum()):
+            raise InputError(
+                "a mesh has vertices that are not finite", found=f"{broken} of {verts_world[..., 0].size}"
+            )
         verts = torch.as_tensor(verts_world, dtype=torch.float32)
         corners = topology.split_to_vertex
         return TexturedMesh(

@@ -21,6 +21,7 @@ from handrefine.preprocess.observations import Fit, observe
 from handrefine.preprocess.plausibility.check import check_input
 from handrefine.refinement.around import Around
 from handrefine.refinement.check import check_config
+from handrefine.refinement.footprint import footprint, refuse_beyond_budget
 from handrefine.refinement.near_hands import suggest_both
 from handrefine.refinement.schedule import StageConfig, running
 from handrefine.render.base import RenderConfig, Renderer
@@ -184,6 +185,7 @@ def prepare(
         posed = model.over_video(model.geometries())
     if len(starts) == 1:
         suggest_both(starts[0].hand.side, posed[0].joints_world, still)
+    refuse_beyond_budget(footprint(sequence, posed, config), config.memory_gib)
     observations = observe(sequence, posed, still, config.labels, config.crop, runtime.device)
     topologies = [start.hand.drawn_topology(end_at_wrist=config.hands.end_at_wrist) for start in starts]
     return Problem(

@@ -45,6 +45,8 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
     "view_camera": ("view",),
 }
 TEXTS = {"side", "hand_model", "camera_name", "camera_lens_model"}
+#: Arrays in which NaN says that a value is not known.
+UNKNOWN_AS_NAN = ("other_joints_world", "camera_lens_coefficients")
 TRUTHS = {"before_flat_hand_mean", "after_flat_hand_mean", "camera_grey", "open_hand"}
 WHOLE = {"frames", "joint_cameras", "faces", "uv_faces", "camera_size_px", "view_frame", "view_camera"}
 #: Arrays that earlier files lack, or that are there only where something is known.
@@ -217,8 +219,10 @@ def _check_values(path: Path, arrays: dict[str, np.ndarray], sizes: dict[str, in
             raise InputError(
                 "an array holds other things than it should", where=where, found=values.dtype, fix=FIX
             )
-        if values.dtype.kind == "f" and np.isinf(values).any():
-            raise InputError("a value is infinite", where=where, fix=FIX)
+        if kinds == "f":
+            broken = np.count_nonzero(np.isinf(values) if name in UNKNOWN_AS_NAN else ~np.isfinite(values))
+            if broken:
+                raise InputError("values are not finite", where=where, found=f"{broken} of {values.size}", fix=FIX)
         most = counted.get(name)
         if most is not None and values.size and not 0 <= values.min() <= values.max() < most:
             raise InputError(

@@ -220,28 +220,6 @@ def _finish_replacement(old: Path, target: Path) -> None:
         log.warning("files of the overwritten run stay in %s: %s", old, error)
 
 
-def refuse_overlap(data: Path, out: Path) -> None:
-    """Raises:
-    InputError: the dataset lies within the output folder or the other way round, through links or not.
-    """
-    data, out = (path.expanduser().resolve() for path in (data, out))
-    if _lies_in(data, out) or _lies_in(out, data):
-        raise InputError(
-            "the dataset and the output folder lie in one another",
-            where=f"--data {data}",
-            found=f"--out {out}",
-            fix="choose an output folder outside the dataset, and not around it",
-        )
-
-
-def _lies_in(inner: Path, outer: Path) -> bool:
-    """By identity where there is one: file systems may ignore case, or show a folder at two places."""
-    return any(
-        above == outer or (above.exists() and outer.exists() and above.samefile(outer))
-        for above in (inner, *inner.parents)
-    )
-
-
 def _holds_finished_run(target: Path) -> bool:
     return target.is_dir() and any(target.iterdir()) and not is_unfinished(target)
 

@@ -283,11 +283,7 @@ class HeldOutReport:
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """Figures of a result, each a `metrics.json`.
-
-    together: of the whole run; by_hand: of every hand. against: what speaks against each hand; nothing where it is
-    at least as good as the annotation was.
-    """
+    """Figures, each a `metrics.json`: of the whole run, and by hand; and what speaks against each hand."""
 
     together: Metrics
     by_hand: Mapping[Side, Metrics]

@@ -1,0 +1,85 @@
+"""How much memory a refinement will take: estimated before the first iteration, from what it will look at."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+import torch
+
+from handrefine.config import Config
+from handrefine.errors import InputError
+from handrefine.hand.model import HandGeometry
+from handrefine.preprocess.crops import window_around
+from handrefine.sequence import HandSequence
+
+log = logging.getLogger(__name__)
+GIB = 2**30
+#: Measured on the CPU, as peaks of whole runs, rounded up: the program and its libraries; a view's pixel, with its
+#: labels, its copies in the batches and what is rendered of it; a texel, with its gradient and Adam's averages.
+BASE_BYTES, BYTES_PER_PIXEL, BYTES_PER_TEXEL = 0.9 * GIB, 3000, 150
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What decides how much memory is needed: views and their pixels, and texels of all textures."""
+
+    n_views: int
+    n_pixels: int
+    n_texels: int
+
+    @property
+    def bytes(self) -> float:
+        return BASE_BYTES + BYTES_PER_PIXEL * self.n_pixels + BYTES_PER_TEXEL * self.n_texels
+
+    def __str__(self) -> str:
+        return (
+            f"about {self.bytes / GIB:.1f} GiB, for {self.n_views} views with {self.n_pixels} px and"
+            f" {self.n_texels} texels"
+        )
+
+
+def footprint(sequence: HandSequence, hands: Sequence[HandGeometry], config: Config) -> Footprint:
+    """Of a video whose hands stand there at all its frames; NaN where one is missing."""
+    windows = [
+        window.camera
+        for hand, position, (name, camera) in product(hands, sequence.positions, sequence.cameras.items())
+        if (position, name) in sequence.images and bool(torch.isfinite(hand.joints_world[position]).all())
+        if (window := window_around(hand.verts_world[position], camera, config.crop)) is not None
+    ]
+    textures = len(hands) * (len(sequence.frames) if config.frame_coupling == "independent" else 1)
+    return Footprint(
+        len(windows), sum(camera.width * camera.height for camera in windows), textures * config.texture.size**2
+    )
+
+
+def refuse_beyond_budget(needed: Footprint, budget_gib: float | None) -> None:
+    """Without a budget, more than the machine has free is only told.
+
+    Raises:
+        InputError: the budget does not suffice.
+    """
+    fix = "fewer cameras (--cameras) or frames, a smaller crop.max_size_px or texture.size"
+    if budget_gib is None:
+        free = _free_bytes()
+        if free is not None and needed.bytes > free:
+            log.warning("the memory may not suffice: %s, %.1f GiB are free; fix: %s", needed, free / GIB, fix)
+    elif needed.bytes > budget_gib * GIB:
+        raise InputError(
+            "the refinement needs more memory than it may take",
+            where="--memory",
+            expected=f"at most {budget_gib:g} GiB",
+            found=str(needed),
+            fix=fix,
+        )
+
+
+def _free_bytes() -> float | None:
+    """What the machine could still give; None where it does not say so as Linux does."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = dict(line.split(":", 1) for line in lines if ":" in line)
+    return 1024.0 * int(found["MemAvailable"].split()[0]) if "MemAvailable" in found else None
