@@ -15,7 +15,7 @@ class TaskState:
     """A task's state.
 
     node, process: who runs or ran it last. started, ended: seconds since 1970, of the last attempt.
-    attempts: how often it was begun. reason: why it failed, in one line.
+    attempts: how often it was begun. reason: why it failed, or what speaks against its result, in one line.
     cpu_seconds: of the process that completed it.
     """
 

@@ -36,24 +36,25 @@ def do_task(folder: BatchFolder, name: str, threads: int | None = None) -> TaskS
         state = TaskState("running", platform.node(), os.getpid(), began, attempts=state.attempts + 1)
         folder.write_state(name, state)
         try:
-            _run(folder, name, threads)
+            against = _run(folder, name, threads)
         except Exception as error:  # whatever it was, the other tasks go on
             log.exception("the task failed")
             state = replace(state, status="failed", reason=one_line(error))
         else:
-            state = replace(state, status="done", cpu_seconds=time.process_time())
+            state = replace(state, status="done", reason=against, cpu_seconds=time.process_time())
         state = replace(state, ended=time.time())
         folder.write_state(name, state)
         return state
 
 
-def _run(folder: BatchFolder, name: str, threads: int | None) -> None:
+def _run(folder: BatchFolder, name: str, threads: int | None) -> str | None:
+    """Returns what speaks against the result, if anything does: then it has no `dataset/`."""
     task = folder.task(name).ready(folder.run(name))
-    if _is_finished(task.out):
-        return  # the process died between its last file and its state
-    if threads is not None:
-        _limit_threads(task.config.render.variant, threads)
-    run_task(replace(task, overwrite=True))  # what a process left that died
+    if not _is_finished(task.out):  # else the process died between its last file and its state
+        if threads is not None:
+            _limit_threads(task.config.render.variant, threads)
+        run_task(replace(task, overwrite=True))  # what a process left that died
+    return "; ".join(open_run(task.out).metrics.get("against") or ()) or None
 
 
 def _is_finished(out: Path) -> bool:

@@ -50,10 +50,6 @@ class Extensions:
     terms: Mapping[str, TermConfig]
     modules: Sequence[SceneModule]
 
-    @staticmethod
-    def none() -> "Extensions":
-        return Extensions({}, ())
-
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -162,7 +158,7 @@ def prepare(
         InputError: a hand is not annotated, no camera sees it, an image is broken, no renderer can be set up, or
             the configuration asks for what excludes each other.
     """
-    extensions = extensions or Extensions.none()
+    extensions = extensions or Extensions({}, ())
     check_config(config, [m.variable for m in extensions.modules], list(extensions.terms))
     runtime = start_mitsuba(config.render.variant)
     annotated = [initialize(sequence, side, config.hand) for side in sides]

@@ -146,7 +146,6 @@ class RunFolder:
                     raise FileExistsError("not written by a run: " + ", ".join(in_the_way))
                 os.replace(self.target, old)
             os.replace(self.partial, self.target)
-            files.to_disk(self.target.parent)
         except (OSError, InputError) as error:
             _restore_interrupted_replacement(self.target)
             raise InputError(
@@ -156,6 +155,8 @@ class RunFolder:
                 fix=f"everything is in {self.partial}: move it where you want it",
             ) from error
         self._committed = True
+        with suppress(OSError):  # it has its name already
+            files.to_disk(self.target.parent)
         if replaces:
             _finish_replacement(old, self.target)
         if self.finished:
