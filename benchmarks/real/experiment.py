@@ -15,7 +15,7 @@ from benchmarks.provenance import provenance
 from benchmarks.readme import update_section
 from benchmarks.real.figures import Sample, claims, table, yardstick_table
 from benchmarks.real.line_drawings import Drawing, view_drawings
-from benchmarks.real.yardstick.judge import judge
+from benchmarks.real.yardstick.judge import judge, with_own_calibration
 from benchmarks.real.yardstick.yardstick import View, load
 from handrefine.config import Config
 from handrefine.config_files import load_config
@@ -113,7 +113,12 @@ def _without(
     for name in names:
         alone = held_out.with_cameras([name])
         report = measure_holdout(result, alone)
-        drawn = judge(result, alone.cameras[name], outlines[name]) if name in outlines else {}
+        camera, outline = alone.cameras[name], outlines.get(name)
+        drawn = {} if outline is None else judge(result, camera, outline)
+        if outline is not None:
+            mended = judge(result, with_own_calibration(result, camera, outline), outline)
+            for side, figures in drawn.items():
+                figures["contour_px"]["own_calibration"] = mended[side]["contour_px"]["after"]
         samples += [
             {
                 "held_out": name,

@@ -89,10 +89,13 @@ def table(samples: Sequence[Sample]) -> str:
 
 
 def yardstick_table(samples: Sequence[Sample]) -> str:
-    """Markdown: a row for every held-out camera and hand that has an outline drawn by hand."""
+    """Markdown: a row for every held-out camera and hand that has an outline drawn by hand.
+
+    By its own calibration: contours once the camera is turned until it shows the hands on the outlines.
+    """
     rows = [
-        "| held-out camera | hand | contour distance, px | IoU | precision | recall |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| held-out camera | hand | contour distance, px | by its own calibration | IoU | precision | recall |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     judged = [sample for sample in samples if sample.get("yardstick")]
     for sample in judged:
@@ -107,11 +110,14 @@ def _yardstick_row(camera: str, hand: str, judged: Sequence[dict[str, Any]]) -> 
     for name in YARDSTICK:
         change = {moment: _mean_of([of[name] for of in judged], moment) for moment in ("before", "after")}
         cells.append(_cell("contour_distance_px" if name == "contour_px" else name, change))
+        if name == "contour_px":
+            own = _mean_of([of[name] for of in judged], "own_calibration")
+            cells.append("-" if own is None else f"{own:.1f}")
     return f"| {camera} | {hand} | " + " | ".join(cells) + " |"
 
 
 def _mean_of(changes: Sequence[dict[str, float | None]], moment: str) -> float | None:
-    known = [value for change in changes if (value := change[moment]) is not None]
+    known = [value for change in changes if (value := change.get(moment)) is not None]
     return float(np.mean(known)) if known else None
 
 

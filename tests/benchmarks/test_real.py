@@ -51,9 +51,11 @@ def test_by_the_yardstick_contours_count_as_a_whole_and_precision_camera_by_came
     assert by_key["yardstick.contour_reduction"].value == pytest.approx(1 - 5 / 12)
     assert by_key["yardstick.worst_precision_change"].value == pytest.approx(-0.02)
     assert by_key["yardstick.worst_precision_change"].reached is False
+    samples[0]["yardstick"]["contour_px"]["own_calibration"] = 1.5
     rows = yardstick_table(samples).splitlines()
-    assert rows[2] == "| 00 | right | 9.0 -> 3.0 | 70.0 -> 90.0 % | 80.0 -> 90.0 % | - |"
-    assert rows[-1] == "| **mean** | right | 6.0 -> 2.5 | 70.0 -> 90.0 % | 85.0 -> 89.0 % | - |"
+    assert rows[2] == "| 00 | right | 9.0 -> 3.0 | 1.5 | 70.0 -> 90.0 % | 80.0 -> 90.0 % | - |"
+    assert rows[3] == "| 01 | right | 3.0 -> 2.0 | - | 70.0 -> 90.0 % | 90.0 -> 88.0 % | - |"
+    assert rows[-1] == "| **mean** | right | 6.0 -> 2.5 | 1.5 | 70.0 -> 90.0 % | 85.0 -> 89.0 % | - |"
 
 
 def test_cameras_that_are_held_out_together_are_far_apart():
