@@ -35,6 +35,7 @@ TERMS = {
     "dmvr": OURS,
     "quick": OURS,
     "real": OURS,
+    "second_order": OURS | {"usual_shape": 5e-6},
     "paper": {"data": 1.0, "silhouette": 1.0, "edge": 1.0, "temporal": 1.0},
     "smvr": {name: weight for name, weight in OURS.items() if name not in ("temporal", "usual_surface")},
 }
@@ -180,7 +181,7 @@ def test_a_broken_file_is_told(tmp_path: Path, text: str, word: str) -> None:
 
 
 def test_files_that_are_missing_or_no_text_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="presets dmvr, paper, quick, real, smvr, or a YAML file"):
+    with pytest.raises(InputError, match="presets dmvr, paper, quick, real, second_order, smvr, or a YAML file"):
         load_config(tmp_path / "absent.yaml")
     file = tmp_path / "latin.yaml"
     file.write_bytes("# caf\xe9".encode("latin-1"))

@@ -15,7 +15,10 @@ SLIPS = {
     "taken": (["refine", "--data", "here", "--out", "taken"], "--overwrite"),
     "taken, no option to overwrite": (["synthesize", "--out", "taken"], "choose another name"),
     "model": (["fit", "--data", "here", "--out", "new", "--hand.model-file", "absent.pkl"], "MANO_RIGHT.pkl"),
-    "preset": (["refine", "--data", "here", "--out", "new", "--config", "reel"], "dmvr, paper, quick, real, smvr"),
+    "preset": (
+        ["refine", "--data", "here", "--out", "new", "--config", "reel"],
+        "quick, real, second_order, smvr",
+    ),
     "run": (["report", "absent"], "the run folder does not exist"),
 }
 

@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from handrefine.config import Config
-from handrefine.config_files import config_from_mapping
+from handrefine.config_files import changed, config_from_mapping, load_config
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.evaluation.monitors import error_monitor
 from handrefine.hand.model import HandGeometry
-from handrefine.progress import Record
 from handrefine.refinement.refine import refine
 from handrefine.refinement.watchers import Monitor
 from handrefine.runs.result import RunResult
@@ -29,12 +28,15 @@ OUTLINE = {
 }  # fmt: skip
 
 
+def video(folder: Path, *sides: Side) -> Path:
+    settings = SyntheticSettings(n_cameras=4, n_frames=3, size=48, texture_size=128)
+    synthesize(folder, sides, settings, 10.0, Config())
+    return folder
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("video") / "data"
-    settings = SyntheticSettings(n_cameras=4, n_frames=3, size=48, texture_size=128)
-    synthesize(folder, ("right",), settings, 10.0, Config())
-    return folder
+    return video(tmp_path_factory.mktemp("video") / "data", "right")
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +47,9 @@ def sequence(data: Path) -> HandSequence:
 def refined(data: Path, sequence: HandSequence, *stages: dict[str, Any], **more: Any) -> tuple[RunResult, list]:
     """The result, and the vertex error of every iteration in mm."""
     chosen = {"texture": {"size": 64}, "optimizer": {"geometry": "gauss_newton"}, "stages": list(stages)} | more
-    records: list[Record] = []
     monitors: dict[Side, Monitor] = {"right": error_monitor(load_truth(data / "truth.npz", "right"))}
-    result = refine(sequence, "right", config_from_mapping(chosen), record=records.append, monitors=monitors)
-    return result, [float(str(record["vertex_error_mm"])) for record in records]
+    result = refine(sequence, "right", config_from_mapping(chosen), monitors=monitors)
+    return result, [float(str(record["vertex_error_mm"])) for record in result.records]
 
 
 def with_cameras(sequence: HandSequence, **changes: Any) -> HandSequence:
@@ -103,6 +104,30 @@ def test_cameras_turn_while_the_renderer_gives_the_gradient(data: Path, sequence
     turned = [of.rotation_cam_mrad for of in result.cameras]
     assert all(of is not None and np.abs(of).max() > 0 for of in turned)
     assert errors[-1] < 0.75 * errors[0]
+
+
+def test_a_hand_that_is_missing_at_a_frame(tmp_path: Path) -> None:
+    """Its other frames are refined, and the frame without it is no part of the result."""
+    sequence = read_interhand26m(video(tmp_path / "data", "right", "left"))
+    right = sequence.annotation("right")
+    valid = np.array([True, False, True])
+    partly = replace(right, mano_valid=valid, joints_world=None, joint_valid=None)
+    both = replace(sequence, annotations={**sequence.annotations, "right": partly})
+    stages = [OUTLINE | {"iterations": 3}, {"name": "joint", "iterations": 1, "closed_form": True}]
+    chosen = {"texture": {"size": 64}, "optimizer": {"geometry": "gauss_newton"}, "stages": stages}
+    result = refine(both, ("right", "left"), config_from_mapping(chosen))
+    assert result.hand("right").frames == tuple(np.array(sequence.frames)[valid])
+    assert result.hand("left").frames == sequence.frames
+    for hand in result.hands:
+        assert np.isfinite(hand.after.verts_world).all()
+        assert np.abs(hand.after.verts_world - hand.before.verts_world).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_the_preset_comes_within_a_millimetre_and_a_half(data: Path, sequence: HandSequence) -> None:
+    config = changed(load_config("second_order"), {"texture": {"size": 128}})
+    result = refine(sequence, "right", config)
+    assert error_of(result, error_monitor(load_truth(data / "truth.npz", "right"))) < 1.5
 
 
 def error_of(result: RunResult, monitor: Monitor) -> float:
