@@ -26,7 +26,7 @@ from handrefine.report import write_report
 from handrefine.runs.disk_space import refuse_full_disk
 from handrefine.runs.folder import RunFolder
 from handrefine.runs.result import HeldOutReport, Judgement, Metrics, RunResult
-from handrefine.runs.unfinished import read_task_file, unfinished_run
+from handrefine.runs.unfinished import forget_checkpoints, read_task_file, unfinished_run
 from handrefine.runs.writer import RunWriter, write_configuration
 from handrefine.safe_paths import refuse_overlap
 from handrefine.sequence import HandSequence, Side, frame_positions
@@ -182,8 +182,10 @@ def unfinished_task(out: Path) -> Task | None:
     Raises:
         InputError: there is no such run, or what it was asked for cannot be read.
     """
-    layout = unfinished_run(out.expanduser().resolve())
+    target = out.expanduser().resolve()
+    layout = unfinished_run(target)
     if layout is None:
+        forget_checkpoints(target)
         return None
     return replace(Task.from_mapping(read_task_file(layout), where=layout.task), out=out)
 

@@ -1,9 +1,11 @@
 """Runs for tests of stops and kills: a tiny video, and `handrefine refine` in a process of its own."""
 
+import multiprocessing
 import os
 import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,37 @@ def started(*arguments: object) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
     )
+
+
+def forked(said: Path, *arguments: object) -> BaseProcess:
+    """`handrefine` with these arguments in a process that has imported everything already, on one thread.
+
+    said: what it prints is appended there.
+    """
+    os.environ |= {"OMP_NUM_THREADS": "1", "DRJIT_NUM_THREADS": "1"}
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["handrefine.pipeline", "handrefine.cli.main", "handrefine.cli.resume"])
+    process = context.Process(target=_command, args=(str(said), list(map(str, arguments))))
+    process.start()
+    return process
+
+
+def _command(said: str, arguments: list[str]) -> None:
+    with open(said, "a", encoding="utf-8") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    from handrefine.cli.main import main
+
+    main(arguments)
+
+
+def cpu_seconds(process: BaseProcess) -> float:
+    """How long it has computed, whatever other programs do meanwhile; 0 once it has ended."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ended(process: "subprocess.Popen[str]", timeout_s: float = 300) -> tuple[int, str]:

@@ -6,5 +6,5 @@ USAGE_ERROR = 2
 NOT_BETTER = 3
 #: A run finished with its annotation, but some of its other files could not be written.
 INCOMPLETE = 4
-#: Stopped by Ctrl-C.
+#: Stopped by Ctrl-C; by another signal, 128 plus its number (`handrefine.cli.signals`).
 INTERRUPTED = 130

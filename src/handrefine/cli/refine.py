@@ -39,7 +39,6 @@ class Refine(Dataset):
     """Seconds between two checkpoints within a stage; the ends of stages are always kept."""
     overwrite: bool = False
     """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
-
     accept_worse: bool = False
     """Write a hand back in the dataset's format although it is worse than the annotation."""
 
@@ -68,11 +67,7 @@ class Refine(Dataset):
 
 
 def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> int:
-    """Do a task until it is done or a signal stops it, and show what came of it; returns the exit status.
-
-    Raises:
-        SystemExit: a signal has stopped it.
-    """
+    """Do a task until it is done or a signal stops it, and show what came of it; returns the exit status."""
     from handrefine.pipeline import run_task
 
     with StopOnSignal(console) as stop:
@@ -83,7 +78,7 @@ def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> int
         return tell_of_faults(metrics["against"], result.unwritten, console, accept_worse=task.accept_worse)
     told = f"the run was {result.unfinished}; go on with it by: handrefine refine --resume {task.out}"
     console.print(told, markup=False, highlight=False, soft_wrap=True)
-    raise SystemExit(stop.status)
+    return stop.status
 
 
 def tell_of_faults(

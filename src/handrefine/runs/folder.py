@@ -16,7 +16,13 @@ from handrefine.runs import manifest
 from handrefine.runs.layout import MARKER, RunLayout
 from handrefine.runs.owner import owner_of, refuse_living
 from handrefine.runs.run_lock import RunLock
-from handrefine.runs.unfinished import is_unfinished, keep_what_goes_on, partial_of, worth_keeping
+from handrefine.runs.unfinished import (
+    forget_checkpoints,
+    is_unfinished,
+    keep_what_goes_on,
+    partial_of,
+    worth_keeping,
+)
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +166,7 @@ class RunFolder:
         if replaces:
             _finish_replacement(old, self.target)
         if self.finished:
-            shutil.rmtree(self.layout.checkpoints, ignore_errors=True)
+            forget_checkpoints(self.target)
         self.close()
         return self.target
 

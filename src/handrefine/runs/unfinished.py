@@ -33,6 +33,11 @@ def worth_keeping(partial: Path) -> bool:
     return has_checkpoint(partial) or any(next(partial.rglob(name), None) is not None for name in names)
 
 
+def forget_checkpoints(root: Path) -> None:
+    """Nobody goes on with a run that is finished; one that was killed at its very end may still hold some."""
+    shutil.rmtree(RunLayout(root).checkpoints, ignore_errors=True)
+
+
 def unfinished_run(target: Path) -> RunLayout | None:
     """Where the run that was to become `target` is; None where it is finished.
 
