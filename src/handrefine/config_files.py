@@ -20,7 +20,7 @@ _STAGES = "stages"
 
 
 def load_config(name_or_path: str | Path) -> Config:
-    """Read a YAML file of differences from the defaults, or an installed one by name (`real`, `quick`).
+    """Read a YAML file of differences from the defaults, an installed one by name (`real`, `quick`), or a run's.
 
     Raises:
         InputError: the file is missing or is not YAML, or a key or value is wrong; all faults are told at once.
@@ -31,7 +31,8 @@ def load_config(name_or_path: str | Path) -> Config:
         raise InputError(
             "the configuration is not a mapping", where=path, expected="key: value lines", found=differences
         )
-    return config_from_mapping(differences, where=path)
+    of_run = differences.get("config")  # a run folder's own file holds its settings there
+    return config_from_mapping(of_run if isinstance(of_run, Mapping) else differences, where=path)
 
 
 def config_from_mapping(differences: Mapping[str, Any], where: object = None) -> Config:

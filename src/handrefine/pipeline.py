@@ -1,7 +1,8 @@
 """From a dataset's folder to a run folder: read, refine, evaluate, write, report. Nothing here prints."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +16,7 @@ from handrefine.evaluation.run_metrics import hand_metrics, together
 from handrefine.evaluation.verdict import against
 from handrefine.frame_ranges import frames_named
 from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most
-from handrefine.progress import Progress
+from handrefine.progress import Progress, SilentProgress
 from handrefine.refinement.checkpoints import Checkpoints
 from handrefine.refinement.collected_warnings import added, collected_warnings
 from handrefine.refinement.refine import refine
@@ -25,6 +26,7 @@ from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.report import write_report
 from handrefine.runs.disk_space import refuse_full_disk
 from handrefine.runs.folder import RunFolder
+from handrefine.runs.provenance import ReadDigest, provenance
 from handrefine.runs.result import HeldOutReport, Judgement, Metrics, RunResult
 from handrefine.runs.unfinished import forget_checkpoints, read_task_file, unfinished_run
 from handrefine.runs.writer import RunWriter, write_configuration
@@ -131,6 +133,7 @@ def run_task(
     monitors: Mapping[Side, Monitor] | None = None,
     stop: Callable[[], bool] | None = None,
     resume: bool = False,
+    command: Sequence[str] = (),
 ) -> tuple[RunResult, Metrics]:
     """Do the task; returns its result and what its `metrics.json` holds.
 
@@ -144,15 +147,21 @@ def run_task(
             is written like any other, but for a finished run that it would replace.
         resume: go on from the checkpoints of an earlier run of the same task to the same folder, where it has left
             some (`unfinished_task`).
+        command: what the user typed, for the record.
 
     Raises:
         InputError: `data` and `out` lie in one another, `out` is taken or another run writes to it, or holds a run
             that could be resumed; or as `read_dataset` and `refine`.
     """
     refuse_overlap(task.data, task.out)
-    with RunFolder.create(task.out, overwrite=task.overwrite, resume=resume) as folder:
+    progress = SilentProgress() if progress is None else progress
+    with closing(progress), RunFolder.create(task.out, overwrite=task.overwrite, resume=resume) as folder:
+        progress.part("reading")
         sequence, held_out = read_task(task)
         refuse_full_disk(folder.layout.root, sequence, len(task.hands), task.config)
+        digest = ReadDigest()
+        sequence = digest.watched(sequence)
+        held_out = None if held_out is None else digest.watched(held_out)
         if not folder.layout.task.exists():
             folder.write_json(folder.layout.task.name, replace(task, data=task.data.resolve()).to_mapping())
         write_configuration(folder, sequence, task.hands, task.config)
@@ -161,15 +170,10 @@ def run_task(
             checkpoints=Checkpoints(folder.layout.checkpoints, float(task.checkpoint_every_s), resume=resume),
             **({} if stop is None else {"stop": stop}),
         )
-        try:
-            result = refine(
-                sequence, task.hands, task.config, progress=progress, monitors=monitors, session=session
-            )
-        finally:
-            if progress is not None:
-                progress.close()
+        result = refine(sequence, task.hands, task.config, progress=progress, monitors=monitors, session=session)
         folder.finished = result.unfinished is None
-        result, judgement = _write(folder, result, sequence, held_out, accept_worse=task.accept_worse)
+        result, judgement = _write(folder, result, sequence, held_out, progress, accept_worse=task.accept_worse)
+        folder.write_json(folder.layout.provenance.name, provenance(digest, command))
     return result, judgement.together
 
 
@@ -207,7 +211,7 @@ def save_run(
         write_configuration(folder, sequence, result.sides, result.config)
         for record in result.records:
             folder.append_log(record)
-        _write(folder, result, sequence, None, accept_worse=accept_worse)
+        _write(folder, result, sequence, None, SilentProgress(), accept_worse=accept_worse)
     return folder.target
 
 
@@ -242,6 +246,7 @@ def _write(
     result: RunResult,
     sequence: HandSequence,
     held_out: HandSequence | None,
+    progress: Progress,
     *,
     accept_worse: bool,
 ) -> tuple[RunResult, Judgement]:
@@ -249,10 +254,13 @@ def _write(
     writer, layout = RunWriter(folder, result, sequence), folder.layout
     with collected_warnings() as warnings:
         writer.write_annotations()
+        progress.part("figures")
         judgement = judge(result, sequence, held_out)
+        progress.part("files")
         writer.write_dataset([side for side in result.sides if accept_worse or not judgement.against[side]])
         writer.write_findings(judgement)
         writer.write_warnings(added(result.warnings, warnings))
+        progress.part("report")
         with writer.costs_only_itself(layout.report):
             write_report(layout.root)
         writer.write_warnings(added(result.warnings, warnings))

@@ -15,12 +15,26 @@ from typing import Protocol, runtime_checkable
 Record = Mapping[str, object]
 
 
+#: What a job does beside its stages, in order, and what to call it: the last four come after them.
+PARTS: Mapping[str, str] = {
+    "reading": "reading the dataset",
+    "labels": "cropping and labelling the images",
+    "renders": "final renders",
+    "figures": "measuring",
+    "files": "writing the run folder",
+    "report": "writing the report",
+}
+
+
 @runtime_checkable
 class Progress(Protocol):
-    """Told of every stage before it begins and of every iteration after it ended; `close` comes last, once.
+    """Told of every part of a job (`PARTS`) and every stage before it begins, and of every iteration after it
+    ended; `close` comes last, once.
 
-    `resume` comes first where a run goes on: so many iterations were done by an earlier process.
+    `resume` comes before the first stage where a run goes on: so many iterations were done by an earlier process.
     """
+
+    def part(self, name: str) -> None: ...
 
     def resume(self, done: int) -> None: ...
 
@@ -33,6 +47,9 @@ class Progress(Protocol):
 
 class SilentProgress:
     """Reports nothing: the default of the Python interface."""
+
+    def part(self, name: str) -> None:
+        pass
 
     def resume(self, done: int) -> None:
         pass

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from handrefine.cli import main
 from handrefine.cli.slips import refuse_slips
 from handrefine.errors import InputError
 
@@ -70,3 +71,19 @@ def test_no_address_of_a_library_is_told(here: Path) -> None:
     assert done.returncode == 2
     assert "greater than 0" in done.stdout + done.stderr
     assert "https://" not in done.stdout + done.stderr
+
+
+def test_the_first_word_comes_before_anything_heavy_is_loaded(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Loading takes seconds; with a command that answers at once nothing is said."""
+    monkeypatch.chdir(here)
+
+    def nothing_yet(name: str) -> None:
+        raise KeyboardInterrupt(name)
+
+    monkeypatch.setattr(main, "import_module", nothing_yet)
+    for command, first in (("demo", "loading PyTorch and Mitsuba"), ("configs", "")):
+        with pytest.raises(KeyboardInterrupt):
+            main.parse([command])
+        assert first in capsys.readouterr().out.strip() or first == ""

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from handrefine.cli.progress import LogProgress, RichProgress, describe, progress_for
 from handrefine.cli.tables import before_after_table, holdout_table
+from handrefine.cli.time_left import PlannedStage
 from handrefine.progress import SilentProgress
 from handrefine.runs.loss_curves import loss_curves
 
@@ -87,46 +88,58 @@ def test_measures_that_no_held_out_camera_has_are_left_out():
     assert [column.header for column in table.columns] == ["camera", "photometric error"]
 
 
+JOINT = {"joint": PlannedStage(100)}
+
+
 def run_through(progress, iterations: int) -> None:
+    progress.part("labels")
     progress.stage("joint", iterations)
     for k in range(iterations):
         progress.update({"iteration": k, "stage": "joint", "loss": 0.5 / (k + 1), "vertex_error_mm": 10.0 - k})
+    progress.part("report")
     progress.close()
 
 
 def test_log_progress_writes_every_ten_iterations_and_the_last():
     lines: list[str] = []
-    run_through(LogProgress(write=lines.append, clock=lambda: 0.0), 25)
+    run_through(LogProgress(JOINT, write=lines.append, clock=lambda: 0.0), 25)
     assert [line.split("  ")[0] for line in lines] == [
+        "cropping and labelling the images",
         "joint: 25 iterations",
         "joint 10/25",
         "joint 20/25",
         "joint 25/25",
+        "writing the report",
     ]
-    assert "loss 0.05  vertex 1.00 mm" in lines[1]
+    assert "loss 0.05  vertex 1.00 mm" in lines[2]
 
 
 def test_log_progress_writes_every_ten_seconds_and_tells_the_time_left():
     lines: list[str] = []
-    seconds = iter(range(0, 1000, 6))
-    run_through(LogProgress(100, lines.append, clock=lambda: float(next(seconds))), 5)
+    now = [0.0]
+    progress = LogProgress(JOINT, lines.append, clock=lambda: now[0])
+    progress.stage("joint", 5)
+    for k in range(5):
+        now[0] += 6
+        progress.update({"iteration": k, "stage": "joint", "loss": 0.5})
     assert [line.split("  ")[0] for line in lines[1:]] == ["joint 2/5", "joint 4/5", "joint 5/5"]
-    assert lines[1].endswith("9 min 48 s left")  # 6 s an iteration, 98 of 100 left
+    assert lines[3].split("  ")[2].startswith("10 min 24 s")  # 95 of 100 at 6 s, and what follows
 
 
 def test_rich_progress_shows_loss_and_error():
     stream = io.StringIO()
-    run_through(RichProgress(Console(file=stream, force_terminal=True, width=120), 5), 5)
+    run_through(RichProgress(JOINT, Console(file=stream, force_terminal=True, width=120)), 5)
     assert "loss 0.1" in stream.getvalue()
     assert "vertex 6.00 mm" in stream.getvalue()
     assert "5/5" in stream.getvalue()
+    assert "writing the report" in stream.getvalue()
 
 
 def test_reporter_fits_the_output():
-    assert isinstance(progress_for(Console(force_terminal=True)), RichProgress)
-    assert isinstance(progress_for(Console(file=io.StringIO())), LogProgress)
+    assert isinstance(progress_for(Console(force_terminal=True), JOINT), RichProgress)
+    assert isinstance(progress_for(Console(file=io.StringIO()), JOINT), LogProgress)
     run_through(SilentProgress(), 3)
-    RichProgress(Console(file=io.StringIO())).close()
+    RichProgress(JOINT, Console(file=io.StringIO())).close()
 
 
 def test_describe_leaves_out_what_is_not_known():

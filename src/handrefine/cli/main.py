@@ -23,6 +23,8 @@ from handrefine.cli.slips import named_options, refuse_slips
 from handrefine.errors import InputError
 
 HELP = "Refine the 3D annotations of multi-view hand videos by differentiable ray tracing."
+#: Commands that work for long, and whose first word should not wait until all that they need is loaded.
+SLOW = ("demo", "synthesize", "refine", "fit")
 #: A parsed command line, ready to run; it may give an exit status.
 Command = Callable[[Console], int | None]
 
@@ -117,6 +119,8 @@ def parse(arguments: list[str]) -> Command:
     if name not in COMMANDS:
         raise InputError(f"there is no command {name!r}", expected=f"one of {', '.join(COMMANDS)}")
     refuse_slips(name, options)
+    if name in SLOW and not {"-h", "--help", "--help-all"} & set(options):
+        print(f"handrefine {handrefine.__version__}: loading PyTorch and Mitsuba", flush=True)
     resumes = name == "refine" and "resume" in dict(named_options(options))  # then nothing else is required
     module, cls = ("resume", "Resume") if resumes else COMMANDS[name].place.split(".")
     command = getattr(import_module(f"handrefine.cli.{module}"), cls)
@@ -170,7 +174,13 @@ def _defaults(command: type, arguments: list[str]) -> Any:
         if option.default_factory is not dataclasses.MISSING:
             value = option.default_factory()
         object.__setattr__(defaults, option.name, tyro.MISSING if value is dataclasses.MISSING else value)
-    chosen = dict(named_options(arguments)).get("config")
+    named = dict(named_options(arguments))
+    if "rerun" in named:
+        from handrefine.cli.rerun import options_of
+
+        for name, value in options_of(named["rerun"]).items():
+            object.__setattr__(defaults, name, value)
+    chosen = named.get("config")
     if chosen is not None:
         from handrefine.config_files import load_config
 

@@ -1,5 +1,6 @@
 """`handrefine refine`: from a dataset folder to a run folder."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,13 @@ from handrefine.cli.signals import StopOnSignal
 from handrefine.config import Config
 from handrefine.progress import Progress
 from handrefine.refinement.schedule import running
+from handrefine.scene.variables import GEOMETRY_NAMES
 from handrefine.sequence import sides_of
 
 if TYPE_CHECKING:
     from handrefine.pipeline import Task
+
+GEOMETRY = frozenset(GEOMETRY_NAMES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,8 @@ class Refine(Dataset):
     the dataset has moved."""
     checkpoint_every_s: float = 30.0
     """Seconds between two checkpoints within a stage; the ends of stages are always kept."""
+    rerun: Path | None = None
+    """Repeat this run: its dataset, hands, cameras, frames and settings, but for what other options say."""
     overwrite: bool = False
     """Replace what an earlier run wrote there, once the new one is complete; other files in the folder stay."""
     accept_worse: bool = False
@@ -63,7 +69,13 @@ class Refine(Dataset):
         )
 
     def __call__(self, console: Console) -> int:
-        return run_and_show(self.task(), console)
+        status = run_and_show(self.task(), console)
+        if self.rerun is not None:
+            from handrefine.cli.rerun import what_has_changed
+
+            for line in what_has_changed(self.rerun, self.out):
+                console.print(line, markup=False)
+        return status
 
 
 def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> int:
@@ -72,7 +84,8 @@ def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> int
 
     with StopOnSignal(console) as stop:
         progress = run_progress(task.config, console)
-        result, metrics = run_task(task, progress=progress, stop=stop, resume=resume)
+        command = ["handrefine", *sys.argv[1:]]
+        result, metrics = run_task(task, progress=progress, stop=stop, resume=resume, command=command)
     if result.unfinished is None:
         show_run(task.out, console)
         return tell_of_faults(metrics["against"], result.unwritten, console, accept_worse=task.accept_worse)
@@ -112,7 +125,12 @@ def show_run(path: Path, console: Console) -> None:
 
 
 def run_progress(config: Config, console: Console) -> Progress:
-    """A reporter for the whole schedule of a configuration."""
+    """A reporter for the whole job that a configuration asks for."""
     from handrefine.cli.progress import progress_for
+    from handrefine.cli.time_left import PlannedStage
 
-    return progress_for(console, sum(stage.iterations for stage in running(config.stages).values()))
+    stages = {
+        name: PlannedStage(stage.iterations, stage.resolution, not GEOMETRY.isdisjoint(stage.variables))
+        for name, stage in running(config.stages).items()
+    }
+    return progress_for(console, stages)

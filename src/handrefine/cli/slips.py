@@ -28,6 +28,8 @@ def refuse_slips(command: str, options: Sequence[str]) -> None:
     given = dict(named_options(options))
     if "config" in given:
         configuration_file(given["config"])
+    if "rerun" in given and not Path(given["rerun"]).expanduser().is_dir():
+        raise InputError("the run folder does not exist", where=given["rerun"], fix="--rerun RUN")
     if "data" in given and not Path(given["data"]).expanduser().is_dir():
         raise InputError("the dataset's folder does not exist", where=given["data"], fix="--data FOLDER")
     if command in _OF_A_RUN and options and not options[0].startswith("-") and not Path(options[0]).exists():

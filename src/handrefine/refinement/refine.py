@@ -66,6 +66,8 @@ def refine(
     """
     started, session = time.perf_counter(), session or Session()
     sides: list[Side] = [hands] if isinstance(hands, str) else list(hands)
+    progress = SilentProgress() if progress is None else progress
+    progress.part("labels")
     with collected_warnings() as warnings:
         problem = prepare(sequence, sides, config or Config(), extensions)
         cameras = CameraWeights(
@@ -75,7 +77,7 @@ def refine(
         records = WriteLog(
             [session.record],
             [(monitors or {}).get(side) for side in sides],
-            SilentProgress() if progress is None else progress,
+            progress,
         )
         restart = Restart(cameras, seed=problem.config.seed * SEEDS_PER_RUN + SEEDS_PER_RUN - 1)
         mending = MendCameras(cameras)
@@ -96,6 +98,7 @@ def refine(
         if not finished:
             log.warning("the run was %s: what it has found by then is no finished result", stages.unfinished)
         cameras.warn()
+        progress.part("renders")
         with torch.no_grad():
             seen = cameras, visibility.now.occluded
             found = Found(cameras.trusts, records.records, textures.textures, mending.mended, seen)

@@ -43,6 +43,7 @@ class RunLayout:
     root: Path
 
     task = _Place("task.json")
+    provenance = _Place("provenance.json")
     checkpoints = _Place("checkpoint/")
     config = _Place("config.yaml")
     metrics = _Place("metrics.json")
