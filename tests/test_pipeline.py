@@ -70,7 +70,7 @@ def test_python_and_a_task_write_the_same_files(data: Path, tmp_path: Path, side
     monitors = dict.fromkeys(sides, warn)
     run_task(Task(data=data, out=tmp_path / "task", hands=sides, config=config), monitors=monitors)
     hr.save_run(refine(sequence, sides, config, monitors=monitors), sequence, tmp_path / "python")
-    assert files_of(tmp_path / "python") == files_of(tmp_path / "task") - {"task.json"}
+    assert files_of(tmp_path / "python") == files_of(tmp_path / "task") - {"task.json", "provenance.json"}
     assert {"report.html", "warnings.json", "metrics.json"} <= files_of(tmp_path / "python")
     for folder in ("task", "python"):
         warnings = json.loads((tmp_path / folder / "warnings.json").read_text())

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -26,6 +27,7 @@ from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.report import write_report
 from handrefine.runs.disk_space import refuse_full_disk
 from handrefine.runs.folder import RunFolder
+from handrefine.runs.live import remove_live_views, write_live_views
 from handrefine.runs.provenance import ReadDigest, provenance
 from handrefine.runs.result import HeldOutReport, Judgement, Metrics, RunResult
 from handrefine.runs.unfinished import forget_checkpoints, read_task_file, unfinished_run
@@ -168,9 +170,11 @@ def run_task(
         session = Session(
             record=folder.append_log,
             checkpoints=Checkpoints(folder.layout.checkpoints, float(task.checkpoint_every_s), resume=resume),
+            show=partial(write_live_views, folder.layout),
             **({} if stop is None else {"stop": stop}),
         )
         result = refine(sequence, task.hands, task.config, progress=progress, monitors=monitors, session=session)
+        remove_live_views(folder.layout)
         folder.finished = result.unfinished is None
         result, judgement = _write(folder, result, sequence, held_out, progress, accept_worse=task.accept_worse)
         folder.write_json(folder.layout.provenance.name, provenance(digest, command))

@@ -1,5 +1,6 @@
 """Every command that README and docs/ show is understood by the program that it names."""
 
+import json
 import re
 import shlex
 from importlib.util import find_spec
@@ -43,6 +44,9 @@ def test_handrefine_parses_it(command: DocumentedCommand, tmp_path: Path, monkey
     for before, word in pairwise(arguments):
         if before in ("--data", "evaluate", "export", "turntable", "view", "report") and not word.startswith("-"):
             Path(word).mkdir(parents=True)
+        if before == "--rerun":
+            Path(word).mkdir()
+            (Path(word) / "task.json").write_text(json.dumps({"data": ".", "out": word}))
     new, messages = renewed(arguments)
     assert messages == []
     assert callable(parse(new))

@@ -14,7 +14,7 @@ _SIDES = ("right", "left", "both")
 #: Commands that make a new folder or file of `--out`, and take it only where there is none.
 _NEW = ("refine", "demo", "synthesize", "fit")
 #: Commands whose first argument is a run folder.
-_OF_A_RUN = ("evaluate", "export", "turntable", "view", "report")
+_OF_A_RUN = ("evaluate", "export", "turntable", "report")
 
 
 def refuse_slips(command: str, options: Sequence[str]) -> None:

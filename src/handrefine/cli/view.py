@@ -11,7 +11,10 @@ from handrefine.cli.common import Common, RunArgument
 
 @dataclass(frozen=True, kw_only=True)
 class View(Common):
-    """Show a run in a browser, in 3D: hands over time before and after, cameras, images, joints, errors."""
+    """Show a run in a browser, in 3D: hands over time before and after, cameras, images, joints, errors.
+
+    A run that is still under way is followed instead: its loss so far, and some views every few seconds.
+    """
 
     run: RunArgument
     """Run folder."""
@@ -26,6 +29,13 @@ class View(Common):
 
     def __call__(self, console: Console) -> None:
         """Serve until interrupted."""
+        from handrefine.report.live import live_server, running
+
+        if running(self.run) is not None:
+            server = live_server(self.run, host=self.host, port=self.port)
+            self._tell(f"http://{self.host}:{server.server_port}", console)
+            server.serve_forever()
+            return
         from handrefine.evaluation.against_truth import geometry_of_truth
         from handrefine.runs.reader import open_run
         from handrefine.synthetic.truth_file import load_truth
@@ -39,7 +49,10 @@ class View(Common):
                 geometry = geometry_of_truth(truth, hand.annotation, self.truth)
                 true[hand.side] = geometry.verts_world.numpy()
         viewer = Viewer(viewer_content(hands, true), host=self.host, port=self.port)
-        console.print(f"{viewer.url}   (Ctrl+C ends it)", markup=False, highlight=False)
-        if self.browser:
-            webbrowser.open(viewer.url)
+        self._tell(viewer.url, console)
         viewer.serve()
+
+    def _tell(self, url: str, console: Console) -> None:
+        console.print(f"{url}   (Ctrl+C ends it)", markup=False, highlight=False)
+        if self.browser:
+            webbrowser.open(url)

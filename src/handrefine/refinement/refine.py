@@ -14,6 +14,7 @@ from handrefine.refinement.camera_weights import CameraWeights
 from handrefine.refinement.checkpoints import CheckpointFiles
 from handrefine.refinement.collected_warnings import collected_warnings
 from handrefine.refinement.fingerprint import fingerprint
+from handrefine.refinement.live_views import ShowViews
 from handrefine.refinement.problem import Extensions, prepare
 from handrefine.refinement.restart import Restart
 from handrefine.refinement.result import Found, run_result
@@ -92,6 +93,7 @@ def refine(
             records,
             KeepWarnings(warnings),
             KeepRandomNumbers(),
+            *([] if session.show is None else [ShowViews(session.show)]),
         ]
         stages = Stages(problem, cameras, lambda: visibility.now, hooks)
         finished = _run(stages, session)

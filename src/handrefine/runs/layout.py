@@ -49,6 +49,7 @@ class RunLayout:
     metrics = _Place("metrics.json")
     warnings = _Place("warnings.json")
     log = _Place("log.jsonl")
+    live = _Place("live/")
     loss_curves = _Place("loss.png")
     annotation = _Place("annotation.npz")
     person = _Place("person.npz")

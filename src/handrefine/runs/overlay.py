@@ -53,7 +53,7 @@ def view_sheet(
     panels = (
         contour_overlay(image_linear, before[0], BEFORE),
         contour_overlay(image_linear, after[0], AFTER),
-        *(_enlarge(srgb_bytes(image), height, width) for image in (image_linear, before[1], after[1])),
+        *(enlarged_srgb(image, height, width) for image in (image_linear, before[1], after[1])),
     )
     gap = np.full((height + CAPTION_PX, GAP_PX, 3), 255, dtype=np.uint8)
     captions = (f"{title}: {SHEET_PANELS[0]}", *SHEET_PANELS[1:])
@@ -124,6 +124,13 @@ def _contour_distance(
     # Neighbours on either side of the line both have distance 1, and it runs half-way between them.
     fine = (np.where(inside, to_outside, to_inside) - 0.5) / 2
     return cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def enlarged_srgb(
+    image_linear: Float[np.ndarray, "height width 3"], height: int, width: int
+) -> UInt8[np.ndarray, "out_height out_width 3"]:
+    """An image as it is shown."""
+    return _enlarge(srgb_bytes(image_linear), height, width)
 
 
 def _enlarge(image: UInt8[np.ndarray, "_ _ 3"], height: int, width: int) -> UInt8[np.ndarray, "_ _ 3"]:

@@ -1,0 +1,46 @@
+"""The pictures that a running refinement leaves for whoever follows it; they go when it ends."""
+
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from handrefine.files import whole_file
+from handrefine.image_files import write_image
+from handrefine.runs.layout import RunLayout
+from handrefine.runs.overlay import contour_overlay, enlarged_size, enlarged_srgb
+
+
+@runtime_checkable  # so that shape checks while testing can handle it
+class Seen(Protocol):
+    """A view as an iteration saw it: linear RGB of image and render, and what the hands cover."""
+
+    @property
+    def image(self) -> Float[np.ndarray, "height width 3"]: ...
+    @property
+    def rgb(self) -> Float[np.ndarray, "height width 3"]: ...
+    @property
+    def coverage(self) -> Float[np.ndarray, "height width"]: ...
+
+
+def write_live_views(layout: RunLayout, views: Sequence[Seen]) -> None:
+    """Of each the contour over the image, and the render beside it; a disk that is full costs these only.
+
+    Whoever reads meanwhile finds every file whole.
+    """
+    with suppress(OSError):
+        layout.live.mkdir(exist_ok=True)
+        for k, view in enumerate(views):
+            render = enlarged_srgb(view.rgb, *enlarged_size(*view.coverage.shape))
+            with whole_file(layout.live / f"{k}.png") as temporary:
+                write_image(
+                    temporary, np.concatenate([contour_overlay(view.image, view.coverage), render], axis=1)
+                )
+
+
+def remove_live_views(layout: RunLayout) -> None:
+    """They belong to no finished run."""
+    shutil.rmtree(layout.live, ignore_errors=True)
