@@ -16,6 +16,7 @@ from handrefine.errors import InputError
 from handrefine.evaluation.run_metrics import metrics_without_truth
 from handrefine.losses.base import Residuals
 from handrefine.losses.norms import Squared
+from handrefine.optimizers.vertex_metric import Motion, VertexMetric
 from handrefine.refinement.numerical_safety import NumericalSafety
 from handrefine.refinement.problem import Extensions, prepare
 from handrefine.refinement.refine import refine
@@ -113,6 +114,19 @@ def test_what_is_broken_once_costs_only_itself_and_is_counted(video: HandSequenc
     assert {name for name in result.warnings if "was not finite and was left out" in name} == {
         f"{name} was not finite and was left out of that iteration" for name in result.left_out
     }
+
+
+def test_equations_without_a_solution_cost_one_step(video: HandSequence, monkeypatch: pytest.MonkeyPatch) -> None:
+    solve, calls = VertexMetric.solve, []
+
+    def singular(self: VertexMetric, *equations: object) -> Motion:
+        calls.append(equations)
+        if len(calls) == 3:
+            raise torch.linalg.LinAlgError("singular")
+        return solve(self, *equations)
+
+    monkeypatch.setattr(VertexMetric, "solve", singular)
+    assert refined(video).left_out == {"the step of the geometry": 1}
 
 
 def test_what_is_broken_all_the_time_ends_the_run(video: HandSequence) -> None:

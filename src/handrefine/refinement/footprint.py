@@ -16,9 +16,10 @@ from handrefine.sequence import HandSequence
 
 log = logging.getLogger(__name__)
 GIB = 2**30
-#: Measured on the CPU, as peaks of whole runs, rounded up: the program and its libraries; a view's pixel, with its
-#: labels, its copies in the batches and what is rendered of it; a texel, with its gradient and Adam's averages.
-BASE_BYTES, BYTES_PER_PIXEL, BYTES_PER_TEXEL = 0.9 * GIB, 3000, 150
+#: Of the program and its libraries; of a view's pixel, with its labels, its copies in the batches and what is
+#: rendered of it; of a texel. Rounded up from peaks of runs on the CPU: 0.72 GiB with 8 views of 2500 px and a
+#: small texture, 1.18 GiB with 24 views of 22,000 px and a texture of 1024 x 1024.
+BASE_BYTES, BYTES_PER_PIXEL, BYTES_PER_TEXEL = 0.8 * GIB, 900, 150
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,8 @@ class GaussNewtonStage:
         points = self._points(turn, geometries)
         if self._closed:
             gain = None if self._geometry else factor
-            prediction = self._refit(self._iterate_of(prediction, batch, seen), batch, finder, points, gain)
+            with stage.safety.solvable("the appearance in closed form"):
+                prediction = self._refit(self._iterate_of(prediction, batch, seen), batch, finder, points, gain)
         iterate = self._iterate_of(prediction, batch, seen)
         if self._geometry is None:
             terms = stage.safety.finite(batch.objective(iterate))
@@ -89,7 +90,8 @@ class GaussNewtonStage:
             if len(finite) == len(terms):
                 if drop_broken_gradients(self._geometry.parameters):
                     stage.safety.note(["the gradient of the geometry"])
-                self._geometry.step(evidence, factor)
+                with stage.safety.solvable("the step of the geometry"):
+                    self._geometry.step(evidence, factor)
             if by_renderer:
                 self._step_others(factor)
             terms = finite

@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from jaxtyping import Float
@@ -72,6 +73,14 @@ class NumericalSafety:
         finite = {name: value for name, value in terms.items() if bool(torch.isfinite(value.detach()))}
         self.note(f"the term {name} of the objective" for name in terms if name not in finite)
         return finite
+
+    @contextmanager
+    def solvable(self, name: str) -> Iterator[None]:
+        """What is solved for in the block is left as it is, where its equations have no one solution."""
+        try:
+            yield
+        except torch.linalg.LinAlgError:
+            self.note([name])
 
     def iteration_begins(self, model: VideoModel) -> None:
         """Remember what the variables are."""

@@ -193,7 +193,8 @@ class DescentStage:
         self._optimizer.zero_grad()
         if terms:
             torch.stack(list(terms.values())).sum().backward()
-            stage.safety.note(f"the gradient of {name}" for name in self._optimizer.step(factor))
+            with stage.safety.solvable("the step of the geometry"):
+                stage.safety.note(f"the gradient of {name}" for name in self._optimizer.step(factor))
         return Iteration(stage, number, index, batch, iterate, terms)
 
     def state(self) -> State:
