@@ -54,7 +54,6 @@ def test_every_hand_has_the_folder_of_a_run_with_its_own_log(both: Path) -> None
 
 def test_commands_for_one_hand_say_which_folder_to_give(both: Path, tmp_path: Path) -> None:
     for command in (
-        ["view", str(both), "--no-browser"],
         ["export", str(both), "--format", "npz", "--out", str(tmp_path / "hand.npz")],
         ["turntable", str(both), "--out", str(tmp_path / "film")],
     ):

@@ -79,7 +79,7 @@ class NumericalSafety:
         """What is solved for in the block is left as it is, where its equations have no one solution."""
         try:
             yield
-        except torch.linalg.LinAlgError:
+        except torch.linalg.LinAlgError:  # pyright: ignore[reportPrivateImportUsage]
             self.note([name])
 
     def iteration_begins(self, model: VideoModel) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from handrefine.capture.calibration.camera_names import names_of_paths
 from handrefine.capture.calibration.named_values import split_extrinsics
-from handrefine.capture.calibration.rig_camera import RigCamera, checked_rotation, lens_of, same_pose
+from handrefine.capture.calibration.rig_camera import RigCamera, checked_rotation, lens_of, matrix, same_pose
 from handrefine.capture.calibration.structured import marks, read_structured
 from handrefine.errors import InputError
 
@@ -55,17 +55,16 @@ def _camera(name: str, values: Mapping[str, Any], path: Path) -> RigCamera:
         raise InputError("a camera has no intrinsics", where=here, expected="w, h, fl_x, fl_y, cx, cy")
     width, height = int(values["w"]), int(values["h"])
     fx = float(values.get("fl_x") or width / 2 / math.tan(values["camera_angle_x"] / 2))
-    K = np.array(
-        [
-            [fx, 0, values.get("cx", width / 2)],
-            [0, values.get("fl_y", fx), values.get("cy", height / 2)],
-            [0, 0, 1],
-        ]
-    )
+    K = [
+        [fx, 0, values.get("cx", width / 2)],
+        [0, values.get("fl_y", fx), values.get("cy", height / 2)],
+        [0, 0, 1],
+    ]
     model = str(values.get("camera_model", "OPENCV")).upper()
     if model not in ("OPENCV", "PINHOLE", "PERSPECTIVE", "SIMPLE_PINHOLE", "OPENCV_FISHEYE"):
         raise InputError("this camera model is not read", where=here, found=model)
     fisheye = model == "OPENCV_FISHEYE"
     order = ("k1", "k2", "k3", "k4") if fisheye else ("k1", "k2", "p1", "p2", "k3")
     lens = lens_of([float(values.get(key) or 0) for key in order], fisheye=fisheye, where=here)
-    return RigCamera(name, K, R_cam_world, -R_cam_world @ t, lens, (width, height))
+    intrinsics = matrix(K, (3, 3), f"{here}: the camera matrix")
+    return RigCamera(name, intrinsics, R_cam_world, -R_cam_world @ t, lens, (width, height))
