@@ -16,11 +16,25 @@ from handrefine.lens import Lens
 
 
 @dataclass(frozen=True, eq=False)
+class CameraPath:
+    """Where a moving camera is at some frames, by the dataset's numbers, ascending."""
+
+    frames: tuple[int, ...]
+    R_cam_world: Float[np.ndarray, "frame 3 3"]
+    t_cam_world: Float[np.ndarray, "frame 3"]
+
+    def row(self, frame: int) -> int:
+        """The frame's row; where it has none, and hence no picture either, the nearest one's."""
+        return int(np.abs(np.array(self.frames) - frame).argmin())
+
+
+@dataclass(frozen=True, eq=False)
 class Camera:
     """A camera with its own image size; a crop window of a camera is again a camera.
 
     `grey` says that its images carry luminance only. Where there is a `lens`, images are distorted as it says; all
-    else is that of a pinhole.
+    else is that of a pinhole. Where there is a `path` the camera moves: `at` gives it as it sees a frame, and its
+    own pose is that of the first.
     """
 
     name: str
@@ -34,6 +48,7 @@ class Camera:
     t_cam_world: Float[np.ndarray, "3"]
     grey: bool = False
     lens: Lens | None = None
+    path: CameraPath | None = None
 
     def __post_init__(self) -> None:
         numbers = np.concatenate([self.R_cam_world.ravel(), self.t_cam_world, self.intrinsics])
@@ -64,6 +79,25 @@ class Camera:
     @property
     def center_world(self) -> Float[np.ndarray, "3"]:
         return -self.R_cam_world.T @ self.t_cam_world
+
+    def at(self, frame: int) -> "Camera":
+        """The camera as it stands at a frame, by the dataset's number: itself unless it moves."""
+        if self.path is None:
+            return self
+        k = self.path.row(frame)
+        return replace(self, R_cam_world=self.path.R_cam_world[k], t_cam_world=self.path.t_cam_world[k], path=None)
+
+    def moving(self, path: CameraPath) -> "Camera":
+        """This camera on a path."""
+        return replace(self, R_cam_world=path.R_cam_world[0], t_cam_world=path.t_cam_world[0], path=path)
+
+    def turned(self, turn: Float[np.ndarray, "3 3"]) -> "Camera":
+        """Turned about its own centre, at all frames alike: `x_cam' = turn x_cam`."""
+        turned = replace(self, R_cam_world=turn @ self.R_cam_world, t_cam_world=turn @ self.t_cam_world)
+        if self.path is None:
+            return turned
+        R, t = turn @ self.path.R_cam_world, self.path.t_cam_world @ turn.T
+        return replace(turned, path=replace(self.path, R_cam_world=R, t_cam_world=t))
 
     def to_camera(self, points_world: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3"]:
         R = torch.as_tensor(self.R_cam_world, dtype=points_world.dtype, device=points_world.device)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from handrefine.camera import CameraPath
 from handrefine.errors import InputError
 from handrefine.lens import Lens
 from handrefine.mesh import MeshTopology
@@ -44,6 +45,12 @@ def annotation(frames: int = 3) -> RunAnnotation:
         )
         for k, name in enumerate(("400012", "cam ü"))
     )
+    path = CameraPath(
+        tuple(100 + 7 * k for k in range(frames)),
+        Rotation.random(frames, rng=rng).as_matrix(),
+        rng.normal(size=(frames, 3)),
+    )
+    cameras = (cameras[0].moving(path), cameras[1])
     topology = MeshTopology(
         9, rng.integers(0, 9, size=(5, 3)), rng.random((12, 2)), rng.integers(0, 12, size=(5, 3))
     )
@@ -106,7 +113,7 @@ def test_a_file_of_an_earlier_version_lacks_what_is_optional(tmp_path):
     edited(tmp_path / "annotation.npz", **dict.fromkeys(OPTIONAL))
     again, full = read_annotation_npz(tmp_path / "annotation.npz"), annotation()
     after = replace(full.after, parametric_verts_world=None)
-    cameras = tuple(replace(camera, lens=None) for camera in full.cameras)
+    cameras = tuple(replace(camera, lens=None, path=None) for camera in full.cameras)
     lacking = replace(full, after=after, other_joints_world=None, cameras=cameras, evidence=None)
     assert_same(lacking, again)
 

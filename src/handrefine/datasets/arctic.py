@@ -12,19 +12,17 @@ Layout (github.com/zc-alexfan/arctic), below `data/arctic_data/data`::
 Metres, world to camera; image n shows row `n - ioi_offset`. `dist8` is OpenCV's model with eight coefficients.
 MANO's pose is relative to the mean hand, and the sign of the left hand's shape directions is not turned.
 
-The camera on the head moves: it is as many cameras as it has frames, each with one image, `0-00123`, and
-`--cameras 0` takes all of them.
+The camera on the head moves: it has a path.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
+from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre, moving_camera
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
 from handrefine.datasets.images import image_reader
 from handrefine.datasets.numbered_files import check_all_links, numbered_images_of_cameras
@@ -150,19 +148,15 @@ def _annotations(path: Path) -> tuple[dict[Side, ManoParameters], int]:
 def _views(
     files: Mapping[tuple[FrameId, str], Path], frames: tuple[FrameId, ...], subject: _Subject, head: Path
 ) -> tuple[dict[str, Camera], dict[ViewKey, ImageReader]]:
-    """The still cameras, and one camera for every image of that on the head."""
+    """The still cameras, and that on the head on its path."""
     position = frame_positions(frames)
     rig: dict[str, Camera] = {}
     images: dict[ViewKey, ImageReader] = {}
-    on_head = _HeadCamera.read(head, subject.size(HEAD)) if any(view == HEAD for _, view in files) else None
-    for (frame, view), path in sorted(files.items(), key=lambda item: (item[0][1], item[0][0])):
-        name = view
-        if view == HEAD and on_head is not None:
-            name = f"{view}-{frame:05d}"
-            rig[name] = on_head.at(frame - subject.first_image, name)
-        elif view not in rig:
-            rig[view] = _still_camera(subject, view)
-        images[position[frame], name] = image_reader(path, *subject.size(view))
+    for frame, view in sorted(files, key=lambda key: (key[1], key[0])):
+        if view not in rig:
+            of_head = [f for f, of in sorted(files) if of == HEAD]
+            rig[view] = _head_camera(head, subject, of_head) if view == HEAD else _still_camera(subject, view)
+        images[position[frame], view] = image_reader(files[frame, view], *subject.size(view))
     return rig, images
 
 
@@ -177,41 +171,23 @@ def _pinhole(K: Float[np.ndarray, "3 3"], size: tuple[int, int], where: str) -> 
     return Pinhole(*size, fx, fy, cx + PIXEL_CENTRE_PX, cy + PIXEL_CENTRE_PX)
 
 
-@dataclass(frozen=True, eq=False)
-class _HeadCamera:
-    """The camera on the head: its lens, and where it is at every row."""
+def _head_camera(path: Path, subject: _Subject, frames: Sequence[FrameId]) -> Camera:
+    """The camera on the head: its lens, and where it is at these frames."""
+    told = read_npy_dictionary(path, "a file of the head camera's poses")
 
-    path: Path
-    pinhole: Pinhole
-    lens: Lens
-    R: Float[np.ndarray, "frame 3 3"]
-    t: Float[np.ndarray, "frame 3"]
+    def numbers(key: str, shape: tuple[int, ...]) -> np.ndarray:
+        return as_finite(require(told, key, str(path)), shape, f"{path}, {key}")
 
-    @staticmethod
-    def read(path: Path, size: tuple[int, int]) -> "_HeadCamera":
-        told: dict[str, Any] = read_npy_dictionary(path, "a file of the head camera's poses")
-
-        def numbers(key: str, shape: tuple[int, ...]) -> np.ndarray:
-            return as_finite(require(told, key, str(path)), shape, f"{path}, {key}")
-
-        count = len(np.atleast_1d(np.asarray(require(told, "R_k_cam_np", str(path)))))
-        t = np.asarray(require(told, "T_k_cam_np", str(path)))
-        return _HeadCamera(
-            path,
-            _pinhole(numbers("intrinsics", (3, 3)), size, f"{path}, intrinsics"),
-            Lens("opencv", tuple(numbers("dist8", (8,)).tolist())),
-            numbers("R_k_cam_np", (count, 3, 3)),
-            as_finite(t.reshape(len(t), -1) if t.ndim else t, (count, 3), f"{path}, T_k_cam_np"),
-        )
-
-    def at(self, row: int, name: str) -> Camera:
-        """Raises:
-        InputError: the file has no such row, or no rotation there.
-        """
-        where = f"{self.path}, row {row}"
-        if row >= len(self.R):
-            raise InputError("the head camera has no pose at a frame", where=where, found=f"{len(self.R)} rows")
-        return replace(calibrated_camera(name, self.pinhole, self.R[row], self.t[row], where), lens=self.lens)
+    count = len(np.atleast_1d(np.asarray(require(told, "R_k_cam_np", str(path)))))
+    rows = [frame - subject.first_image for frame in frames]
+    if max(rows) >= count:
+        raise InputError("the head camera has no pose at a frame", where=path, found=f"{count} of {max(rows) + 1}")
+    R, t = numbers("R_k_cam_np", (count, 3, 3)), np.asarray(require(told, "T_k_cam_np", str(path)))
+    t = as_finite(t.reshape(len(t), -1) if t.ndim else t, (count, 3), f"{path}, T_k_cam_np")
+    pinhole = _pinhole(numbers("intrinsics", (3, 3)), subject.size(HEAD), f"{path}, intrinsics")
+    lens = Lens("opencv", tuple(numbers("dist8", (8,)).tolist()))
+    first = calibrated_camera(HEAD, pinhole, R[rows[0]], t[rows[0]], f"{path}, row {rows[0]}")
+    return moving_camera(replace(first, lens=lens), frames, list(R[rows]), list(t[rows]), str(path))
 
 
 ARCTIC = DatasetFormat(

@@ -10,8 +10,7 @@ Layout (github.com/facebookresearch/assemblyhands-toolkit)::
 
 All in millimetres, extrinsics from world to camera.
 
-A camera that moves is as many cameras as it has frames, each with one image: `HMC_21176875-006667`. `--cameras
-HMC_21176875` takes all of them.
+The cameras move: each has a path.
 """
 
 import re
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
+from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre, moving_camera
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
 from handrefine.datasets.images import image_reader
 from handrefine.datasets.interhand26m_layout import JOINT_ROWS, MM_PER_M, PIXEL_CENTRE_PX, SIDES
@@ -165,20 +164,22 @@ def _views(
     extrinsics: Mapping[FrameId, Mapping[str, Any]],
     path: Path,
 ) -> tuple[dict[str, Camera], dict[ViewKey, ImageReader]]:
-    """One camera an image; its size is that of the physical camera's first image."""
+    """Every camera on its path; its size is that of its first image."""
     position = frame_positions(frames)
     headers = {camera: image_header(files[frame, camera]) for frame, camera in sorted(files, reverse=True)}
     rig: dict[str, Camera] = {}
     images: dict[ViewKey, ImageReader] = {}
-    for (frame, camera), file in sorted(files.items()):
-        header, where = headers[camera], f"{path}, {camera}, frame {frame}"
+    for camera, header in headers.items():
+        where, own = f"{path}, {camera}", sorted(frame for frame, of in files if of == camera)
         K = as_finite(require(intrinsics, camera, f"{path}, intrinsics"), (3, 3), f"{path}, intrinsics, {camera}")
         fx, fy, cx, cy = focal_and_centre(K, f"{path}, intrinsics, {camera}")
         pinhole = Pinhole(header.width, header.height, fx, fy, cx + PIXEL_CENTRE_PX, cy + PIXEL_CENTRE_PX)
-        Rt = as_finite(extrinsics[frame][camera], (3, 4), where)
-        name = f"{camera}-{frame:06d}"
-        rig[name] = calibrated_camera(name, pinhole, Rt[:, :3], Rt[:, 3] / MM_PER_M, where, grey=header.grey)
-        images[position[frame], name] = image_reader(file, header.width, header.height)
+        poses = [as_finite(extrinsics[f][camera], (3, 4), f"{where}, frame {f}") for f in own]
+        R, t = [Rt[:, :3] for Rt in poses], [Rt[:, 3] / MM_PER_M for Rt in poses]
+        first = calibrated_camera(camera, pinhole, R[0], t[0], f"{where}, frame {own[0]}", grey=header.grey)
+        rig[camera] = moving_camera(first, own, R, t, where)
+        for frame in own:
+            images[position[frame], camera] = image_reader(files[frame, camera], header.width, header.height)
     return rig, images
 
 

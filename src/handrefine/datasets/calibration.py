@@ -1,15 +1,16 @@
 """Calibrations as datasets write them to cameras; every complaint names the file, the key and the camera."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
 
+from handrefine.camera import Camera, CameraPath
 from handrefine.datasets.parsing import as_finite, require
 from handrefine.errors import InputError
 from handrefine.lens import Lens, LensModel
-from handrefine.sequence import Camera
 
 #: Skew of less than this moves no point of an image by a hundredth of a pixel.
 NO_SKEW_PX = 1e-3
@@ -77,6 +78,30 @@ def calibrated_camera(
         raise InputError(
             error.what, where=where, expected=error.expected, found=error.found, fix=error.fix
         ) from None
+
+
+def moving_camera(
+    camera: Camera,
+    frames: Sequence[int],
+    R_cam_world: Sequence[Float[np.ndarray, "3 3"]],
+    t_cam_world: Sequence[Float[np.ndarray, "3"]],
+    where: str,
+) -> Camera:
+    """The camera on a path with these poses, one a frame.
+
+    Raises:
+        InputError: there is none, or one of them is no pose.
+    """
+    if not frames:
+        raise InputError("a camera that moves has no pose", where=where)
+    moving = camera.moving(CameraPath(tuple(frames), np.stack(R_cam_world), np.stack(t_cam_world)))
+    for frame in frames:
+        try:
+            moving.at(frame)
+        except InputError as error:
+            at = f"{where}, frame {frame}"
+            raise InputError(error.what, where=at, expected=error.expected, found=error.found) from None
+    return moving
 
 
 def lens_of(told: object, where: str) -> Lens:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from handrefine.datasets.calibration import Pinhole, calibrated_camera, lens_of
+from handrefine.datasets.calibration import Pinhole, calibrated_camera, lens_of, moving_camera
 from handrefine.datasets.dataset_format import DatasetFormat
 from handrefine.datasets.images import image_reader, mask_reader
 from handrefine.datasets.interhand26m_annotations import annotation_files, entries_of, hand_annotations
@@ -17,6 +17,7 @@ from handrefine.datasets.interhand26m_layout import (
     LENS_KEY,
     MM_PER_M,
     OBJECTS,
+    PATH_KEY,
     PIXEL_CENTRE_PX,
     InterHandSource,
     annotation_path,
@@ -26,7 +27,7 @@ from handrefine.datasets.interhand26m_layout import (
 )
 from handrefine.datasets.interhand26m_mark import says_open_hand
 from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation
-from handrefine.datasets.parsing import as_finite, read_json_object, require, unused_keys
+from handrefine.datasets.parsing import as_finite, as_frame, as_object, read_json_object, require, unused_keys
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
 from handrefine.lens import Lens
@@ -74,7 +75,7 @@ def read_interhand26m(
     sizes = image_sizes(views, data_path)
     camera_path = annotation_path(root, split, "camera")
     camera_json = require(read_json_object(camera_path), capture, str(camera_path))
-    findings += unused_keys(camera_json, (*CAMERA_KEYS, LENS_KEY), f"{camera_path}, capture {capture}")
+    findings += unused_keys(camera_json, (*CAMERA_KEYS, LENS_KEY, PATH_KEY), f"{camera_path}, capture {capture}")
     files = annotation_files(folders, split)
     documents = {kind: entries_of(path, capture, tuple(position)) for kind, path in files.items()}
     published = is_published(capture, clip)
@@ -205,7 +206,22 @@ def _camera(capture_json: object, name: str, size: tuple[int, int], where: str) 
     (fx, fy), (cx, cy) = numbers("focal", (2,)), numbers("princpt", (2,)) + PIXEL_CENTRE_PX
     pinhole = Pinhole(*size, float(fx), float(fy), float(cx), float(cy))
     camera = calibrated_camera(name, pinhole, R, -R @ position_m, f"{where}, camera {name}", grey=is_grey(name))
-    return replace(camera, lens=_lens(capture_json, name, f"{where}, {LENS_KEY}, camera {name}"))
+    camera = replace(camera, lens=_lens(capture_json, name, f"{where}, {LENS_KEY}, camera {name}"))
+    return _on_path(camera, capture_json, f"{where}, {PATH_KEY}, camera {name}")
+
+
+def _on_path(camera: Camera, capture_json: object, where: str) -> Camera:
+    """The camera with its poses by frame, where a writer of ours has told that it moves."""
+    paths = capture_json.get(PATH_KEY, {}) if isinstance(capture_json, dict) else {}
+    if not isinstance(paths, dict) or camera.name not in paths:
+        return camera
+    told = as_object(paths[camera.name], where)
+    poses = {as_frame(int(frame) if frame.isdecimal() else frame, where): told[frame] for frame in told}
+    frames = sorted(poses)
+    here = {frame: f"{where}, frame {frame}" for frame in frames}
+    R = [as_finite(require(poses[f], "camrot", here[f]), (3, 3), here[f]) for f in frames]
+    position_m = [as_finite(require(poses[f], "campos", here[f]), (3,), here[f]) / MM_PER_M for f in frames]
+    return moving_camera(camera, frames, R, [-turn @ at for turn, at in zip(R, position_m, strict=True)], where)
 
 
 def _lens(capture_json: object, name: str, where: str) -> Lens | None:

@@ -38,6 +38,9 @@ OBJECTS = "objects"
 #: Ours: the lenses of those cameras that have one, `{camera: {"model": ..., "coefficients": [...]}}`.
 LENS_KEY = "lens"
 
+#: Ours: poses of those cameras that move, `{camera: {frame: {"campos": [...], "camrot": [...]}}}`.
+PATH_KEY = "path"
+
 #: By these the layout is recognised.
 CAMERA_FILES = "annotations/*/InterHand2.6M_*_camera.json"
 

@@ -21,6 +21,7 @@ from handrefine.datasets.interhand26m_layout import (
     MADE_SPLIT,
     MM_PER_M,
     OBJECTS,
+    PATH_KEY,
     PIXEL_CENTRE_PX,
     InterHandSource,
     annotation_path,
@@ -127,6 +128,18 @@ def _camera_json(cameras: Mapping[str, Camera]) -> dict[str, Any]:
         "focal": {name: [c.fx, c.fy] for name, c in cameras.items()},
         "princpt": {name: [c.cx - PIXEL_CENTRE_PX, c.cy - PIXEL_CENTRE_PX] for name, c in cameras.items()},
         **({LENS_KEY: lenses} if (lenses := _lenses(cameras)) else {}),
+        **({PATH_KEY: paths} if (paths := _paths(cameras)) else {}),
+    }
+
+
+def _paths(cameras: Mapping[str, Camera]) -> dict[str, Any]:
+    def pose(camera: Camera) -> dict[str, Any]:
+        return {"campos": (camera.center_world * MM_PER_M).tolist(), "camrot": camera.R_cam_world.tolist()}
+
+    return {
+        name: {str(frame): pose(camera.at(frame)) for frame in camera.path.frames}
+        for name, camera in cameras.items()
+        if camera.path is not None
     }
 
 
@@ -149,7 +162,7 @@ def _data_json(
     """data.json: one entry a picture, and for each the hands' bounding box and valid joints."""
     images, labels = [], []
     for number, ((index, name), file_name) in enumerate(names.items()):
-        camera = cameras[name]
+        camera = cameras[name].at(frames[index])
         images.append(
             {
                 "id": number,

@@ -56,7 +56,7 @@ def metrics_with_truth(
     true = geometry_of_truth(truth, annotation, where)
     states = {"before": _geometry(annotation.before), "after": _geometry(annotation.after)}
     cameras = {camera.name: camera for camera in annotation.cameras}
-    views = [(frame, cameras[name]) for frame, name in annotation.views]
+    views = [(row, cameras[name].at(annotation.frames[row])) for row, name in annotation.views]
 
     def changes(views: Sequence[tuple[int, Camera]], rows: slice = slice(None)) -> dict[str, object]:
         figures = {
@@ -160,7 +160,7 @@ def _per_view(
     for row, name in annotation.views:
         key = annotation.frames[row], name
         errors = {
-            moment: reprojection_px(state.joints_world, true.joints_world, [(row, cameras[name])])
+            moment: reprojection_px(state.joints_world, true.joints_world, [(row, cameras[name].at(key[0]))])
             for moment, state in states.items()
         }
         old = figures.get(key, {"frame": key[0], "camera": name})

@@ -133,7 +133,7 @@ class _HandJudge:
         """Mask precision, recall and contour distance of one view, in the full image's pixels."""
         frame, name = self._keys[k]
         hand, row = self._hand, self._scene.row(self._index, frame)
-        camera, window = self._held_out.cameras[name], self._windows[k]
+        camera, window = self._held_out.cameras[name].at(self._scene.frames[frame]), self._windows[k]
         mask = self._held_out.masks[self._mask_key(k)]()
         covered = covered_in_full(self._renders[moment].own[k].cpu().numpy(), window, camera)
         other_px = joints_of_other_px(hand, row, camera)

@@ -101,7 +101,7 @@ def _agreement(
     key = FrameIndex(sequence.frames.index(view.frame)), view.camera
     if key not in sequence.masks:
         return MaskAgreement(None, None)
-    camera, row = sequence.cameras[view.camera], hand.frames.index(view.frame)
+    camera, row = sequence.cameras[view.camera].at(view.frame), hand.frames.index(view.frame)
     window = CropWindow(*view.window_px, camera=camera)
     covered = covered_in_full(render.own_coverage, window, camera)
     joints_px = project(camera, state.joints_world[row])

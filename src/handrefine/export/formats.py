@@ -86,7 +86,7 @@ def export(
 def export_scene(selection: Selection, out: Path) -> None:
     """A folder that the stock `mitsuba` command renders."""
     run = selection.run
-    camera = run.camera(selection.camera)
+    camera = run.camera(selection.camera).at(run.annotation.frames[selection.frames[0]])
     start_mitsuba(run.config.render.variant)
     content = scene_content(run, selection.frames[0], camera, selection.which)
     with new_folder(out) as folder:

@@ -87,6 +87,12 @@ def _visible_areas_mm2(sequence: HandSequence, side: Side, config: Config) -> Fl
     with torch.no_grad():
         verts_world = annotated.hand(*tensors, flat_hand_mean=mano.flat_hand_mean).verts_world.numpy()
     cameras = sequence.cameras
-    area_mm2 = np.stack([visible_area_mm2(verts, faces, list(cameras.values())) for verts in verts_world])
+    frames = [sequence.frames[k] for k in annotated.frame_indices]
+    area_mm2 = np.stack(
+        [
+            visible_area_mm2(verts, faces, [camera.at(frame) for camera in cameras.values()])
+            for verts, frame in zip(verts_world, frames, strict=True)
+        ]
+    )
     missing = [[(k, name) not in sequence.images for name in cameras] for k in annotated.frame_indices]
     return np.where(missing, np.nan, area_mm2)

@@ -156,7 +156,8 @@ def _seen(
         key = position, name
         if key not in sequence.images or not _is_known(video.hands_world[hand][position]):
             continue
-        window = window_around(hands[hand].verts_world[position], camera, crop)
+        here = camera.at(sequence.frames[position])
+        window = window_around(hands[hand].verts_world[position], here, crop)
         if window is None:
             log.info("camera %s does not see the hand in frame %d", name, sequence.frames[position])
             continue
@@ -175,7 +176,8 @@ def _fitted_views(
         {k: hands[hand].joints_world[position].detach().cpu().double().numpy() for k, hand in enumerate(there)},
         {k: fit.faces[hand] for k, hand in enumerate(there)},
     )
-    cameras = [_at_full_resolution(fit.cameras[view.key[1]], view.window) for view in seen]
+    frame = video.sequence.frames[position]
+    cameras = [_at_full_resolution(fit.cameras[view.key[1]].at(frame), view.window) for view in seen]
     told = [(camera, view.skin) for camera, view in zip(cameras, seen, strict=True) if view.skin is not None]
     arms = fitted.arms(told)
     return [fitted.view(camera, view.skin, arms) for camera, view in zip(cameras, seen, strict=True)]
@@ -189,7 +191,8 @@ def _at_full_resolution(camera: Camera, window: CropWindow) -> Camera:
 
 def _view_maps(video: _Video, seen: _Seen, fitted: FittedView | None) -> _ViewMaps:
     (position, name), window, skin = seen.key, seen.window, seen.skin
-    camera, full_image = video.sequence.cameras[name], video.sequence.images[seen.key]()
+    camera = video.sequence.cameras[name].at(video.sequence.frames[position])
+    full_image = video.sequence.images[seen.key]()
     corner = np.array([window.x0_px, window.y0_px])
 
     def in_crop(joints_world: Joints) -> np.ndarray:

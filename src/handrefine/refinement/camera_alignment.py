@@ -69,8 +69,7 @@ class Motion:
         moved = self.matrix() @ np.array([*principal, 1.0]) - principal
         fx, fy = camera.fx * self.scale, camera.fy * self.scale
         turn = Rotation.from_rotvec([-moved[1] / fy, moved[0] / fx, self.roll_rad]).as_matrix()
-        R, t = turn @ camera.R_cam_world, turn @ camera.t_cam_world
-        return replace(camera, R_cam_world=R, t_cam_world=t, fx=fx, fy=fy)
+        return replace(camera.turned(turn), fx=fx, fy=fy)
 
 
 @dataclass(frozen=True)

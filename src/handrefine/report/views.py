@@ -207,7 +207,7 @@ def _normals(shown: _Shown, view: ViewImages) -> dict[str, np.ndarray] | None:
     surfaces, entry = shown.surfaces, shown.entry
     if surfaces is None or entry.camera not in surfaces.cameras or entry.frame not in surfaces.frames:
         return None
-    camera = _window_camera(surfaces.cameras[entry.camera], entry, shown.side_px)
+    camera = _window_camera(surfaces.cameras[entry.camera].at(entry.frame), entry, shown.side_px)
     k = surfaces.frames.index(entry.frame)
     return {
         moment: normals_over(view.image, *normal_image(verts[k], normals[k], surfaces.faces, camera))

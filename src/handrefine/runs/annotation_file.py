@@ -3,17 +3,20 @@
 Evaluation, viewers and exporters read it without the dataset, the images or the hand model.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from handrefine.array_files import read_npz
+from handrefine.camera import Camera, CameraPath
 from handrefine.errors import InputError
 from handrefine.files import whole_file
 from handrefine.lens_arrays import MOST_COEFFICIENTS, lens_arrays, lens_at
 from handrefine.mesh import MeshTopology
 from handrefine.runs.result import HandState, JointEvidence, RunAnnotation
-from handrefine.sequence import Camera, FrameId, FrameIndex, ManoParameters
+from handrefine.sequence import FrameId, FrameIndex, ManoParameters
 
 FORMAT, VERSION = "handrefine annotation", 1
 FIX = "give a run folder that `handrefine refine` has finished, or run it again"
@@ -47,13 +50,16 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
 TEXTS = {"side", "hand_model", "camera_name", "camera_lens_model"}
 #: Arrays in which NaN says that a value is not known.
 UNKNOWN_AS_NAN = ("other_joints_world", "camera_lens_coefficients")
-TRUTHS = {"before_flat_hand_mean", "after_flat_hand_mean", "camera_grey", "open_hand"}
+TRUTHS = {"before_flat_hand_mean", "after_flat_hand_mean", "camera_grey", "camera_moves", "open_hand"}
 WHOLE = {"frames", "joint_cameras", "faces", "uv_faces", "camera_size_px", "view_frame", "view_camera"}
 #: Arrays that earlier files lack, or that are there only where something is known.
 OPTIONAL: dict[str, tuple[str | int, ...]] = {
     "open_hand": (),
     "camera_lens_model": ("camera",),
     "camera_lens_coefficients": ("camera", MOST_COEFFICIENTS),
+    "camera_moves": ("camera",),
+    "camera_path_R_cam_world": ("camera", "frame", 3, 3),
+    "camera_path_t_cam_world": ("camera", "frame", 3),
     "other_joints_world": ("frame", 21, 3),
     "after_parametric_verts_world": ("frame", "vertex", 3),
     "joint_std_mm": ("frame", 21),
@@ -86,6 +92,8 @@ def write_annotation_npz(path: Path, annotation: RunAnnotation) -> None:
     }
     if any(camera.lens is not None for camera in cameras):
         arrays |= lens_arrays([camera.lens for camera in cameras])
+    if any(camera.path is not None for camera in cameras):
+        arrays |= _path_arrays(cameras, annotation.frames)
     if annotation.other_joints_world is not None:
         arrays["other_joints_world"] = annotation.other_joints_world
     if annotation.evidence is not None:
@@ -159,9 +167,24 @@ def _camera(arrays: dict[str, np.ndarray], k: int, name: str) -> Camera:
     width, height = arrays["camera_size_px"][k].tolist()
     fx, fy, cx, cy = arrays["camera_intrinsics"][k].tolist()
     R, t = arrays["camera_R_cam_world"][k], arrays["camera_t_cam_world"][k]
-    return Camera(
+    camera = Camera(
         name, width, height, fx, fy, cx, cy, R, t, grey=bool(arrays["camera_grey"][k]), lens=lens_at(arrays, k)
     )
+    if "camera_moves" not in arrays or not arrays["camera_moves"][k]:
+        return camera
+    poses = (arrays[f"camera_path_{part}_cam_world"][k] for part in ("R", "t"))
+    return replace(camera, path=CameraPath(tuple(arrays["frames"].tolist()), *poses))
+
+
+def _path_arrays(cameras: Sequence[Camera], frames: Sequence[FrameId]) -> dict[str, np.ndarray]:
+    """Every camera's pose at the hand's frames, whether it moves or not."""
+    at = [[camera.at(frame) for frame in frames] for camera in cameras]
+    shape = len(cameras), len(frames)
+    return {
+        "camera_moves": np.array([camera.path is not None for camera in cameras]),
+        "camera_path_R_cam_world": np.array([[of.R_cam_world for of in row] for row in at]).reshape(*shape, 3, 3),
+        "camera_path_t_cam_world": np.array([[of.t_cam_world for of in row] for row in at]).reshape(*shape, 3),
+    }
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

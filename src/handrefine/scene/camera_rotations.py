@@ -32,7 +32,8 @@ class CameraRotations(SceneModule):
     The gauge: a motion of the hand by t turns camera c by `(p x t) / |p|^2` and scales its picture by
     `1 - n . t / |p|`, with p the way from the camera to the hand and n = p / |p|; a turn of the hand by w rolls it
     by `n (n . w)`; a larger hand scales all pictures alike. The free numbers are projected onto what is orthogonal
-    to all of these. Of one camera nothing is left, of two cameras two numbers.
+    to all of these. Of one camera nothing is left, of two cameras two numbers. A camera that moves has one
+    rotation and one scale all the same, in its own frame; in the gauge it stands where it stands first.
 
     Args:
         cameras: in the order that the views' camera indices count.
@@ -182,9 +183,8 @@ class ImagePlane:
 
 
 def _turned(camera: Camera, turn: np.ndarray, scale: float, centre: Sequence[float]) -> Camera:
-    R, t = turn @ camera.R_cam_world, turn @ camera.t_cam_world
     cx, cy = camera.cx + (1 - scale) * camera.fx * centre[0], camera.cy + (1 - scale) * camera.fy * centre[1]
-    return replace(camera, R_cam_world=R, t_cam_world=t, fx=scale * camera.fx, fy=scale * camera.fy, cx=cx, cy=cy)
+    return replace(camera.turned(turn), fx=scale * camera.fx, fy=scale * camera.fy, cx=cx, cy=cy)
 
 
 def _warped(

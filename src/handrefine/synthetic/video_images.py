@@ -87,7 +87,7 @@ def _matched(
 ) -> SyntheticImages:
     truth = truths[0]  # cameras, frames and light are common
     keys = _keys(truth)
-    views = ViewSet(tuple(View(k, truth.cameras[name]) for k, name in keys))
+    views = ViewSet(tuple(View(k, truth.cameras[name].at(truth.frames[k])) for k, name in keys))
     settings = replace(config.render, spp=IMAGE_SPP, shading="radiance")
     renderer = create_renderer([of.topology for of in (*hands, *things)], views, settings)
     surfaces = [
@@ -139,7 +139,7 @@ def _mismatched(
     for index, (k, name) in enumerate(_keys(truth)):
         if index % len(truth.cameras) == 0:
             studio.move(*(torch.as_tensor(verts_world[k]).float() for _, verts_world in surfaces))
-        rgb, covered[k, name] = studio.photograph(truth.cameras[name], seed=index)
+        rgb, covered[k, name] = studio.photograph(truth.cameras[name].at(truth.frames[k]), seed=index)
         images[k, name] = as_taken(rgb, covered[k, name].sum(axis=-1), faults[name], mismatch, noise_rng)
     return SyntheticImages(images, *_masks(covered, len(hands)))
 

@@ -1,6 +1,6 @@
 """The things around the hand in the 3D viewer: cameras with their images, bones, a colour bar."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +38,10 @@ class CameraNodes:
             node.visible = image and k == frame
 
 
-def add_camera(scene: Any, camera: Camera, images: Mapping[ViewKey, WindowImage], depth_m: float) -> CameraNodes:
-    """Add a camera, its image so far in front of it.
+def add_camera(
+    scene: Any, camera: Camera, images: Mapping[ViewKey, WindowImage], depth_m: float, frames: Sequence[int]
+) -> CameraNodes:
+    """Add a camera, its image so far in front of it; the pyramid of one that moves stands at its first frame.
 
     Exact for fx != fy and any principal point, which viser's own frustum is not.
     """
@@ -49,11 +51,12 @@ def add_camera(scene: Any, camera: Camera, images: Mapping[ViewKey, WindowImage]
     pyramid = scene.add_line_segments(
         f"{name}/pyramid", pyramid_lines(camera, window, depth_m), (90, 90, 100), thickness=LINE_M
     )
-    # Images in viser have x right and y down, like cameras here.
-    wxyz = _quaternion(camera.R_cam_world.T)
     nodes = {}
     for frame, image in own.items():
-        corners = corners_world(camera, image.window_px, depth_m)
+        here = camera.at(frames[frame])
+        # Images in viser have x right and y down, like cameras here.
+        wxyz = _quaternion(here.R_cam_world.T)
+        corners = corners_world(here, image.window_px, depth_m)
         nodes[frame] = scene.add_image(
             f"{name}/{frame}",
             image.pixels,

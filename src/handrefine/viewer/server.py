@@ -58,7 +58,13 @@ class Viewer:
         after = [hand.states["after"].verts_world.reshape(-1, 3) for hand in content.hands]
         centre = np.concatenate(after).mean(axis=0).astype(float)
         self._cameras = [
-            add_camera(self._server.scene, camera, content.images, IMAGE_DEPTH * _distance(camera, centre))
+            add_camera(
+                self._server.scene,
+                camera,
+                content.images,
+                IMAGE_DEPTH * _distance(camera, centre),
+                content.frames,
+            )
             for camera in content.cameras
         ]
         self._place_visitors(centre)

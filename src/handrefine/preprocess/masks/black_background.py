@@ -53,7 +53,8 @@ def images_are_over_black(sequence: HandSequence, hands_world: Sequence[Float[Te
     there = [joints[first] for joints in hands_world if bool(torch.isfinite(joints[first]).all())]
     for name, camera in sequence.cameras.items():
         if (first, name) in sequence.images:
-            joints_px = [camera.project(joints).detach().cpu().numpy() for joints in there]
+            at = camera.at(sequence.frames[first])
+            joints_px = [at.project(joints).detach().cpu().numpy() for joints in there]
             image = sequence.images[first, name]()
             if (first, name) in sequence.objects:
                 image = np.where(sequence.objects[first, name]()[..., None], 0.0, image)

@@ -165,7 +165,7 @@ class SkinSource:
     def _hands_px(self, key: ViewKey) -> list[np.ndarray]:
         """Joints of every hand that the camera may see, this hand's first."""
         position, name = key
-        camera = self._sequence.cameras[name]
+        camera = self._sequence.cameras[name].at(self._sequence.frames[position])
         own, *others = (camera.project(hand[position]).numpy() for hand in self._hands_world)
         return [own, *(other for other in others if np.isfinite(other).all())]
 

@@ -174,7 +174,7 @@ class ThingsBeside:
 
     def _hands_px(self, key: ViewKey) -> list[np.ndarray]:
         position, name = key
-        camera = self._sequence.cameras[name]
+        camera = self._sequence.cameras[name].at(self._sequence.frames[position])
         found = (camera.project(hand[position]).numpy() for hand in self._hands_world)
         return [hand for hand in found if np.isfinite(hand).all()]
 

@@ -222,7 +222,7 @@ def hands_in_view(
     """
     there = [k for k in range(len(frames)) if np.isfinite(joints_world[k]).all()]
     inside = {
-        (k, name): share_inside(joints_world[k], camera)
+        (k, name): share_inside(joints_world[k], camera.at(frames[k]))
         for name, camera in cameras.items()
         for k in there
         if (k, name) in pictures
@@ -242,7 +242,9 @@ def hands_in_view(
         found = f"{len(blind)} of {len(cameras)}"
         yield Finding(level, "cameras never have the hand in their pictures", f"cameras {some(blind)}", found)
     apart = [
-        np.linalg.norm(joints_world[k].mean(axis=0) - c.center_world) for c in cameras.values() for k in there
+        np.linalg.norm(joints_world[k].mean(axis=0) - c.at(frames[k]).center_world)
+        for c in cameras.values()
+        for k in there
     ]
     if apart and not NEAREST_M < float(np.median(apart)) < FURTHEST_M:
         found = f"{float(np.median(apart)):.3g} m"

@@ -135,7 +135,7 @@ def _seen(
     sequence: HandSequence, key: ViewKey, verts_world: Sequence[Float[np.ndarray, "frame vertex 3"]]
 ) -> SeenView:
     position, name = key
-    camera = sequence.cameras[name]
+    camera = sequence.cameras[name].at(sequence.frames[position])
     points = np.concatenate([verts[position] for verts in verts_world]).astype(np.float64)
     points = points[np.isfinite(points).all(axis=1)]
     picture = linear_to_srgb8(sequence.images[key]())
