@@ -4,6 +4,7 @@
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportCallIssue=false, reportOperatorIssue=false, reportReturnType=false
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import drjit as dr
 import mitsuba as mi
@@ -30,40 +31,97 @@ COLUMNS = START + 2 * GRID * GRID
 FAR = 1e12
 
 
+@dataclass
+class _Model:
+    """The lens of the camera of every lane; what no camera of the views has is None and costs nothing."""
+
+    opencv: list | None
+    tilt: list | None
+    fisheye: list | None
+    is_fisheye: "mi.Bool"
+
+    def bent(self, p: "mi.Vector2f") -> "mi.Vector2f":
+        """`Lens.distort`."""
+        if self.opencv is None:
+            return self._fisheye(p)
+        straight = self._opencv(p)
+        return straight if self.fisheye is None else dr.select(self.is_fisheye, self._fisheye(p), straight)
+
+    def slopes(self, x: "mi.Vector2f") -> tuple["mi.Vector2f", "mi.Vector2f"]:
+        """Columns of the Jacobian, by central differences."""
+        steps = mi.Vector2f(DIFFERENCE, 0), mi.Vector2f(0, DIFFERENCE)
+        along_x, along_y = ((self.bent(x + step) - self.bent(x - step)) / (2 * DIFFERENCE) for step in steps)
+        return along_x, along_y
+
+    def _opencv(self, p: "mi.Vector2f") -> "mi.Vector2f":
+        k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = self.opencv or []
+        x, y = p.x, p.y
+        r2 = x * x + y * y
+        radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+        u = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + s2 * r2)
+        v = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + s4 * r2)
+        if self.tilt is None:
+            return mi.Vector2f(u, v)
+        tilted = [dr.dot(row, mi.Vector3f(u, v, 1)) for row in self.tilt]
+        return mi.Vector2f(tilted[0], tilted[1]) / tilted[2]
+
+    def _fisheye(self, p: "mi.Vector2f") -> "mi.Vector2f":
+        k1, k2, k3, k4 = self.fisheye or []
+        r = dr.sqrt(dr.maximum(dr.squared_norm(p), 1e-12))
+        theta = dr.atan(r)
+        t2 = theta * theta
+        return p * (theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4)))) / r)
+
+
 class Lenses:
     """Both ways between a camera's image and that of its pinhole: positions in pixels, not differentiable."""
 
     def __init__(self, cameras: Sequence[Camera]) -> None:
+        lenses = [camera.lens for camera in cameras]
+        self._any_fisheye = any(lens is not None and lens.model == "fisheye" for lens in lenses)
+        self._any_opencv = any(lens is None or lens.model == "opencv" for lens in lenses)
+        self._any_tilt = any(lens is not None and (lens.tilt != np.eye(3)).any() for lens in lenses)
         self._table = mi.Float(np.concatenate([_row(camera) for camera in cameras]).astype(np.float32))
 
     def distorted(self, view: "mi.UInt32", pinhole_px: "mi.Point2f") -> tuple["mi.Point2f", "mi.Float"]:
         """Where the camera shows what its pinhole shows at a position, and the determinant of the Jacobian there:
         0 outside the image, and beyond the lens's reach."""
-        focal, centre = self._pair(view, FOCAL), self._pair(view, CENTRE)
+        model, focal, centre = self._model(view), self._pair(view, FOCAL), self._pair(view, CENTRE)
         x = (mi.Vector2f(pinhole_px) - centre) / focal
-        (a, b), (c, d) = self._slopes(view, x)
-        uv_px = self._bent(view, x) * focal + centre
-        size = self._pair(view, SIZE)
+        a, b = model.slopes(x)
+        uv_px, size = model.bent(x) * focal + centre, self._pair(view, SIZE)
         shown = (dr.squared_norm(x) <= self._value(view, REACH)) & dr.all((uv_px >= 0) & (uv_px < size))
-        return mi.Point2f(uv_px), dr.select(shown, dr.abs(a * d - b * c), 0)
+        return mi.Point2f(uv_px), dr.select(shown, dr.abs(a.x * b.y - b.x * a.y), 0)
 
     def undistorted(self, view: "mi.UInt32", uv_px: "mi.Point2f") -> tuple["mi.Point2f", "mi.Bool"]:
         """Where the pinhole shows what the camera shows at a position, and whether the lens reaches there."""
-        focal, centre = self._pair(view, FOCAL), self._pair(view, CENTRE)
+        model, focal, centre = self._model(view), self._pair(view, FOCAL), self._pair(view, CENTRE)
         wanted, x = (mi.Vector2f(uv_px) - centre) / focal, self._start(view, mi.Vector2f(uv_px))
         for _ in range(NEWTON_STEPS):
-            missing = wanted - self._bent(view, x)
-            (a, b), (c, d) = self._slopes(view, x)
-            determinant = a * d - b * c
+            missing = wanted - model.bent(x)
+            a, b = model.slopes(x)
+            determinant = a.x * b.y - b.x * a.y
             scale = dr.select(dr.abs(determinant) > 1e-6, 1 / determinant, 0)
-            x += mi.Vector2f(d * missing.x - b * missing.y, a * missing.y - c * missing.x) * scale
-        missing_px = (wanted - self._bent(view, x)) * focal
+            x += mi.Vector2f(b.y * missing.x - b.x * missing.y, a.x * missing.y - a.y * missing.x) * scale
+        missing_px = (wanted - model.bent(x)) * focal
         near = dr.max(dr.abs(missing_px)) < TOLERANCE_PX
         return mi.Point2f(x * focal + centre), near & (dr.squared_norm(x) <= self._value(view, REACH))
 
     def window(self, view: "mi.UInt32") -> tuple[list["mi.Float"], list["mi.Float"]]:
         """Bounds of the image's undistorted positions: least and largest x and y."""
         return list(self._pair(view, LEAST)), list(self._pair(view, MOST))
+
+    def _model(self, view: "mi.UInt32") -> _Model:
+        def values(first: int, count: int) -> list:
+            return [self._value(view, first + i) for i in range(count)]
+
+        tilt = [mi.Vector3f(*values(TILT + 3 * r, 3)) for r in range(3)] if self._any_tilt else None
+        return _Model(
+            values(COEFFICIENTS, 12) if self._any_opencv else None,
+            tilt,
+            values(COEFFICIENTS, 4) if self._any_fisheye else None,
+            self._value(view, IS_FISHEYE) > 0.5 if self._any_fisheye else mi.Bool(False),
+        )
 
     def _value(self, view: "mi.UInt32", column: int) -> "mi.Float":
         return dr.gather(mi.Float, self._table, view * COLUMNS + column)
@@ -85,34 +143,6 @@ class Lenses:
 
         upper, lower = (dr.lerp(at(0, dy), at(1, dy), share.x) for dy in (0, 1))
         return dr.lerp(upper, lower, share.y)
-
-    def _slopes(self, view: "mi.UInt32", x: "mi.Vector2f") -> tuple[tuple, tuple]:
-        """Rows of the Jacobian of `_bent`, by central differences."""
-        columns = []
-        for step in (mi.Vector2f(DIFFERENCE, 0), mi.Vector2f(0, DIFFERENCE)):
-            columns.append((self._bent(view, x + step) - self._bent(view, x - step)) / (2 * DIFFERENCE))
-        return (columns[0].x, columns[1].x), (columns[0].y, columns[1].y)
-
-    def _bent(self, view: "mi.UInt32", p: "mi.Vector2f") -> "mi.Vector2f":
-        """`Lens.distort`."""
-        k = [self._value(view, COEFFICIENTS + i) for i in range(12)]
-        fisheye = self._value(view, IS_FISHEYE) > 0.5
-        x, y = p.x, p.y
-        r2 = x * x + y * y
-        k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4 = k
-        radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-        u = x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x) + r2 * (s1 + s2 * r2)
-        v = y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y + r2 * (s3 + s4 * r2)
-        rows = [mi.Vector3f(*(self._value(view, TILT + 3 * r + c) for c in range(3))) for r in range(3)]
-        tilted = mi.Vector3f(*(dr.dot(row, mi.Vector3f(u, v, 1)) for row in rows))
-        r = dr.sqrt(dr.maximum(r2, 1e-12))
-        theta = dr.atan(r)
-        t2 = theta * theta
-        stretch = theta * (1 + t2 * (k[0] + t2 * (k[1] + t2 * (k[2] + t2 * k[3])))) / r
-        return mi.Vector2f(
-            dr.select(fisheye, x * stretch, tilted.x / tilted.z),
-            dr.select(fisheye, y * stretch, tilted.y / tilted.z),
-        )
 
 
 def _row(camera: Camera) -> Float[np.ndarray, " column"]:
