@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from tiny_interhand26m import write_dataset
@@ -156,6 +157,16 @@ def test_why_a_task_failed_is_told_in_one_line(folder: BatchFolder, monkeypatch:
     assert state.reason == "an image is broken where: image 7 fix: download it again"
     monkeypatch.setattr("handrefine.batch.worker.run_task", lambda task: 1 / 0)
     assert do_task(folder, folder.names()[1]).reason == "ZeroDivisionError: division by zero"
+
+
+def test_a_result_that_is_no_improvement_is_told(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = []
+    run = SimpleNamespace(metrics={"against": ["it explains the images worse"]})
+    monkeypatch.setattr("handrefine.batch.worker.run_task", tasks.append)
+    monkeypatch.setattr("handrefine.batch.worker.open_run", lambda out: run)
+    state = do_task(folder, folder.names()[0])
+    assert (state.status, state.reason) == ("done", "it explains the images worse")
+    assert [task.overwrite for task in tasks] == [True]  # over what a process left that died
 
 
 def test_time_left_and_throughput(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,10 +103,13 @@ class NumericalSafety:
         Raises:
             InputError: the same thing was not finite too many times running.
         """
-        for name, parameter, before in self._kept:
-            if not bool(torch.isfinite(parameter.sum())):
-                parameter.copy_(torch.where(torch.isfinite(parameter), parameter, before))
-                self.note([f"the step of {name}"])
+        if self._kept and not bool(
+            torch.isfinite(torch.stack([of.sum().float() for _, of, _ in self._kept]).sum())
+        ):
+            for name, parameter, before in self._kept:
+                if not bool(torch.isfinite(parameter).all()):
+                    parameter.copy_(torch.where(torch.isfinite(parameter), parameter, before))
+                    self.note([f"the step of {name}"])
         for key in [key for key in self._running if key[0] == turn and key[1] not in self._now]:
             del self._running[key]
         for name in sorted(self._now):
