@@ -31,14 +31,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "synthetic": {"hand", "render", "config", "datasets"},
     "refinement": {*BELOW_CONFIG, *SETTINGS, "preprocess", "runs.result"},
     "runs": {"config", "config_files"},
-    "evaluation": {"preprocess", "render", "hand", "runs.result", "scene.missing_hands"},
+    "evaluation": {"preprocess", "render", "hand", "runs.result", "runs.judgement", "scene.missing_hands"},
     "report": {"runs", "evaluation.measures"},
     "viewer": {"runs", "evaluation.measures", "export.meshes", "export.glb"},
     "export": {"runs", "evaluation.measures", "render", "datasets", "hand"},
     "pipeline": {
         *BELOW_CONFIG, *SETTINGS, "datasets", "preprocess", "refinement", "evaluation", "runs", "report",
     },
-    "batch": {*SETTINGS, "pipeline", "datasets", "preprocess", "render", "refinement.schedule", "runs"},
+    "batch": {
+        *SETTINGS, "pipeline", "datasets", "preprocess", "render", "refinement.schedule", "runs",
+        "export.new_output",
+    },
     "evaluate_run": {"datasets", "evaluation", "runs", "report", "synthetic"},
 }  # fmt: skip
 #: Functions may take so many parameters, methods beside self; files may have so many lines.

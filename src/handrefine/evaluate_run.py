@@ -11,9 +11,10 @@ from handrefine.evaluation.held_out import measure_holdout
 from handrefine.evaluation.run_metrics import together
 from handrefine.files import write_json
 from handrefine.report import report_of_finished_run
+from handrefine.runs.judgement import HeldOutReport
 from handrefine.runs.manifest import note_written, written_files
 from handrefine.runs.reader import HandRun, Run, open_run
-from handrefine.runs.result import HeldOutReport, Metrics
+from handrefine.runs.result import Metrics
 from handrefine.runs.writer import write_held_out
 from handrefine.sequence import HandSequence, Side
 from handrefine.synthetic.truth_file import load_truth

@@ -4,7 +4,7 @@ import codecs
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from handrefine.errors import InputError
 from handrefine.text_files import check_nesting, decoded, whole_number
@@ -15,6 +15,15 @@ _SPACE = " \t\n\r"
 Place = tuple[str | int, ...]
 
 
+class Span(NamedTuple):
+    """An entry, and the bytes of the file that hold it: from `start` to `end`, exclusive."""
+
+    place: Place
+    value: Any
+    start: int
+    end: int
+
+
 def walk(path: Path, depth: int) -> Iterator[tuple[Place, Any]]:
     """The entries that lie `depth` levels deep, one after the other in the file's order.
 
@@ -23,6 +32,16 @@ def walk(path: Path, depth: int) -> Iterator[tuple[Place, Any]]:
 
     Raises:
         InputError: the file is missing, is no JSON, or has an entry of more than 32 MiB.
+    """
+    for span in spans(path, depth):
+        yield span.place, span.value
+
+
+def spans(path: Path, depth: int) -> Iterator[Span]:
+    """The same entries as `walk` gives, with where they stand in the file.
+
+    Raises:
+        InputError: as `walk`.
     """
     try:
         with path.open("rb") as file:
@@ -61,24 +80,26 @@ class _Document:
         if len(rest) == len(start) and start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             decoded(start, path)  # refuses it
         self._text, self._at, self._ended = self._decoder.decode(rest), 0, False
+        #: Bytes of the file before the character `_counted`, from which on they have not been counted yet.
+        self._bytes, self._counted = len(start) - len(rest), 0
 
-    def entries(self, depth: int) -> Iterator[tuple[Place, Any]]:
+    def entries(self, depth: int) -> Iterator[Span]:
         yield from self._below((), depth)
         if self._peek():
             raise ValueError("something follows the document's end")
 
-    def _below(self, place: Place, depth: int) -> Iterator[tuple[Place, Any]]:
-        opened = self._peek()
+    def _below(self, place: Place, depth: int) -> Iterator[Span]:
+        opened, start = self._peek(), self._byte()
         if depth == 0 or opened not in ("{", "["):
             value = self._value()
             check_nesting(value, self._path)
-            yield place, value
+            yield Span(place, value, start, self._byte())
             return
         self._at += 1
         closed = "}" if opened == "{" else "]"
         if self._peek() == closed:
             self._at += 1
-            yield place, {} if opened == "{" else []
+            yield Span(place, {} if opened == "{" else [], start, self._byte())
             return
         number = 0
         while True:
@@ -131,9 +152,18 @@ class _Document:
                 raise ValueError(f"an entry is broken, or has more than {MAX_ENTRY} characters")
             self._more()
 
+    def _byte(self) -> int:
+        """Where the next character stands in the file."""
+        passed = self._text[self._counted : self._at]
+        self._bytes += len(passed) if passed.isascii() else len(passed.encode())
+        self._counted = self._at
+        return self._bytes
+
     def _more(self) -> None:
         """As much again as is left, so that long entries are not begun anew too often."""
+        self._byte()
         left = self._text[self._at :]
         piece = self._file.read(max(_PIECE, len(left)))
         self._ended = not piece
         self._text, self._at = left + self._decoder.decode(piece, final=self._ended), 0
+        self._counted = 0

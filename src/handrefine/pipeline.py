@@ -12,6 +12,8 @@ from handrefine.config import Config
 from handrefine.config_files import config_from_mapping, config_to_mapping
 from handrefine.datasets.registry import AUTO, read_dataset
 from handrefine.errors import InputError
+from handrefine.evaluation.frame_evidence import frame_evidence
+from handrefine.evaluation.frame_verdict import verdicts
 from handrefine.evaluation.held_out import measure_holdout, nothing_measured, split_off
 from handrefine.evaluation.run_metrics import hand_metrics, together
 from handrefine.evaluation.verdict import against
@@ -27,9 +29,10 @@ from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.report import write_report
 from handrefine.runs.disk_space import refuse_full_disk
 from handrefine.runs.folder import RunFolder
+from handrefine.runs.judgement import HeldOutReport, Judgement
 from handrefine.runs.live import remove_live_views, write_live_views
 from handrefine.runs.provenance import ReadDigest, provenance
-from handrefine.runs.result import HeldOutReport, Judgement, Metrics, RunResult
+from handrefine.runs.result import Metrics, RunResult
 from handrefine.runs.unfinished import forget_checkpoints, read_task_file, unfinished_run
 from handrefine.runs.writer import RunWriter, write_configuration
 from handrefine.safe_paths import refuse_overlap
@@ -286,7 +289,7 @@ def judge(result: RunResult, sequence: HandSequence, held_out: HandSequence | No
         by_hand[side] = {**of, **held, "against": reasons[side]}
     held = {} if report is None else {"holdout": report.together["mean"]}
     everything = {**together(by_hand), **held, "against": [reason for of in reasons.values() for reason in of]}
-    return Judgement(everything, by_hand, report, reasons)
+    return Judgement(everything, by_hand, report, reasons, _verdicts(result, report))
 
 
 def _held_out_report(result: RunResult, held_out: HandSequence) -> HeldOutReport:
@@ -295,3 +298,12 @@ def _held_out_report(result: RunResult, held_out: HandSequence) -> HeldOutReport
     except InputError as error:
         log.warning("the held-out cameras tell nothing: %s", error)
         return nothing_measured(result.sides, list(held_out.cameras))
+
+
+def _verdicts(result: RunResult, report: HeldOutReport | None) -> dict[Side, list[Metrics]]:
+    """Of every hand the verdict on every frame, as `verdict.json` holds it."""
+    unseen = {} if report is None else report.views
+    return {
+        hand.side: [of.to_mapping() for of in verdicts(frame_evidence(hand, unseen.get(hand.side, ())))]
+        for hand in result.hands
+    }

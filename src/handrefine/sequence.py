@@ -67,6 +67,18 @@ class ManoParameters:
         pose_aa = np.concatenate([self.pose_aa[:, :3], self.pose_aa[:, 3:] - hands_mean], axis=1)
         return replace(self, pose_aa=pose_aa, flat_hand_mean=False)
 
+    def in_components(self, components: Float[np.ndarray, "45 45"]) -> "PcaParameters":
+        """The same hand in coefficients of its model's components; the inverse of `PcaParameters.in_angles`.
+
+        Raises:
+            InputError: the angles are relative to the flat hand.
+        """
+        if self.flat_hand_mean:
+            raise InputError("principal components count from the mean pose, the angles from the flat hand")
+        coefficients = np.linalg.solve(components.T, self.pose_aa[:, 3:].T).T
+        pose_pca = np.concatenate([self.pose_aa[:, :3], coefficients], axis=1)
+        return PcaParameters(pose_pca, self.shape, self.trans_m)
+
     def at(self, indices: Sequence[FrameIndex]) -> "ManoParameters":
         """The parameters at some of the frames."""
         rows = list(indices)
@@ -101,7 +113,8 @@ class HandAnnotation:
     """What a dataset says of one hand at every frame: MANO parameters, 3D joints, or both.
 
     mano_valid, joint_valid: False where the dataset says nothing (missing hand, unlabelled joint).
-    mano_pca: in the place of `mano` where only the hand model can tell the joint angles.
+    mano_pca: in the place of `mano` where only the hand model can tell the joint angles; a refined annotation has
+        both.
     """
 
     side: Side
@@ -212,6 +225,10 @@ class HandSequence:
             objects={(place[k], name): read for (k, name), read in self.objects.items() if k in place},
             annotations={side: at(annotation) for side, annotation in self.annotations.items()},
         )
+
+
+#: A sequence and the refined annotation of its hands, at its frames.
+RefinedSequence = tuple[HandSequence, Mapping[Side, HandAnnotation]]
 
 
 def called(wanted: Sequence[str], names: Collection[str]) -> list[str]:

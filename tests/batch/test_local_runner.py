@@ -148,14 +148,14 @@ def test_a_claimed_task_is_left_alone(folder: BatchFolder) -> None:
 
 
 def test_why_a_task_failed_is_told_in_one_line(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(task: object) -> None:
+    def broken(task: object, *, resume: bool) -> None:
         raise InputError("an image is broken", where="image 7", fix="download it again")
 
     monkeypatch.setattr("handrefine.batch.worker.run_task", broken)
     state = do_task(folder, folder.names()[0])
     assert (state.status, state.attempts) == ("failed", 1)
     assert state.reason == "an image is broken where: image 7 fix: download it again"
-    monkeypatch.setattr("handrefine.batch.worker.run_task", lambda task: 1 / 0)
+    monkeypatch.setattr("handrefine.batch.worker.run_task", lambda task, resume: 1 / 0)
     assert do_task(folder, folder.names()[1]).reason == "ZeroDivisionError: division by zero"
 
 

@@ -9,6 +9,7 @@ from tiny_interhand26m import FRAMES, annotation_file, documents, write_dataset
 
 from handrefine.colour import srgb8_to_linear
 from handrefine.datasets.interhand26m import read_interhand26m
+from handrefine.datasets.interhand26m_merge import Changes
 from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
 from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation
 from handrefine.errors import InputError
@@ -181,3 +182,43 @@ def test_a_new_video_replaces_nothing_and_is_whole_or_not_there(tmp_path, monkey
     with pytest.raises(OSError, match="disk full"):
         write_interhand26m_sequence(tmp_path / "w", cameras, frames, images, {"left": annotation})
     assert [p.name for p in tmp_path.iterdir()] == ["v"]
+
+
+def test_other_entries_keep_their_bytes(tmp_path):
+    """Spaces, spellings of numbers and characters beyond ASCII; frames and captures that are new come last."""
+    content = documents()
+    del content["MANO_NeuralAnnot"]["9"]
+    root = write_dataset(tmp_path / "data", content)
+    path = annotation_file(root, "MANO_NeuralAnnot")
+    before = json.loads(path.read_text())
+    odd = '{ "9": {"4": {"wer": "Größe \\u00e9",  "x": 1E-3}} ,\n "5" : {%s}\n}\n'
+    frames = {frame: json.dumps(entry) for frame, entry in before["5"].items()}
+    path.write_text(odd % ", ".join(f'"{frame}" : {text}' for frame, text in frames.items()), encoding="utf-8")
+    sequence = read_interhand26m(root)
+    refined = replace(_other(sequence.annotation("right")), mano_valid=np.array([False, True, False]))
+    write_interhand26m_annotation(sequence, {"right": refined}, tmp_path / "out")
+    written = json.loads(annotation_file(tmp_path / "out", "MANO_NeuralAnnot").read_text())["5"]["7"]
+    assert written["right"]["pose"] == refined.mano.pose_aa[1].tolist()
+    frames["7"] = json.dumps(written)
+    expected = odd % ", ".join(f'"{frame}" : {text}' for frame, text in frames.items())
+    assert annotation_file(tmp_path / "out", "MANO_NeuralAnnot").read_text(encoding="utf-8") == expected
+
+
+@pytest.mark.parametrize(
+    ("original", "expected"),
+    [
+        ("{}", '{"5": {"7": 1}, "6": {"8": 2}}'),
+        ('{"5": {}}', '{"5": {"7": 1}, "6": {"8": 2}}'),
+        ('{"6": { "1": [ 2 ] } }\n', '{"6": { "1": [ 2 ], "8": 2 }, "5": {"7": 1} }\n'),
+        ('{"5": {"7": {}, "9": 0}, "6": {}}', '{"5": {"7": 1, "9": 0}, "6": {"8": 2}}'),
+        ('{"a": {} }', '{"a": {}, "5": {"7": 1}, "6": {"8": 2} }'),
+        ('\ufeff{"5": {"é": 1, "7": 2}}', '\ufeff{"5": {"é": 1, "7": 1}, "6": {"8": 2}}'),
+    ],
+)
+def test_new_entries_find_their_place(tmp_path, original, expected):
+    path = tmp_path / "a.json"
+    path.write_text(original, encoding="utf-8")
+    changes = Changes(path, {"5": {"7": 1}}).joined(Changes(path, {"6": {"8": 2}}))
+    with (tmp_path / "b.json").open("wb") as out:
+        changes.write(out)
+    assert (tmp_path / "b.json").read_text(encoding="utf-8") == expected

@@ -12,8 +12,9 @@ from made_run import hand_of, posed, result_of, write_result
 
 from handrefine.errors import InputError
 from handrefine.evaluation.run_metrics import together
+from handrefine.runs.judgement import Judgement
 from handrefine.runs.reader import open_run
-from handrefine.runs.result import HandState, Judgement, RunResult
+from handrefine.runs.result import HandState, RunResult
 from handrefine.sequence import FrameId, ManoParameters, Side
 
 #: Half a level of 8-bit sRGB in linear light, at its steepest, and a little more.

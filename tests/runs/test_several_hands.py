@@ -13,7 +13,7 @@ from handrefine.cli.main import parse
 from handrefine.errors import InputError
 from handrefine.evaluation.run_metrics import together
 from handrefine.report import write_report
-from handrefine.runs.result import Judgement
+from handrefine.runs.judgement import Judgement
 
 PAGES = ["right/report.html", "left/report.html"]
 

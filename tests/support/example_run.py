@@ -12,13 +12,13 @@ from scipy.spatial.transform import Rotation
 
 from handrefine.mesh import vertex_normals
 from handrefine.report.normals import normal_image
+from handrefine.runs.judgement import Judgement
 from handrefine.runs.result import (
     HAND,
     NOT_HAND,
     UNKNOWN,
     HandResult,
     HandState,
-    Judgement,
     RunAnnotation,
     RunResult,
     ViewRender,

@@ -13,7 +13,8 @@ from handrefine.hand.model import load_hand_model
 from handrefine.progress import Record
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.folder import RunFolder
-from handrefine.runs.result import CameraResult, HandResult, HandState, Judgement, RunAnnotation, RunResult
+from handrefine.runs.judgement import Judgement
+from handrefine.runs.result import CameraResult, HandResult, HandState, RunAnnotation, RunResult
 from handrefine.runs.writer import RunWriter, write_configuration
 from handrefine.sequence import Camera, FrameId, HandSequence, ManoParameters, Side
 from handrefine.spherical import radiance_map

@@ -16,6 +16,7 @@ from handrefine.batch.state import TaskState
 from handrefine.errors import InputError
 from handrefine.pipeline import run_task
 from handrefine.runs.reader import open_run
+from handrefine.runs.unfinished import unfinished_run
 
 log = logging.getLogger(__name__)
 #: How often a worker looks whether the process that started it still lives.
@@ -53,19 +54,15 @@ def _run(folder: BatchFolder, name: str, threads: int | None) -> str | None:
     if not _is_finished(task.out):  # else the process died between its last file and its state
         if threads is not None:
             _limit_threads(task.config.render.variant, threads)
-        run_task(replace(task, overwrite=True))  # what a process left that died
+        run_task(task, resume=True)  # from the checkpoints of a worker that was killed
     return "; ".join(open_run(task.out).metrics.get("against") or ()) or None
 
 
 def _is_finished(out: Path) -> bool:
-    """A run folder appears under its name complete or not at all."""
-    if not out.is_dir():
-        return False
     try:
-        open_run(out)
-    except InputError:
+        return unfinished_run(out) is None
+    except InputError:  # nothing was begun
         return False
-    return True
 
 
 def _limit_threads(variant: str, threads: int) -> None:

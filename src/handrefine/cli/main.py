@@ -43,6 +43,7 @@ COMMANDS = {
     "refine": _Entry("refine.Refine", "refine the annotation of one hand, or of both in one scene"),
     "batch": _Entry("batch.Batch", "refine a whole dataset, or go on with it"),
     "batch status": _Entry("batch_status.BatchStatus", "how far a batch is, as a table and as a page"),
+    "batch merge": _Entry("batch_merge.BatchMerge", "one annotation of it all, in the dataset's own files"),
     "evaluate": _Entry("evaluate.Evaluate", "a finished run against the truth, or on cameras that it never saw"),
     "fit": _Entry("fit.Fit", "MANO parameters from 3D joints"),
     "export": _Entry("export.Export", "a Mitsuba scene, meshes, arrays, or InterHand2.6M's files"),

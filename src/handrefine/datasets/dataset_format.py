@@ -1,12 +1,12 @@
 """What handrefine must know of a dataset's layout: how to recognise it, what it holds, and how to read it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from handrefine.errors import InputError
-from handrefine.sequence import HandSequence, called
+from handrefine.sequence import HandSequence, RefinedSequence, WriteBack, called
 
 
 @runtime_checkable
@@ -30,6 +30,19 @@ class Reader(Protocol):
     ) -> HandSequence: ...
 
 
+#: See `DatasetFormat.write_all`.
+WriteAll = Callable[[Iterable[RefinedSequence], Path], list[Path]]
+
+
+def each_by_itself(write: WriteBack) -> WriteAll:
+    """The writer of many sequences of a layout in which every sequence has files of its own."""
+
+    def write_all(refined: Iterable[RefinedSequence], out: Path) -> list[Path]:
+        return [path for sequence, annotations in refined for path in write(sequence, annotations, out)]
+
+    return write_all
+
+
 @dataclass(frozen=True)
 class DatasetFormat:
     """A layout that `handrefine` can read.
@@ -39,6 +52,10 @@ class DatasetFormat:
     recognise: whether a folder has this layout, by the presence of files; must not read much.
     list_sequences: the names of the sequences in a folder, sorted, each as `read` takes it; none where there is
         nothing to read.
+    write_all: writes the refined annotation of many of its sequences in the dataset's own files below a folder,
+    each
+        file once, and returns the files: all that hold a refined entry, to be laid over the dataset. What the
+        annotation marks as not valid stays as it was. None where there is no writer.
     """
 
     name: str
@@ -46,6 +63,7 @@ class DatasetFormat:
     recognise: Callable[[Path], bool]
     list_sequences: Callable[[Path], list[str]]
     read: Reader
+    write_all: WriteAll | None = None
 
 
 def chosen_sequence(found: Sequence[str], wanted: str | None, where: Path) -> str:

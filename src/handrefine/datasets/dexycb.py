@@ -25,7 +25,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from handrefine.datasets.calibration import Pinhole, calibrated_camera
-from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
+from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence, each_by_itself
+from handrefine.datasets.dexycb_writer import PIXEL_CENTRE_PX, DexYcbSource, write_dexycb_annotation
 from handrefine.datasets.images import image_reader
 from handrefine.datasets.numbered_files import check_all_links, numbered_images
 from handrefine.datasets.parsing import (
@@ -52,8 +53,6 @@ from handrefine.sequence import (
 
 #: What `seg` calls a hand.
 HAND_SEGMENT = 255
-#: librealsense puts a pixel's centre at whole numbers.
-PIXEL_CENTRE_PX = 0.5
 
 
 def dexycb_sequences(root: Path) -> list[str]:
@@ -108,6 +107,8 @@ def read_dexycb(
             for frame, serial in on_disk
             if (labels := _labels_file(folder, serial, frame)).exists()
         },
+        source=DexYcbSource(root, name),
+        write_back=write_dexycb_annotation,
         official_mano=True,
         findings=tuple(findings),
     )
@@ -240,4 +241,5 @@ DEXYCB = DatasetFormat(
     recognise=lambda root: (root / "calibration").is_dir() and any(root.glob("*/*/meta.yml")),
     list_sequences=dexycb_sequences,
     read=read_dexycb,
+    write_all=each_by_itself(write_dexycb_annotation),
 )

@@ -21,7 +21,8 @@ import cv2
 import numpy as np
 
 from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
-from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
+from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence, each_by_itself
+from handrefine.datasets.hanco_writer import HanCoSource, write_hanco_annotation
 from handrefine.datasets.images import read_grey8, read_image
 from handrefine.datasets.numbered_files import check_all_links, numbered_images_of_cameras
 from handrefine.datasets.parsing import as_finite, read_json_object, require, unused_keys
@@ -112,6 +113,8 @@ def read_hanco(
         images=images,
         annotations={"right": _annotation(root, name, frames)},
         masks=masks,
+        source=HanCoSource(root, name),
+        write_back=write_hanco_annotation,
         official_mano=True,
         findings=tuple(findings),
     )
@@ -246,4 +249,5 @@ HANCO = DatasetFormat(
     recognise=lambda root: (root / "rgb").is_dir() and (root / "calib").is_dir(),
     list_sequences=hanco_sequences,
     read=read_hanco,
+    write_all=each_by_itself(write_hanco_annotation),
 )

@@ -13,15 +13,15 @@ takes points from OpenCV's axes in camera i to the world; the folder of camera i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
-from scipy.spatial.transform import Rotation
+from jaxtyping import Float
 
 from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
-from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence
+from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence, each_by_itself
+from handrefine.datasets.ho3d_hands import JOINT_ORDER, OPENCV_FROM_OPENGL, HandsOfCamera, Pose
+from handrefine.datasets.ho3d_writer import Ho3dSource, write_ho3d_annotation
 from handrefine.datasets.images import image_reader
 from handrefine.datasets.numbered_files import check_all_links, numbered_images_of_cameras
 from handrefine.datasets.parsing import as_finite, read_text_numbers
@@ -34,37 +34,8 @@ from handrefine.sequence import Camera, FrameId, HandAnnotation, HandSequence, M
 SPLITS = ("train", "evaluation")
 #: librealsense puts a pixel's centre at whole numbers.
 PIXEL_CENTRE_PX = 0.5
-#: Turns OpenGL's camera axes into OpenCV's, and back.
-OPENCV_FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
-#: `theirs[JOINT_ORDER]` is in the order of `JOINT_NAMES`; theirs are MANO's 16 joints, then the tips.
-JOINT_ORDER = [0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20]
 #: Cameras whose annotations differ by more than this do not see the same hand.
 DISAGREEMENT_M = 0.02
-
-
-@dataclass(frozen=True, eq=False)
-class _Hands:
-    """The hand as one camera's files tell it, in that camera's frame with OpenCV's axes; 0 where not valid."""
-
-    valid: Bool[np.ndarray, " frame"]
-    pose_aa: Float[np.ndarray, "frame 48"]
-    shape: Float[np.ndarray, "frame 10"]
-    trans_m: Float[np.ndarray, "frame 3"]
-    joints: Float[np.ndarray, "frame 21 3"]
-    K: Float[np.ndarray, "3 3"]
-
-    def moved(self, R: Float[np.ndarray, "3 3"], t: Float[np.ndarray, "3"]) -> "_Hands":
-        """The same hand in the frame `x' = R x + t`.
-
-        MANO rotates about its root joint J: the wrist is w = J + trans, and the new translation R w + t - J.
-        """
-        wrist = self.joints[:, 0]
-        joints = np.where(self.valid[:, None, None], self.joints @ R.T + t, 0.0)
-        rotation = (Rotation.from_matrix(R) * Rotation.from_rotvec(self.pose_aa[:, :3])).as_rotvec()
-        pose_aa = np.concatenate([rotation, self.pose_aa[:, 3:]], axis=1)
-        trans_m = joints[:, 0] - (wrist - self.trans_m)
-        keep = self.valid[:, None]
-        return _Hands(self.valid, pose_aa * keep, self.shape, trans_m * keep, joints, self.K)
 
 
 def ho3d_sequences(root: Path) -> list[str]:
@@ -132,6 +103,8 @@ def read_ho3d(
             if camera in calibrated
         },
         annotations={"right": _merged([hands[camera].moved(*pose) for camera, pose in poses.items()])},
+        source=Ho3dSource(root, {folder.name: folder for folder in folders[name]}, poses),
+        write_back=write_ho3d_annotation,
         official_mano=True,
         findings=tuple(findings),
     )
@@ -152,7 +125,7 @@ def _calibration(root: Path, sequence: str) -> Path:
     return root / "calibration" / sequence / "calibration"
 
 
-def _hands(folder: Path, frames: Sequence[FrameId]) -> _Hands | None:
+def _hands(folder: Path, frames: Sequence[FrameId]) -> HandsOfCamera | None:
     """What one camera's files say; None where none is a full annotation."""
     shapes = {"handPose": (48,), "handBeta": (10,), "handTrans": (3,), "handJoints3D": (21, 3), "camMat": (3, 3)}
     arrays = {key: np.zeros((len(frames), *shape)) for key, shape in shapes.items()}
@@ -173,7 +146,7 @@ def _hands(folder: Path, frames: Sequence[FrameId]) -> _Hands | None:
     K = arrays["camMat"][valid.argmax()]
     if np.abs(arrays["camMat"][valid] - K).max() > 1e-3:
         raise InputError("a camera matrix changes within a sequence", where=f"{folder}/meta, camMat")
-    opengl = _Hands(
+    opengl = HandsOfCamera(
         valid,
         arrays["handPose"],
         arrays["handBeta"],
@@ -190,10 +163,7 @@ def _is_a_point(joints: object) -> bool:
     return isinstance(joints, list | tuple) and len(joints) == 3
 
 
-Pose = tuple[np.ndarray, np.ndarray]
-
-
-def _poses(root: Path, name: str, hands: Mapping[str, _Hands]) -> dict[str, Pose]:
+def _poses(root: Path, name: str, hands: Mapping[str, HandsOfCamera]) -> dict[str, Pose]:
     """Rotation and translation from every camera to the world.
 
     Of the two ways to read cam_orders.txt (camera of a transform, transform of a camera) it takes the toolkit's,
@@ -230,7 +200,7 @@ def _poses(root: Path, name: str, hands: Mapping[str, _Hands]) -> dict[str, Pose
     return readings[0] if apart_m[0] <= DISAGREEMENT_M else readings[1]
 
 
-def _disagreement_m(hands: Sequence[_Hands]) -> float:
+def _disagreement_m(hands: Sequence[HandsOfCamera]) -> float:
     """Median distance of the joints that the first camera and another one give at the same frame."""
     first, *others = hands
     both = [first.valid & other.valid for other in others]
@@ -262,7 +232,7 @@ def _camera(image: Path, K: np.ndarray, pose: Pose, meta: Path) -> Camera:
     return calibrated_camera(meta.parent.name, pinhole, R.T, -R.T @ t, f"{meta}, camMat", grey=header.grey)
 
 
-def _merged(hands: Sequence[_Hands]) -> HandAnnotation:
+def _merged(hands: Sequence[HandsOfCamera]) -> HandAnnotation:
     """The annotation in the world, from the first camera that has one at each frame."""
     valid = np.stack([hand.valid for hand in hands])
     first, frames = valid.argmax(axis=0), np.arange(valid.shape[1])
@@ -286,4 +256,5 @@ HO3D = DatasetFormat(
     recognise=lambda root: any(any((root / split).glob("*/meta")) for split in SPLITS),
     list_sequences=ho3d_sequences,
     read=read_ho3d,
+    write_all=each_by_itself(write_ho3d_annotation),
 )

@@ -26,7 +26,7 @@ from handrefine.datasets.interhand26m_layout import (
     sequence_name,
 )
 from handrefine.datasets.interhand26m_mark import says_open_hand
-from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation
+from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation, write_interhand26m_annotations
 from handrefine.datasets.parsing import as_finite, as_frame, as_object, read_json_object, require, unused_keys
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
@@ -132,6 +132,7 @@ INTERHAND26M = DatasetFormat(
     recognise=lambda root: any(root.glob(CAMERA_FILES)),
     list_sequences=interhand26m_sequences,
     read=read_interhand26m,
+    write_all=write_interhand26m_annotations,
 )
 
 

@@ -68,7 +68,7 @@ def read_dataset(
     """
     root = Path(root)
     links: dict[str, Any] = {"follow_links": True} if follow_links else {}
-    return _format_of(root, format).read(root, sequence=sequence, cameras=cameras, **links)
+    return dataset_format(root, format).read(root, sequence=sequence, cameras=cameras, **links)
 
 
 def list_sequences(root: Path, format: str = AUTO) -> list[str]:
@@ -78,10 +78,15 @@ def list_sequences(root: Path, format: str = AUTO) -> list[str]:
         InputError: the layout is not known or not clear, or a list of the dataset is damaged.
     """
     root = Path(root)
-    return _format_of(root, format).list_sequences(root)
+    return dataset_format(root, format).list_sequences(root)
 
 
-def _format_of(root: Path, name: str) -> DatasetFormat:
+def dataset_format(root: Path, name: str = AUTO) -> DatasetFormat:
+    """The layout of that name, or the one that the folder has.
+
+    Raises:
+        InputError: the layout is not known or not clear.
+    """
     formats = dataset_formats()
     if name == AUTO:
         return _recognised(root, formats)

@@ -13,8 +13,9 @@ from handrefine.evaluation.held_out_scene import HandRender, HeldOutScene, Momen
 from handrefine.evaluation.masks import mask_agreement
 from handrefine.evaluation.measures import HOLDOUT_MEASURES
 from handrefine.evaluation.photometric import photometric_error
-from handrefine.evaluation.run_metrics import covered_in_full, joints_of_other_px, project
-from handrefine.runs.result import HandResult, HeldOutReport, HeldOutView, Metrics, RunResult, ViewRender
+from handrefine.evaluation.run_metrics import COVERED, covered_in_full, joints_of_other_px, project
+from handrefine.runs.judgement import HeldOutReport, HeldOutView
+from handrefine.runs.result import HandResult, Metrics, RunResult, ViewRender, label_shades
 from handrefine.sequence import FrameIndex, HandSequence, Side
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,11 @@ class _HandJudge:
         self._images, self._judged = (
             [seen.views.split(of)[k] for k in around] for of in (seen.image, seen.measured)
         )
+        known, skin = (
+            [seen.views.split(of)[k].cpu().numpy() for k in around]
+            for of in (seen.silhouette_weight > 0, seen.hand_share > COVERED)
+        )
+        self._labels = [label_shades(*of) for of in zip(known, skin, strict=True)]
         self._renders = scene.render(index, around)
 
     def figures(self) -> HandFigures:
@@ -113,6 +119,7 @@ class _HandJudge:
                 frame=self._scene.frames[frame],
                 camera=name,
                 image=self._images[k].cpu().numpy(),
+                label=self._labels[k],
                 before=render("before", k),
                 after=render("after", k),
             )

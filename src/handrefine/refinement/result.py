@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 import handrefine
@@ -21,9 +20,6 @@ from handrefine.refinement.problem import Problem
 from handrefine.refinement.seen_texels import seen_texels
 from handrefine.render.base import FINAL_SEED, final
 from handrefine.runs.result import (
-    HAND,
-    NOT_HAND,
-    UNKNOWN,
     CameraResult,
     HandResult,
     HandState,
@@ -31,6 +27,7 @@ from handrefine.runs.result import (
     RunResult,
     ViewRender,
     ViewResult,
+    label_shades,
 )
 from handrefine.scene.known_person import person_of
 from handrefine.scene.pose import PoseVariables
@@ -102,6 +99,7 @@ def _hand(problem: Problem, index: int, found: Found) -> HandResult:
         person=person_of(hand),
         other_model=start.other_model,
         evidence=_evidence(problem, index, around, after, found),
+        pca_components=_components(problem, index),
     )
 
 
@@ -114,6 +112,12 @@ def _evidence(
     except (ValueError, RuntimeError) as error:
         log.warning("how sure the joints are is not known: %s", error)
         return None
+
+
+def _components(problem: Problem, index: int) -> np.ndarray | None:
+    """The hand model's principal components, if the dataset counts in them."""
+    hand = problem.starts[index].hand
+    return None if problem.sequence.annotation(hand.side).mano_pca is None else np.asarray(hand.pca_components)
 
 
 def _views_around(problem: Problem, index: int) -> Observations:
@@ -156,7 +160,9 @@ def _views(
         channels = split(of.hand_rgb), split(of.coverage), split(of.by_hand[:, index])
         return [ViewRender(*view) for view in zip(*channels, strict=True)]
 
-    arrays = split(around.image), split(_label_shades(around)), renders(before), renders(after)
+    known, hand = split(around.silhouette_weight > 0), split(around.hand_share > 0.5)
+    labels = [label_shades(*of) for of in zip(known, hand, strict=True)]
+    arrays = split(around.image), labels, renders(before), renders(after)
     return [
         ViewResult(
             frame=problem.sequence.frames[frame],
@@ -172,11 +178,6 @@ def _views(
             around.keys, around.windows, *arrays, strict=True
         )
     ]
-
-
-def _label_shades(observations: Observations) -> Tensor:
-    known, hand = observations.silhouette_weight > 0, observations.hand_share > 0.5
-    return torch.where(known, torch.where(hand, HAND, NOT_HAND), UNKNOWN).to(torch.uint8)
 
 
 def _cameras(problem: Problem, found: Found) -> list[CameraResult]:

@@ -13,7 +13,9 @@ from handrefine.errors import InputError
 from handrefine.progress import Record
 from handrefine.runs.reader import HandRun
 from handrefine.runs.result import RunAnnotation
+from handrefine.runs.verdict_file import read_verdicts
 from handrefine.runs.view_files import ViewEntry
+from handrefine.sequence import FrameId
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -28,6 +30,7 @@ class RunContents:
     light: spherical harmonics coefficients. colours: [M | b] of every camera, by its name.
     held_out: figures of cameras that the fit never saw, as in `holdout.json`; empty where none were held out.
     camera_weights: how much every camera counted, as in `cameras.json`; empty where all counted alike.
+    verdicts: of every frame, as in `verdict.json`; empty where the run was not judged frame by frame.
     stages: the texture at the end of every stage, in the order of the stages.
     """
 
@@ -45,6 +48,7 @@ class RunContents:
     colours: Mapping[str, Float[np.ndarray, "3 4"]]
     held_out: Mapping[str, Any]
     camera_weights: list[Mapping[str, Any]]
+    verdicts: Mapping[FrameId, Mapping[str, Any]]
     notes: list[str]
 
     @property
@@ -87,5 +91,6 @@ def read_contents(run: HandRun) -> RunContents:
         colours=piece(layout.colours, lambda: run.colour_transforms, {}),
         held_out=piece(layout.held_out, lambda: run.held_out, {}, optional=True),
         camera_weights=piece(layout.cameras, lambda: run.camera_weights, [], optional=True),
+        verdicts=piece(layout.verdict, lambda: read_verdicts(layout), {}, optional=True),
         notes=notes,
     )

@@ -24,6 +24,7 @@ from handrefine.report.figures import (
     worsened,
 )
 from handrefine.report.markup import section
+from handrefine.report.verdicts import frame_verdicts
 from handrefine.report.views import legend, view_cards, view_map, wipe
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.manifest import note_written
@@ -53,6 +54,7 @@ def report_page(contents: RunContents) -> str:
         "summary": ("Summary", summary(contents, figures)),
         "loss": ("Loss", loss_charts(contents.records)),
         "frames": ("By frame", by_frame(contents, figures)),
+        "verdict": ("Verdict by frame", frame_verdicts(contents)),
         "cameras": ("By camera", by_camera(figures)),
         "evidence": ("Evidence of the joints", evidence(contents)),
         "held-out": ("Held-out cameras", held_out(contents)),

@@ -64,6 +64,7 @@ OPTIONAL: dict[str, tuple[str | int, ...]] = {
     "after_parametric_verts_world": ("frame", "vertex", 3),
     "joint_std_mm": ("frame", 21),
     "joint_cameras": ("frame", 21),
+    "pca_components": (45, 45),
 }
 
 
@@ -98,6 +99,8 @@ def write_annotation_npz(path: Path, annotation: RunAnnotation) -> None:
         arrays["other_joints_world"] = annotation.other_joints_world
     if annotation.evidence is not None:
         arrays["joint_std_mm"], arrays["joint_cameras"] = annotation.evidence.std_mm, annotation.evidence.cameras
+    if annotation.pca_components is not None:
+        arrays["pca_components"] = annotation.pca_components
     with whole_file(path) as temporary:
         np.savez_compressed(temporary, format=np.str_(FORMAT), version=np.int64(VERSION), **arrays)
 
@@ -134,6 +137,7 @@ def read_annotation_npz(path: Path) -> RunAnnotation:
         open_hand=bool(arrays.get("open_hand", str(arrays["hand_model"]) == "open hand")),
         other_joints_world=arrays.get("other_joints_world"),
         evidence=_evidence(arrays),
+        pca_components=arrays.get("pca_components"),
     )
 
 

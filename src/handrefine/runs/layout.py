@@ -66,6 +66,7 @@ class RunLayout:
     overview = _Place("overview.png")
     views = _Place("views/")
     view_index = _Place("views/views.json")
+    verdict = _Place("verdict.json")
     held_out = _Place("holdout.json")
     held_out_overlays = _Place("holdout/")
     report = _Place("report.html")

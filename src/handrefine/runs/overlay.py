@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from handrefine.image_files import Rgb8, srgb_bytes
-from handrefine.runs.result import HeldOutView, ViewResult
+from handrefine.runs.judgement import HeldOutView
+from handrefine.runs.result import ViewResult
 
 #: An image is enlarged until its longest side has this many pixels, so that a line may be thin and still seen.
 MIN_SIDE_PX = 384

@@ -274,6 +274,7 @@ def _hand_result(hand: HandRun, *, images: bool) -> HandResult:
         stage_textures=hand.stage_textures if images else {},
         views=tuple(read_view_result(hand.layout, entry) for entry in hand.views) if images else (),
         other_joints_world=annotation.other_joints_world,
+        pca_components=annotation.pca_components,
         joint_residual_mm=hand.metrics.get("joint_fit_residual_mm"),
         residual_by_joint_mm=hand.metrics.get("joint_fit_residual_by_joint_mm") or {},
         person=read_person(hand.layout.person) if hand.layout.person.is_file() else None,
@@ -281,8 +282,7 @@ def _hand_result(hand: HandRun, *, images: bool) -> HandResult:
 
 
 def _camera_results(hand: HandRun) -> list[CameraResult]:
-    weights = {str(entry.get("camera")): entry for entry in hand.camera_weights}
-    transforms = hand.colour_transforms
+    weights, transforms = {str(of.get("camera")): of for of in hand.camera_weights}, hand.colour_transforms
     try:
         return [
             appearance_files.camera_result(camera, weights[camera.name], transforms[camera.name])

@@ -1,6 +1,6 @@
 """What a refinement found, as plain arrays: all that is written, shown or judged later comes from it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -60,6 +60,7 @@ class RunAnnotation:
     hand_model: name of the model that the parameters belong to; open_hand: it is the embedded one.
     other_joints_world: annotated joints of the person's other hand at these frames; NaN where unknown.
     evidence: None in files of earlier versions.
+    pca_components: of the hand model, where the dataset's parameters are coefficients of these.
     """
 
     side: Side
@@ -73,6 +74,7 @@ class RunAnnotation:
     open_hand: bool = False
     other_joints_world: Float[np.ndarray, "frame 21 3"] | None = None
     evidence: JointEvidence | None = None
+    pca_components: Float[np.ndarray, "45 45"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +124,7 @@ class HandResult:
         residual_by_joint_mm: the same of every joint by its name.
         person: what is theirs in every video; None where the surface is the hand model's.
         other_model: the dataset's parameters belong to another hand model than the refined ones.
+        pca_components: of the hand model, where the dataset's parameters are coefficients of these.
     """
 
     side: Side
@@ -141,6 +144,7 @@ class HandResult:
     person: Person | None = None
     other_model: bool = False
     evidence: JointEvidence | None = None
+    pca_components: Float[np.ndarray, "45 45"] | None = None
 
 
 @dataclass(frozen=True)
@@ -251,44 +255,15 @@ class RunResult:
             open_hand=hand.open_hand,
             other_joints_world=hand.other_joints_world,
             evidence=hand.evidence,
+            pca_components=hand.pca_components,
         )
 
 
-@dataclass(frozen=True, eq=False)
-class HeldOutView:
-    """One view of a camera that the fit never saw. image: linear RGB; renders are before any camera's colours."""
-
-    frame: FrameId
-    camera: str
-    image: Float[np.ndarray, "height width 3"]
-    before: ViewRender
-    after: ViewRender
-
-
-@dataclass(frozen=True, eq=False)
-class HeldOutReport:
-    """What cameras say that the fit never saw.
-
-    Attributes:
-        together: the contents of `holdout.json`, means over the hands:
-            `{"cameras": [{"camera", "frame": null, figure: {"before", "after"}, ...}, ...], "mean": {...}}`.
-        by_hand: the same of every hand.
-        views: of every hand, the views around it.
-    """
-
-    together: Metrics
-    by_hand: Mapping[Side, Metrics]
-    views: Mapping[Side, tuple[HeldOutView, ...]]
-
-
-@dataclass(frozen=True, eq=False)
-class Judgement:
-    """Figures, each a `metrics.json`: of the whole run, and by hand; and what speaks against each hand."""
-
-    together: Metrics
-    by_hand: Mapping[Side, Metrics]
-    held_out: HeldOutReport | None = None
-    against: Mapping[Side, Sequence[str]] = field(default_factory=dict)
+def label_shades(
+    known: Bool[np.ndarray, "*shape"], hand: Bool[np.ndarray, "*shape"]
+) -> UInt8[np.ndarray, "*shape"]:
+    """The shade of every pixel, given where labels say something, and where that is hand."""
+    return np.where(known, np.where(hand, HAND, NOT_HAND), UNKNOWN).astype(np.uint8)
 
 
 def _of_hand(record: Record, side: Side) -> Record:

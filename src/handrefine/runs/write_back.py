@@ -31,15 +31,17 @@ def refined_annotation(hand: HandResult, sequence: HandSequence) -> HandAnnotati
     valid[indices] = True
     joints = hand.after.joints_world.astype(np.float64)
     all_joints = np.ones_like(joints[..., 0], bool)
+    mano = ManoParameters(
+        filled(refined.pose_aa, kept.pose_aa if kept else None),
+        filled(refined.shape, kept.shape if kept else None),
+        filled(refined.trans_m, kept.trans_m if kept else None),
+        flat_hand_mean=refined.flat_hand_mean,
+        open_hand=hand.open_hand,
+    )
     return HandAnnotation(
         side=old.side,
-        mano=ManoParameters(
-            filled(refined.pose_aa, kept.pose_aa if kept else None),
-            filled(refined.shape, kept.shape if kept else None),
-            filled(refined.trans_m, kept.trans_m if kept else None),
-            flat_hand_mean=refined.flat_hand_mean,
-            open_hand=hand.open_hand,
-        ),
+        mano=mano,
+        mano_pca=None if hand.pca_components is None else mano.in_components(hand.pca_components),
         mano_valid=valid,
         joints_world=filled(joints, old.joints_world),
         joint_valid=None if old.joint_valid is None else filled(all_joints, old.joint_valid),

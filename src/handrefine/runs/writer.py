@@ -24,10 +24,11 @@ from handrefine.runs.appearance_files import (
     write_texture,
 )
 from handrefine.runs.folder import RunFolder
+from handrefine.runs.judgement import HeldOutView, Judgement
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.loss_curves import loss_curves
 from handrefine.runs.overlay import contact_sheet, fitted_sheet, held_out_sheet
-from handrefine.runs.result import HandResult, HeldOutView, Judgement, Metrics, RunAnnotation, RunResult
+from handrefine.runs.result import HandResult, Metrics, RunAnnotation, RunResult
 from handrefine.runs.view_files import write_views
 from handrefine.runs.write_back import write_dataset
 from handrefine.sequence import HandSequence, Side
@@ -108,6 +109,9 @@ class RunWriter:
                     write_person(layout.person, person)
             with self.costs_only_itself(layout.metrics):
                 write_json(layout.metrics, judgement.by_hand[side])
+            if side in judgement.verdicts:
+                with self.costs_only_itself(layout.verdict):
+                    write_json(layout.verdict, {"frames": judgement.verdicts[side]})
             self._write_appearance(layout, alone)
         if several:
             with self.costs_only_itself(self._folder.layout.metrics):

@@ -1,0 +1,51 @@
+"""The verdict on every frame, and what it rests on."""
+
+import math
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from handrefine.report.contents import RunContents
+from handrefine.report.markup import table
+
+#: Columns of evidence: key, heading, factor, digits.
+EVIDENCE = (
+    ("misfit", "misfit, %", 100.0, 1),
+    ("misfit_held_out", "misfit held out, %", 100.0, 1),
+    ("colour", "colour, %", 100.0, 1),
+    ("colour_held_out", "colour held out, %", 100.0, 1),
+    ("jump_mm", "jump, mm", 1.0, 1),
+)
+TOLD = (
+    "What can be said of every frame without any truth, and how sure that is. Misfit: pixels at which render and"
+    " labels differ, as a share of the labelled hand. Jump: distance of the joints from where their neighbours in"
+    " time put them."
+)
+
+
+def frame_verdicts(contents: RunContents) -> str:
+    """A row a frame; nothing where the run was not judged frame by frame."""
+    if not contents.verdicts:
+        return ""
+    head = ("frame", "verdict", "confidence", *(heading for _, heading, _, _ in EVIDENCE), "moved, mm", "views")
+    rows = []
+    for frame, of in contents.verdicts.items():
+        evidence = of.get("evidence")
+        known: Mapping[str, Any] = evidence if isinstance(evidence, Mapping) else {}
+        cells = [_change(known.get(key), factor, digits) for key, _, factor, digits in EVIDENCE]
+        views = f"{known.get('n_views', '')} + {known.get('n_held_out', '')}"
+        moved = _number(known.get("moved_mm"), 1.0, 1)
+        sure = f"{100 * of['confidence']:.0f} %"
+        rows.append((str(frame), escape(str(of["verdict"])), sure, *cells, moved, escape(views)))
+    return f'<p class="small">{escape(TOLD)}</p>' + table(head, rows, kind="verdicts")
+
+
+def _change(value: object, factor: float, digits: int) -> str:
+    if not isinstance(value, Mapping):
+        return ""
+    before, after = (_number(value.get(moment), factor, digits) for moment in ("before", "after"))
+    return f"{before} \u2192 {after}" if before and after else before or after
+
+
+def _number(value: object, factor: float, digits: int) -> str:
+    return f"{value * factor:.{digits}f}" if isinstance(value, int | float) and math.isfinite(value) else ""
