@@ -40,7 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "batch": {
         *SETTINGS, "pipeline", "datasets", "preprocess", "render", "refinement.schedule", "runs",
-        "export.new_output",
+        "export.new_output", "report.markup", "report.page",
     },
     "evaluate_run": {"datasets", "evaluation", "runs", "report", "synthetic"},
 }  # fmt: skip

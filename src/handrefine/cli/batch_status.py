@@ -19,7 +19,7 @@ COLOURS = {"queued": "dim", "running": "cyan", "done": "green", "failed": "red"}
 
 @dataclass(frozen=True, kw_only=True)
 class BatchStatus(Common):
-    """Show how far a batch is: every task, throughput and time left."""
+    """Show how far a batch is: every task, throughput and time left; and write a page with a tile a task."""
 
     batch: Annotated[Path, Positional]
     """Folder of the batch."""
@@ -27,12 +27,16 @@ class BatchStatus(Common):
     def __call__(self, console: Console) -> None:
         from handrefine.batch.folder import BatchFolder
         from handrefine.batch.status import status_of
+        from handrefine.batch.status_page import write_status_page
 
-        now = status_of(BatchFolder(self.batch))
+        folder = BatchFolder(self.batch)
+        now = status_of(folder)
         console.print(task_table(now))
         for of in now.unreadable:
             console.print(f"[red]left out[/] {escape(of.sequence)}: {escape(of.reason)}", highlight=False)
         console.print(summary(now), highlight=False)
+        page = write_status_page(folder, now, summary(now).split("; "))
+        console.print(f"open {page} in a browser", markup=False, highlight=False)
 
 
 def task_table(now: "BatchStatusNow") -> Table:

@@ -1,0 +1,161 @@
+"""How far a batch is, as one page that needs no other file: a tile a task, with a link to the run's report."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+from handrefine.batch.folder import BatchFolder
+from handrefine.batch.status import BatchStatusNow, TaskRow
+from handrefine.colour import srgb8_to_linear
+from handrefine.errors import InputError
+from handrefine.files import whole_file
+from handrefine.report.markup import PHOTO_QUALITY, image_element
+from handrefine.report.page import filled_page
+from handrefine.runs.overlay import AFTER, BEFORE, contour_overlay
+from handrefine.runs.reader import HandRun, open_run
+from handrefine.runs.verdict_file import read_verdicts
+
+#: Width of a thumbnail.
+THUMBNAIL_PX = 200
+#: What tiles are sorted by: key of the tile's data, and the button's text.
+SORTS = {
+    "name": "name",
+    "state": "state",
+    "seconds": "time",
+    "heldout": "held-out contour",
+    "improved": "frames improved",
+    "beyond": "frames beyond repair",
+}
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """What a finished run says in few words. verdicts: how many frames of hands have each."""
+
+    verdicts: Mapping[str, int]
+    held_out: Mapping[str, Any]
+    thumbnails: tuple[UInt8[np.ndarray, "_ _ 3"], ...]
+
+
+def write_status_page(folder: BatchFolder, now: BatchStatusNow, facts: list[str]) -> Path:
+    """Write the page into the batch's folder.
+
+    Args:
+        facts: what stands in a line below the title.
+    """
+    tiles = "".join(_tile(folder, row, now.elapsed_s(row.state)) for row in now.rows)
+    buttons = "".join(
+        f'<button type="button" data-key="{key}" aria-pressed="false">{escape(text)}</button>'
+        for key, text in SORTS.items()
+    )
+    own = files("handrefine.batch")
+    style, script = (own.joinpath(f"status.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    body = (
+        f"<style>{style}</style>"
+        f'<div class="sorting" role="group" aria-label="sort tasks">sort by {buttons}</div>'
+        f'<div class="tiles">{tiles}</div><script>{script}</script>'
+    )
+    left_out = "".join(f"<li><b>{escape(of.sequence)}</b> {escape(of.reason)}</li>" for of in now.unreadable)
+    sections = {
+        "tasks": ("Tasks", body),
+        "left-out": ("Sequences left out", f'<ul class="warnings">{left_out}</ul>' if left_out else ""),
+    }
+    at = time.strftime("%Y-%m-%d %H:%M", time.localtime(now.at))
+    page = filled_page(f"batch {folder.root.resolve().name}", [*facts, at], sections)
+    with whole_file(folder.page) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return folder.page
+
+
+def _tile(folder: BatchFolder, row: TaskRow, seconds: float | None) -> str:
+    task, state = row.task, row.state
+    figures = _figures(folder.run(task.name)) if state.status == "done" else None
+    contour = _after(figures.held_out.get("contour_distance_px")) if figures else None
+    data = {
+        "name": task.name,
+        "state": state.status,
+        "seconds": "" if seconds is None else f"{seconds:.1f}",
+        "heldout": "" if contour is None else f"{contour:.4f}",
+        "improved": figures.verdicts.get("improved", 0) if figures else "",
+        "beyond": figures.verdicts.get("beyond repair", 0) if figures else "",
+    }
+    attributes = " ".join(f'data-{key}="{escape(str(value), quote=True)}"' for key, value in data.items())
+    told = {"frames": str(len(task.frames)), "hands": ", ".join(task.task["hands"])}
+    if seconds is not None:
+        told["time"] = f"{seconds:.0f} s"
+    if state.node and state.status == "running":
+        told["where"] = f"{state.node}, process {state.process}"
+    pictures = ""
+    if figures is not None:
+        told |= _shown(figures.held_out)
+        told |= {verdict: f"{count} frames" for verdict, count in figures.verdicts.items()}
+        names = zip(("before", "after"), figures.thumbnails, strict=False)
+        pictures = "".join(image_element(image, name, quality=PHOTO_QUALITY) for name, image in names)
+    rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in told.items())
+    report = folder.run(task.name) / "report.html"
+    title = escape(task.name)
+    if report.is_file():
+        title = f'<a href="{escape(report.relative_to(folder.root).as_posix(), quote=True)}">{title}</a>'
+    reason = f'<p class="small worse">{escape(state.reason)}</p>' if state.reason else ""
+    return (
+        f'<article class="tile {state.status}" {attributes}><h4>{title}</h4>'
+        f'<span class="small">{state.status}</span>{reason}'
+        f'<div class="pair">{pictures}</div><dl>{rows}</dl></article>'
+    )
+
+
+def _figures(path: Path) -> _Figures | None:
+    """None where the run cannot be read: a page of many tasks does not fail for one."""
+    try:
+        run = open_run(path)
+        said = Counter(str(of["verdict"]) for hand in run.hands for of in read_verdicts(hand.layout).values())
+        held_out = run.metrics.get("holdout")
+        return _Figures(dict(said), held_out if isinstance(held_out, dict) else {}, _thumbnails(run.hands[0]))
+    except InputError:
+        return None
+
+
+def _thumbnails(hand: HandRun) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
+    """A view in the middle of the run: the contour before and after over the image."""
+    if not hand.views:
+        return ()
+    images = hand.view_images(hand.views[len(hand.views) // 2])
+    linear = srgb8_to_linear(images.image)
+    sheets = (
+        contour_overlay(linear, render[..., 3].astype(np.float32) / 255, colour)
+        for render, colour in ((images.before, BEFORE), (images.after, AFTER))
+    )
+    return tuple(map(_small, sheets))
+
+
+def _small(image: UInt8[np.ndarray, "_ _ 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
+    height = round(THUMBNAIL_PX * image.shape[0] / image.shape[1])
+    return cv2.resize(image, (THUMBNAIL_PX, height), interpolation=cv2.INTER_AREA)
+
+
+def _shown(held_out: Mapping[str, Any]) -> dict[str, str]:
+    """The held-out figures that people ask for first, before and after."""
+    found = {}
+    for key, name, factor, unit in (
+        ("contour_distance_px", "held-out contour", 1.0, "px"),
+        ("photometric_error", "held-out colours", 100.0, "%"),
+    ):
+        change = held_out.get(key)
+        if isinstance(change, Mapping) and change.get("before") is not None and change.get("after") is not None:
+            before, after = (factor * float(change[moment]) for moment in ("before", "after"))
+            found[name] = f"{before:.2f} \u2192 {after:.2f} {unit}"
+    return found
+
+
+def _after(change: object) -> float | None:
+    after = change.get("after") if isinstance(change, Mapping) else None
+    return float(after) if isinstance(after, int | float) else None
