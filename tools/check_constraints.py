@@ -19,10 +19,11 @@ EXTRAS: tuple[tuple[str, ...], ...] = (
     ("cpu",),
     ("view",),
     ("detect",),
+    ("cluster",),
     ("test",),
     ("docs",),
     ("cpu", "view"),
-    ("cpu", "view", "detect", "test", "docs"),
+    ("cpu", "view", "detect", "cluster", "test", "docs"),
 )
 
 

@@ -125,7 +125,7 @@ def test_an_interrupted_head_ends_its_workers(folder: BatchFolder) -> None:
     assert status_of(folder).counts == {"queued": 3, "running": 0, "done": 0, "failed": 0}
 
 
-def test_a_claimed_task_is_left_alone(folder: BatchFolder) -> None:
+def test_a_claimed_task_is_left_alone(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its lock goes with the process that holds it."""
     name = folder.names()[0]
     code = (
@@ -140,6 +140,7 @@ def test_a_claimed_task_is_left_alone(folder: BatchFolder) -> None:
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     folder.write_state(name, TaskState("running", "elsewhere", 1, time.time(), attempts=1))
+    monkeypatch.setattr("handrefine.batch.worker.PATIENCE_S", 0.1)
     assert do_task(folder, name).status == "running"
     assert status_of(folder).counts["running"] == 1
     holder.send_signal(signal.SIGKILL)

@@ -63,9 +63,8 @@ def finish(folder: BatchFolder, said: Mapping[tuple[int, ...], Mapping[int, tupl
             }
             for f, (v, b, c) in said[frames].items()
         ]
-        write_result(
-            folder.run(name), result_of([hand], cameras), Judgement({}, {"right": {}}, None, {"right": verdicts})
-        )
+        judgement = Judgement({}, {"right": {}}, verdicts={"right": verdicts})
+        write_result(folder.run(name), result_of([hand], cameras), judgement)
         folder.write_state(name, TaskState("done", attempts=1))
 
 

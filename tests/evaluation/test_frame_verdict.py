@@ -78,7 +78,8 @@ def evidence(frame: int = 0, misfit: float = 0.02, before: float = 0.4, known: f
 
 
 def test_what_is_said() -> None:
-    good, lost, blind = evidence(0), evidence(1, misfit=0.6, before=0.4), evidence(2, misfit=0, before=0, known=0)
+    good, lost = evidence(0), evidence(1, misfit=0.6, before=0.4)
+    blind = evidence(2, misfit=0.0, before=0.0, known=0.0)
     said = verdicts([good, good, good, lost, blind])
     assert [of.verdict for of in said] == ["improved"] * 3 + ["beyond repair"] * 2
     assert all(0.5 <= of.confidence <= 1 for of in said)

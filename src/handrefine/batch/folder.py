@@ -112,14 +112,17 @@ class BatchFolder:
         write_json(self._states / f"{name}.json", asdict(state))
 
     @contextmanager
-    def claimed(self, name: str) -> Iterator[bool]:
-        """Whether the task is this process's alone within the block; at once or not at all.
+    def claimed(self, name: str, patience_s: float = 0.0) -> Iterator[bool]:
+        """Whether the task is this process's alone within the block.
 
         The operating system lets go of the lock of a process that has died, however it died.
+
+        Args:
+            patience_s: how long to wait for another process to let go.
         """
         locks = self.root / "locks"
         locks.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(locks / f"{name}.lock", timeout=0)
+        lock = FileLock(locks / f"{name}.lock", timeout=patience_s)
         try:
             lock.acquire()
         except Timeout:

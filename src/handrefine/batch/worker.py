@@ -21,6 +21,8 @@ from handrefine.runs.unfinished import unfinished_run
 log = logging.getLogger(__name__)
 #: How often a worker looks whether the process that started it still lives.
 WATCH_S = 1.0
+#: A worker that was begun again waits so long for its forerunner to end.
+PATIENCE_S = 5.0
 
 
 def do_task(folder: BatchFolder, name: str, threads: int | None = None) -> TaskState:
@@ -29,7 +31,7 @@ def do_task(folder: BatchFolder, name: str, threads: int | None = None) -> TaskS
     Args:
         threads: of the renderer; as many as there are cores where nothing is said.
     """
-    with folder.claimed(name) as claimed:
+    with folder.claimed(name, PATIENCE_S) as claimed:
         state = folder.state(name)
         if not claimed or state.status == "done":
             return state

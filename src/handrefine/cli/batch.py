@@ -15,6 +15,7 @@ from handrefine.sequence import Hands, sides_of
 
 if TYPE_CHECKING:
     from handrefine.batch.plan import BatchSettings, Planned
+    from handrefine.batch.run import Runner
     from handrefine.batch.state import TaskState
 
 
@@ -46,6 +47,14 @@ class Batch(Configured):
     """Frames that a clip shares with the next one."""
     workers: int | None = None
     """Tasks at a time; one a GPU, or one a core when missing."""
+    cluster: str | None = None
+    """Address of a Ray cluster, or auto for the one of this machine, in the place of local workers."""
+    task_cpus: float = 1.0
+    """Cores of a task (on a cluster)."""
+    task_gpus: float = 0.0
+    """GPUs of a task (on a cluster); 0.5: two tasks share one."""
+    task_memory_gb: float = 0.0
+    """Memory that a task asks for (on a cluster); 0: it says nothing."""
     dry_run: bool = False
     """Show the tasks, what the readers noticed, and an estimate of time and disk; write nothing."""
     retry_failed: bool = False
@@ -56,7 +65,7 @@ class Batch(Configured):
     """Read through symbolic links in the dataset's folder that lead out of it."""
 
     def __call__(self, console: Console) -> None:
-        from handrefine.batch.local import default_workers, run_locally
+        from handrefine.batch.local import default_workers
         from handrefine.batch.run import prepare_batch, run_batch
 
         if self.workers is not None and self.workers < 1:
@@ -78,16 +87,22 @@ class Batch(Configured):
             what = f"{state.status}{seconds}" + (f": {state.reason}" if state.reason else "")
             console.print(f"{name}: {what}", markup=False, highlight=False)
 
-        states = run_batch(
-            folder,
-            lambda folder, names, told: run_locally(folder, names, workers, told),
-            ended,
-            retry_failed=self.retry_failed,
-        )
+        states = run_batch(folder, self._runner(workers), ended, retry_failed=self.retry_failed)
         failed = sum(of.status == "failed" for of in states.values())
         done = sum(of.status == "done" for of in states.values())
         console.print(f"{done} of {total} tasks are done" + (f", [red]{failed} failed[/]" if failed else ""))
         console.print(f"more: handrefine batch status {escape(str(self.out))}")
+
+    def _runner(self, workers: int) -> "Runner":
+        """Where tasks are done."""
+        from handrefine.batch.local import run_locally
+        from handrefine.batch.ray_cluster import Resources, run_on_ray
+
+        if self.cluster is None:
+            return lambda folder, names, told: run_locally(folder, names, workers, told)
+        address, memory = self.cluster, round(1e9 * self.task_memory_gb)
+        resources = Resources(self.task_cpus, self.task_gpus, memory)
+        return lambda folder, names, told: run_on_ray(folder, names, told, address, resources)
 
     def _show_plan(self, workers: int, console: Console) -> None:
         """The tasks, what is missing, and what they will take."""
