@@ -12,8 +12,7 @@ from handrefine.config import Config
 from handrefine.config_files import config_from_mapping, config_to_mapping
 from handrefine.datasets.registry import AUTO, read_dataset
 from handrefine.errors import InputError
-from handrefine.evaluation.frame_evidence import frame_evidence
-from handrefine.evaluation.frame_verdict import verdicts
+from handrefine.evaluation.frame_verdict import verdicts_by_hand
 from handrefine.evaluation.held_out import measure_holdout, nothing_measured, split_off
 from handrefine.evaluation.run_metrics import hand_metrics, together
 from handrefine.evaluation.verdict import against
@@ -289,7 +288,7 @@ def judge(result: RunResult, sequence: HandSequence, held_out: HandSequence | No
         by_hand[side] = {**of, **held, "against": reasons[side]}
     held = {} if report is None else {"holdout": report.together["mean"]}
     everything = {**together(by_hand), **held, "against": [reason for of in reasons.values() for reason in of]}
-    return Judgement(everything, by_hand, report, reasons, _verdicts(result, report))
+    return Judgement(everything, by_hand, report, reasons, verdicts_by_hand(result, report))
 
 
 def _held_out_report(result: RunResult, held_out: HandSequence) -> HeldOutReport:
@@ -298,12 +297,3 @@ def _held_out_report(result: RunResult, held_out: HandSequence) -> HeldOutReport
     except InputError as error:
         log.warning("the held-out cameras tell nothing: %s", error)
         return nothing_measured(result.sides, list(held_out.cameras))
-
-
-def _verdicts(result: RunResult, report: HeldOutReport | None) -> dict[Side, list[Metrics]]:
-    """Of every hand the verdict on every frame, as `verdict.json` holds it."""
-    unseen = {} if report is None else report.views
-    return {
-        hand.side: [of.to_mapping() for of in verdicts(frame_evidence(hand, unseen.get(hand.side, ())))]
-        for hand in result.hands
-    }

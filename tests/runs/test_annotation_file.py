@@ -67,6 +67,7 @@ def annotation(frames: int = 3) -> RunAnnotation:
         open_hand=True,
         other_joints_world=rng.normal(size=(frames, 21, 3)).astype(np.float32),
         evidence=JointEvidence(rng.random((frames, 21)), rng.integers(0, 3, (frames, 21))),
+        pca_components=rng.normal(size=(45, 45)),
     )
 
 
@@ -114,7 +115,8 @@ def test_a_file_of_an_earlier_version_lacks_what_is_optional(tmp_path):
     again, full = read_annotation_npz(tmp_path / "annotation.npz"), annotation()
     after = replace(full.after, parametric_verts_world=None)
     cameras = tuple(replace(camera, lens=None, path=None) for camera in full.cameras)
-    lacking = replace(full, after=after, other_joints_world=None, cameras=cameras, evidence=None)
+    missing = dict.fromkeys(("other_joints_world", "evidence", "pca_components"))
+    lacking = replace(full, after=after, cameras=cameras, **missing)
     assert_same(lacking, again)
 
 

@@ -1,6 +1,6 @@
 """InterHand2.6M's annotation of either hand: joints of joint_3d.json, MANO parameters of MANO_NeuralAnnot.json."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from handrefine.datasets.interhand26m_layout import JOINT_ROWS, MM_PER_M, SIDES, annotation_path
+from handrefine.datasets.json_groups import groups_of
 from handrefine.datasets.parsing import as_finite, as_numbers, as_object, require
 from handrefine.errors import InputError
-from handrefine.json_stream import walk
+from handrefine.json_stream import Span, spans
 from handrefine.sequence import FrameId, HandAnnotation, ManoParameters, Side
 
 
@@ -40,13 +41,19 @@ def entries_of(path: Path, capture: str, frames: Collection[FrameId]) -> dict[st
         InputError: the file is broken, or is not made of captures and frames.
     """
     wanted, found = {str(frame) for frame in frames}, {}
-    for place, entry in walk(path, 2):
-        if len(place) < 2 or not all(isinstance(key, str) for key in place):
-            if entry != {}:
-                raise InputError("a JSON object was expected here", where=path, found=type(entry).__name__)
-        elif place[0] == capture and place[1] in wanted:
-            found[place[1]] = entry
+    for group in groups_of(path, lambda: _frame_spans(path)):
+        if group.key == (capture,):
+            found |= {frame: entry for frame, entry in group.read(path).items() if frame in wanted}
     return {capture: found}
+
+
+def _frame_spans(path: Path) -> Iterator[tuple[tuple[str], Span]]:
+    for span in spans(path, 2):
+        if len(span.place) < 2 or not all(isinstance(key, str) for key in span.place):
+            if span.value != {}:
+                raise InputError("a JSON object was expected here", where=path, found=type(span.value).__name__)
+        else:
+            yield (str(span.place[0]),), span
 
 
 def hand_annotations(

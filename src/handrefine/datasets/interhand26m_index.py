@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from handrefine.datasets.interhand26m_layout import CAMERA_FILES
+from handrefine.datasets.json_groups import groups_of
 from handrefine.datasets.parsing import as_frame, as_size, require
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
-from handrefine.json_stream import walk
+from handrefine.json_stream import Span, spans
 from handrefine.safe_paths import within
 from handrefine.sequence import FrameId, called
 
@@ -50,35 +51,28 @@ def listed_images(
     Raises:
         InputError: the file is missing or damaged, or a name leads out of the folder of images.
     """
+    groups = groups_of(path, lambda: _image_spans(path))
     there: dict[tuple[str, str], bool] = {}
+    for capture_found, name, example in (group.key for group in groups):
+        if (capture_found, name) not in there:
+            image = within(image_root, example, f"{path}, images", follow_links=True)
+            there[capture_found, name] = image.parent.parent.is_dir()
+    downloaded = sorted(key for key, present in there.items() if present)
+    matching = [key for key in downloaded if capture in (None, key[0]) and sequence in (None, key[1])]
     entries: list[ImageEntry] = []
-    example = chosen = None
-    several = False  # which one is meant is not known then: nothing needs to be kept
-    for entry in image_entries(path):
-        example = example or str(entry["file_name"])
-        key = str(entry["capture"]), str(entry["seq_name"])
-        if key not in there:
-            name = within(image_root, entry["file_name"], f"{path}, images", follow_links=True)
-            there[key] = name.parent.parent.is_dir()
-        if not there[key] or capture not in (None, key[0]) or sequence not in (None, key[1]):
-            continue
-        chosen = chosen or key
-        if key != chosen:
-            several = True
-            entries.clear()
-        elif not several:
-            entries.append({name: entry[name] for name in _KEYS})
-    return Listing(sorted(key for key, present in there.items() if present), entries, example)
+    if len(matching) == 1:  # else which one is meant is not known: nothing needs to be read
+        for group in groups:
+            if group.key[:2] == matching[0]:
+                entries += [{name: entry[name] for name in _KEYS} for entry in group.read(path)]
+    return Listing(downloaded, entries, groups[0].key[2] if groups else None)
 
 
-def image_entries(path: Path) -> Iterator[ImageEntry]:
-    """The images of data.json, all captures and sequences, one by one.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
+def _image_spans(path: Path) -> Iterator[tuple[tuple[str, str, str], Span]]:
+    """Every image of data.json with its capture, its sequence, and the name of the first image of these."""
     found = False
-    for place, entry in walk(path, 2):
+    examples: dict[tuple[str, str], str] = {}
+    for span in spans(path, 2):
+        place, entry = span.place, span.value
         if place[:1] != (_IMAGES,):
             if found:
                 return
@@ -93,7 +87,8 @@ def image_entries(path: Path) -> Iterator[ImageEntry]:
             if not isinstance(entry, dict) or key not in entry:
                 require(entry, key, where)
         as_frame(entry["frame_idx"], where)
-        yield entry
+        of = str(entry["capture"]), str(entry["seq_name"])
+        yield (*of, examples.setdefault(of, str(entry["file_name"]))), span
     if not found:
         raise InputError(f"a key is missing: {_IMAGES!r}", where=path)
 

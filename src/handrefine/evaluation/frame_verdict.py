@@ -13,8 +13,10 @@ from typing import Literal
 
 import numpy as np
 
-from handrefine.evaluation.frame_evidence import FrameEvidence
-from handrefine.sequence import FrameId
+from handrefine.evaluation.frame_evidence import FrameEvidence, frame_evidence
+from handrefine.runs.judgement import HeldOutReport
+from handrefine.runs.result import Metrics, RunResult
+from handrefine.sequence import FrameId, Side
 
 Verdict = Literal["improved", "unchanged", "worse", "beyond repair"]
 #: A frame is beyond repair where its hand ends so far off.
@@ -23,8 +25,8 @@ BEYOND_MM = 5.0
 LEAST_MISFIT, LEAST_COLOUR = 0.01, 0.005
 #: What the weights belong to, in this order; see `figures_of`.
 FIGURES = ("misfit", "misfit_held_out", "misfit_change", "colour", "colour_change", "known", "moved", "jump")
-BEYOND = (2.995, 0.0, 0.0, 1.895, 0.103, 1.02, -0.849, 0.0, 0.073)
-IMPROVED = (0.648, 0.0, -0.546, -1.19, 0.0, -0.773, 0.577, -0.509, 0.0)
+BEYOND = (2.393, 0.0, 0.0, 1.932, 0.592, 1.169, -0.716, 0.022, 0.0)
+IMPROVED = (0.937, 0.0, -0.143, -1.319, 0.0, -1.345, 0.326, -0.466, 0.0)
 #: From these probabilities on a frame is called beyond repair, improved or worse.
 CALLED_BEYOND, CALLED_IMPROVED, CALLED_WORSE = 0.5, 0.75, 0.5
 
@@ -51,6 +53,19 @@ class FrameVerdict:
 def verdicts(evidence: Sequence[FrameEvidence]) -> list[FrameVerdict]:
     """The verdict on every frame of one hand of one run."""
     return [_verdict(of, x) for of, x in zip(evidence, figures_of(evidence), strict=True)]
+
+
+def verdicts_by_hand(result: RunResult, report: HeldOutReport | None) -> dict[Side, list[Metrics]]:
+    """The verdict on every frame of every hand of a result, as `verdict.json` holds it.
+
+    Args:
+        report: what cameras say that the fit never saw; None where none were held out.
+    """
+    unseen = {} if report is None else report.views
+    return {
+        hand.side: [of.to_mapping() for of in verdicts(frame_evidence(hand, unseen.get(hand.side, ())))]
+        for hand in result.hands
+    }
 
 
 def figures_of(evidence: Sequence[FrameEvidence]) -> list[tuple[float, ...]]:
