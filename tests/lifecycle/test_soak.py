@@ -19,6 +19,9 @@ from handrefine.synthetic.video import synthesize
 
 pytestmark = pytest.mark.slow
 MIB = 2**20
+#: Cameras and frames of the long run, and refinements in one process; smaller ones take minutes on a busy machine.
+N_CAMERAS, N_FRAMES = map(int, os.environ.get("HANDREFINE_SOAK_VIDEO", "16x10").split("x"))
+N_RUNS = int(os.environ.get("HANDREFINE_SOAK_RUNS", "100"))
 
 
 def resident_bytes() -> int:
@@ -33,7 +36,7 @@ def video(folder: Path, n_cameras: int, n_frames: int, size: int) -> hr.RunResul
 
 
 def test_300_iterations_are_flat_and_checkpoints_cheap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """16 cameras, 10 frames; the schedule's own batches of views, and the texture at its full size."""
+    """The schedule's own batches of views, and the texture at its full size."""
     stages = schedule(coarse=100, joint=200)
     config = config_from_mapping({"crop": {"max_size_px": 64}, "render": {"spp": 4}, "stages": stages})
     memory: list[int] = []
@@ -50,7 +53,7 @@ def test_300_iterations_are_flat_and_checkpoints_cheap(tmp_path: Path, monkeypat
         record=lambda record: memory.append(resident_bytes()), checkpoints=hr.Checkpoints(tmp_path / "kept")
     )
     began = time.perf_counter()
-    hr.refine(video(tmp_path / "data", 16, 10, 64), "right", config, session=session)
+    hr.refine(video(tmp_path / "data", N_CAMERAS, N_FRAMES, 64), "right", config, session=session)
     seconds = time.perf_counter() - began
     n_written = sum(of > 1e-3 for of in kept_s)
     sizes = [path.stat().st_size / MIB for path in (tmp_path / "kept").iterdir()]
@@ -67,7 +70,7 @@ def test_many_refinements_in_one_process_are_flat(tmp_path: Path) -> None:
     sequence = video(tmp_path / "data", 3, 2, 48)
     config = config_from_mapping({"texture": {"size": 16}, "stages": schedule(texture=1, coarse=1, joint=1)})
     memory = []
-    for _ in range(int(os.environ.get("HANDREFINE_SOAK_RUNS", "100"))):
+    for _ in range(N_RUNS):
         hr.refine(sequence, "right", config)
         gc.collect()
         memory.append(resident_bytes())
