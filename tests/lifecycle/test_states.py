@@ -9,7 +9,7 @@ import pytest
 import torch
 from made_iterates import camera_weights, pose_of, video_hand
 
-from handrefine.camera import Camera
+from handrefine.camera import Camera, CameraPath
 from handrefine.hand.model import HandGeometry
 from handrefine.lens import Lens
 from handrefine.optimizers.adam import Adam
@@ -119,14 +119,16 @@ def test_camera_weights_come_back(filed: Callable[[State], dict[str, Any]]) -> N
 def test_what_was_looked_at_comes_back(filed: Callable[[State], dict[str, Any]]) -> None:
     hand = HandGeometry(torch.randn(2, 5, 3), torch.full((2, 21, 3), torch.nan))
     lens = Lens("opencv", (0.1, -0.2, 0.0, 0.01))
+    path = CameraPath((3, 7), np.stack([np.eye(3)] * 2), np.array([[0.0, 0.1, 0.5], [0.0, 0.2, 0.5]]))
     cameras = {
-        name: Camera(name, 8, 6, 9.0, 9.5, 4.0, 3.0, np.eye(3), np.array([0.0, 0.1, 0.5]), grey=True, lens=of)
-        for name, of in (("a", None), ("b", lens))
+        name: Camera(name, 8, 6, 9.0, 9.5, 4.0, 3.0, np.eye(3), np.array([0.0, 0.1, 0.5]), True, *further)
+        for name, further in (("a", ()), ("b", (lens, path)))
     }
     around = Around([hand], cameras, cameras)
     found = Around.from_state(filed(around.state()))
     assert same(found.state(), around.state())
     assert found.cameras["b"].lens == lens
+    assert found.turned["b"].at(7).t_cam_world[1] == 0.2
     assert list(found.cameras) == ["a", "b"]
     seen = Visibility((torch.rand(2, 15),), np.array([1.0, np.nan]))
     assert same(Visibility.from_state(filed(seen.state()), torch.device("cpu")).state(), seen.state())

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from handrefine.camera import Camera
+from handrefine.camera import Camera, CameraPath
 from handrefine.hand.model import HandGeometry
 from handrefine.lens import Lens
 from handrefine.state import State
@@ -32,14 +32,19 @@ class Around:
 
 
 def _states(cameras: Mapping[str, Camera]) -> list[State]:
-    def lens(of: Lens | None) -> State | None:
-        return None if of is None else {"model": of.model, "coefficients": of.coefficients}
+    def parts(of: Lens | CameraPath | None) -> State | None:
+        return None if of is None else vars(of)
 
-    return [{**vars(camera), "lens": lens(camera.lens)} for camera in cameras.values()]
+    return [{**vars(of), "lens": parts(of.lens), "path": parts(of.path)} for of in cameras.values()]
 
 
 def _cameras(states: Sequence[State]) -> dict[str, Camera]:
-    def lens(state: State | None) -> Lens | None:
-        return None if state is None else Lens(state["model"], tuple(state["coefficients"]))
-
-    return {of["name"]: Camera(**{**of, "lens": lens(of["lens"])}) for of in states}
+    found = {}
+    for of in states:
+        lens, path = of["lens"], of["path"]
+        if lens is not None:
+            lens = Lens(lens["model"], tuple(lens["coefficients"]))
+        if path is not None:
+            path = CameraPath(**{**path, "frames": tuple(path["frames"])})
+        found[of["name"]] = Camera(**{**of, "lens": lens, "path": path})
+    return found

@@ -64,7 +64,8 @@ def _data(problem: Problem) -> Iterator[bytes]:
     yield repr((sequence.name, sequence.frames, problem.observations.keys)).encode()
     for camera in sequence.cameras.values():
         yield repr((camera.name, camera.width, camera.height, camera.grey, camera.lens)).encode()
-        for numbers in (camera.intrinsics, camera.R_cam_world, camera.t_cam_world):
+        path = () if camera.path is None else tuple(vars(camera.path).values())
+        for numbers in (camera.intrinsics, camera.R_cam_world, camera.t_cam_world, *path):
             yield np.ascontiguousarray(numbers, np.float64).tobytes()
     for start in problem.starts:
         yield repr((start.hand.side, start.hand.name)).encode()
