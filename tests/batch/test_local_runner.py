@@ -161,13 +161,13 @@ def test_why_a_task_failed_is_told_in_one_line(folder: BatchFolder, monkeypatch:
 
 
 def test_a_result_that_is_no_improvement_is_told(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    tasks = []
+    resumed: list[bool] = []
     run = SimpleNamespace(metrics={"against": ["it explains the images worse"]})
-    monkeypatch.setattr("handrefine.batch.worker.run_task", tasks.append)
+    monkeypatch.setattr("handrefine.batch.worker.run_task", lambda task, resume: resumed.append(resume))
     monkeypatch.setattr("handrefine.batch.worker.open_run", lambda out: run)
     state = do_task(folder, folder.names()[0])
     assert (state.status, state.reason) == ("done", "it explains the images worse")
-    assert [task.overwrite for task in tasks] == [True]  # over what a process left that died
+    assert resumed == [True]  # from the checkpoints of a process that died
 
 
 def test_time_left_and_throughput(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import handrefine
+from handrefine.batch.cameras import CameraVerdict, camera_verdicts, write_cameras
 from handrefine.batch.folder import BatchFolder, BatchTask
 from handrefine.batch.stitch import Choice, annotation_of, choices
 from handrefine.datasets.registry import dataset_format, read_dataset
@@ -21,15 +22,17 @@ from handrefine.text_files import read_json
 #: Verdicts whose frames get the refined annotation; all others keep the dataset's.
 USED = ("improved", "unchanged")
 VERDICTS_CSV, VERDICTS_JSON, PROVENANCE = "verdict.csv", "verdict.json", "provenance.json"
+CAMERAS_CSV = "cameras.csv"
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What a merge wrote: the dataset's files, and how many frames of hands had which verdict."""
+    """What a merge wrote: the dataset's files, how many frames of hands had which verdict, and the cameras."""
 
     files: tuple[Path, ...]
     counts: Mapping[str, int]
     used: int
+    cameras: Sequence[CameraVerdict]
 
 
 def merge(folder: BatchFolder, out: Path, *, use: Sequence[str] = USED) -> Merged:
@@ -63,6 +66,8 @@ def merge(folder: BatchFolder, out: Path, *, use: Sequence[str] = USED) -> Merge
                 fix="wait until tasks are done, or see `handrefine batch status`",
             )
         _write_table(unfinished / VERDICTS_CSV, rows)
+        cameras = camera_verdicts(folder, [task for of in tasks.values() for task in of])
+        write_cameras(unfinished / CAMERAS_CSV, cameras)
         counts = dict(sorted(Counter(row.verdict for row in rows).items()))
         used = sum(row.used for row in rows)
         summary = {"frames of hands": len(rows), "used": used, "by verdict": counts}
@@ -78,7 +83,7 @@ def merge(folder: BatchFolder, out: Path, *, use: Sequence[str] = USED) -> Merge
             "tasks": {row.task: row.sequence for row in rows if row.used},
         }
         write_json(unfinished / PROVENANCE, provenance)
-    return Merged(tuple(out / path for path in relative), counts, used)
+    return Merged(tuple(out / path for path in relative), counts, used, cameras)
 
 
 def _by_sequence(folder: BatchFolder) -> dict[str, list[BatchTask]]:

@@ -28,6 +28,9 @@ class BatchMerge(Common):
         merged = merge(BatchFolder(self.batch), self.out, use=names(self.use))
         for verdict, count in merged.counts.items():
             console.print(f"{count:8d}  {verdict}", highlight=False)
+        for of in (of for of in merged.cameras if of.disagrees):
+            told = f"the calibration of camera {of.camera} ({of.rig}) disagrees with most of {of.clips} clips"
+            console.print(told, markup=False, highlight=False)
         told = f"{merged.used} frames of hands got the refined annotation, in {len(merged.files)} files"
         console.print(told, highlight=False)
         console.print(

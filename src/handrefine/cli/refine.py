@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +34,8 @@ class Refine(Dataset):
     """Comma-separated names of cameras, or auto:N for the N that see most of the hand; all when missing."""
     holdout: str | None = None
     """Comma-separated names of cameras that are kept from the fit, and on which its result is judged."""
+    person: Path | None = None
+    """person.npz of another run of the same person: its surface is held, its shape is where this one begins."""
     frames: str | None = None
     """Which frames, by the dataset's numbers: 3,7,9 or 0:500:5 (its end left out) or both; all when missing."""
     resume: Path | None = None
@@ -65,8 +67,14 @@ class Refine(Dataset):
             follow_links=self.follow_links,
             checkpoint_every_s=self.checkpoint_every_s,
             accept_worse=self.accept_worse,
-            config=self.settings,
+            config=self._settings(),
         )
+
+    def _settings(self) -> Config:
+        """With the person, where one is given."""
+        if self.person is None:
+            return self.settings
+        return replace(self.settings, surface=replace(self.settings.surface, person=self.person))
 
     def __call__(self, console: Console) -> int:
         status = run_and_show(self.task(), console)

@@ -3,4 +3,4 @@
 from typing import Literal
 
 #: A Mitsuba scene, one animated mesh, a mesh a frame (obj, ply), arrays, or annotation files.
-Format = Literal["xml", "glb", "obj", "ply", "npz", "interhand26m"]
+Format = Literal["xml", "glb", "obj", "ply", "npz", "person", "interhand26m"]

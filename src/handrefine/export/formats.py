@@ -16,6 +16,7 @@ from handrefine.export.meshes import TexturedMesh, write_material, write_obj, wr
 from handrefine.export.new_output import new_file, new_folder, refuse_existing
 from handrefine.export.scene_xml import scene_content, write_scene
 from handrefine.hand.model import OPEN_HAND_NAME, load_hand_model
+from handrefine.person import read_person, write_person
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.reader import HandRun, Run, Which
 from handrefine.runs.result import HandState
@@ -207,11 +208,23 @@ def _mean_pose(run: HandRun) -> Float[np.ndarray, "45"]:
     return hand.hands_mean.numpy().astype(np.float64)
 
 
+def export_person(selection: Selection, out: Path) -> None:
+    """What is the person's in every video: `person.npz`, for `refine --person`."""
+    source = selection.run.layout.person
+    if not source.is_file():
+        raise InputError(
+            "the run found no surface of the person", where=source, fix="refine with --surface.modes 60"
+        )
+    with new_file(out) as temporary:
+        write_person(temporary, read_person(source))
+
+
 OF_ONE_HAND: Mapping[Format, Callable[[Selection, Path], None]] = {
     "xml": export_scene,
     "obj": export_obj,
     "ply": export_ply,
     "npz": export_npz,
+    "person": export_person,
 }
 OF_SEVERAL_HANDS: Mapping[Format, Callable[[Sequence[Selection], Path], None]] = {
     "glb": export_glb,
