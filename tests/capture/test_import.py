@@ -86,6 +86,26 @@ def test_a_capture_keeps_its_images_and_lenses(tmp_path: Path, lens: Lens) -> No
         np.testing.assert_allclose(middle, camera.project(torch.zeros(1, 3, dtype=torch.float64))[0], atol=0.6)
 
 
+def test_images_that_stay_as_they_are_may_be_linked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = capture(tmp_path)
+    for path in tmp_path.glob("cam*/*.JPG"):
+        path.rename(path.with_suffix(".jpg"))
+    main([*arguments, "--keep-distorted", "--link"])
+    assert "--follow-links" in capsys.readouterr().out
+    links = [path for path in (tmp_path / "dataset" / "images").rglob("*.jpg") if path.is_symlink()]
+    assert len(links) == 3 * len(FRAMES)
+    with pytest.raises(InputError, match="link"):
+        read_dataset(tmp_path / "dataset")
+    sequence = read_dataset(tmp_path / "dataset", follow_links=True)
+    assert len(sequence.images) == 3 * len(FRAMES)
+    assert all(read().max() > 0.5 for read in sequence.images.values())
+
+
+def test_undistorted_images_are_no_links(tmp_path: Path) -> None:
+    main([*capture(tmp_path), "--link"])
+    assert len(read_dataset(tmp_path / "dataset").images) == 3 * len(FRAMES)
+
+
 def test_an_impossible_lens_in_a_dataset_is_told(tmp_path: Path) -> None:
     main([*capture(tmp_path), "--keep-distorted"])
     (path,) = (tmp_path / "dataset" / "annotations" / "test").glob("*_camera.json")

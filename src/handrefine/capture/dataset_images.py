@@ -13,7 +13,7 @@ from handrefine.capture.calibration.rig_camera import RigCamera
 from handrefine.capture.check_picture import drawn_view, sheet
 from handrefine.capture.joints import JointsInSpace
 from handrefine.capture.masks import MaskFiles
-from handrefine.capture.sources import FrameSource
+from handrefine.capture.sources import FrameSource, file_of
 from handrefine.capture.undistortion import Undistortion
 from handrefine.image_files import write_image
 from handrefine.sequence import Camera, FrameId, FrameIndex, ViewKey
@@ -21,6 +21,8 @@ from handrefine.sequence import Camera, FrameId, FrameIndex, ViewKey
 Rgb8 = UInt8[np.ndarray, "height width 3"]
 #: The picture shows so many frames and cameras at most.
 _ROWS, _COLUMNS = 4, 4
+#: Endings of files that need no other copy.
+LINKED = (".jpg", ".jpeg", ".png")
 
 
 class DatasetImages(Mapping[ViewKey, Rgb8]):
@@ -72,6 +74,15 @@ class DatasetImages(Mapping[ViewKey, Rgb8]):
     def __getitem__(self, key: ViewKey) -> Rgb8:
         index, name = key
         return self._undistortions[name](self.original(name, self.frames[index]))
+
+    def links(self) -> dict[ViewKey, Path]:
+        """The files of those images that the dataset has as they are."""
+        files = {
+            key: file_of(self.sources[key[1]], self.frames[key[0]])
+            for key in self._keys
+            if not self._undistortions[key[1]].changes
+        }
+        return {key: path.resolve() for key, path in files.items() if path is not None and path.suffix in LINKED}
 
     def read_mask(self, masks: MaskFiles, key: ViewKey) -> Bool[np.ndarray, "height width"]:
         """A mask of one of the images, undistorted."""

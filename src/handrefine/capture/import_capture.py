@@ -81,7 +81,9 @@ def import_capture(capture: RawCapture, out: Path, settings: ImportSettings) -> 
     names = _dataset_names(list(capture.sources))
     images = DatasetImages(capture.sources, cameras, check.frames, names, keep_distorted=settings.keep_distorted)
     with new_folder(out) as folder:
-        _write(folder, images, DatasetMasks(images, {names[name]: m for name, m in masks.items()}), joints, check)
+        of_images = DatasetMasks(images, {names[name]: m for name, m in masks.items()})
+        video = NewVideo(sequence="capture", links=images.links() if settings.link else None)
+        _write(folder, images, of_images, joints, check, video)
     return check
 
 
@@ -115,7 +117,12 @@ def _fitting_masks(
 
 
 def _write(
-    folder: Path, images: DatasetImages, masks: DatasetMasks, joints: JointsInSpace, check: ImportCheck
+    folder: Path,
+    images: DatasetImages,
+    masks: DatasetMasks,
+    joints: JointsInSpace,
+    check: ImportCheck,
+    video: NewVideo,
 ) -> None:
     every = all_frames(list(images.sources.values()))
     rows = [every.index(frame) for frame in check.frames]
@@ -128,9 +135,7 @@ def _write(
         for side in check.hands
     }
     cameras: dict[str, Camera] = images.dataset_cameras
-    write_interhand26m_sequence(
-        folder, cameras, check.frames, images, annotations, masks=masks, video=NewVideo(sequence="capture")
-    )
+    write_interhand26m_sequence(folder, cameras, check.frames, images, annotations, masks=masks, video=video)
     write_check_picture(folder / PICTURE_FILE, images, joints, rows)
     _write_detections(folder / DETECTIONS_FILE, list(cameras), check.frames, joints.detections, rows)
     write_json(folder / CHECK_FILE, asdict(check))

@@ -21,5 +21,7 @@ class ImportSettings:
     """Keep so many frames a second of the videos."""
     keep_distorted: bool = False
     """Keep the images as they were taken, and write the lenses into the dataset: renders look through them."""
+    link: bool = False
+    """Leave image files where they are, as far as they stay as they are; refine then needs --follow-links."""
     sync: bool = False
     """Find the time offsets of cameras that did not start together, from the hands' motion."""

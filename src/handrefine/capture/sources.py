@@ -149,6 +149,7 @@ class FolderSource:
         return None
 
     def path(self, number: FrameId) -> Path | None:
+        """The frame's own file."""
         return self._files.get(number)
 
     def images(self, numbers: Sequence[FrameId]) -> Iterator[tuple[FrameId, Rgb8]]:
@@ -182,9 +183,18 @@ class ShiftedSource:
     def fps(self) -> float | None:
         return self.source.fps
 
+    def path(self, number: FrameId) -> Path | None:
+        """The frame's own file, where it has one."""
+        return file_of(self.source, FrameId(number - self.shift))
+
     def images(self, numbers: Sequence[FrameId]) -> Iterator[tuple[FrameId, Rgb8]]:
         for number, image in self.source.images([FrameId(n - self.shift) for n in numbers]):
             yield FrameId(number + self.shift), image
+
+
+def file_of(source: FrameSource, number: FrameId) -> Path | None:
+    """The file of a frame, where the source is made of image files."""
+    return source.path(number) if isinstance(source, FolderSource | ShiftedSource) else None
 
 
 def _decoded(path: Path, size: tuple[int, int]) -> Rgb8:

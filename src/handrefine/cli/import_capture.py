@@ -69,6 +69,9 @@ class Import(Common):
         capture = RawCapture(sources, cameras, detections, masks, tuple(notes))
         check = import_capture(capture, self.out, self.choices)
         _tell(check, self.out, console)
+        if self.choices.link:
+            line = "images that stay as they are were linked, not copied: refine with --follow-links"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _tell(check: "ImportCheck", out: Path, console: Console) -> None:

@@ -46,12 +46,14 @@ class NewVideo:
     list_every_view: data.json names every camera at every frame, also where no image is written; whoever has the
         images puts them there.
     objects: masks of things in or before the hands, by `ViewKey`.
+    links: files of images that are not written again: symbolic links stand for them.
     """
 
     sequence: str = MADE_SEQUENCE
     lossless: bool = False
     list_every_view: bool = False
     objects: Mapping[ViewKey, Bool[np.ndarray, "_ _"]] | None = None
+    links: Mapping[ViewKey, Path] | None = None
 
 
 def write_interhand26m_sequence(
@@ -89,13 +91,25 @@ def write_interhand26m_sequence(
     suffix = ".png" if video.lossless else ".jpg"
     listed = [(FrameIndex(k), name) for k in range(len(frames)) for name in cameras]
     listed = listed if video.list_every_view else list(images)
-    names = {key: image_name(MADE_CAPTURE, video.sequence, key[1], frames[key[0]], suffix) for key in listed}
+    links = video.links or {}
+    names = {
+        key: image_name(
+            MADE_CAPTURE, video.sequence, key[1], frames[key[0]], links[key].suffix if key in links else suffix
+        )
+        for key in listed
+    }
     source = InterHandSource(root, MADE_SPLIT, MADE_CAPTURE, video.sequence, {})
     root.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
     try:
         unfinished.chmod(0o755)
-        for key, picture in images.items():
+        for key in images:
+            if key in links:
+                path = unfinished / "images" / MADE_SPLIT / names[key]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.symlink_to(links[key])
+                continue
+            picture = images[key]
             options = {} if video.lossless else {"quality": 97, "subsampling": 0}
             pixels = picture if picture.dtype == np.uint8 else linear_to_srgb8(picture)
             _write_image(unfinished / "images" / MADE_SPLIT / names[key], pixels, **options)
