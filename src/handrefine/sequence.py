@@ -128,6 +128,8 @@ class HandAnnotation:
 #: Reads one image: linear RGB float32 in [0, 1], or a boolean mask.
 ImageReader = Callable[[], Float[np.ndarray, "height width 3"]]
 MaskReader = Callable[[], Bool[np.ndarray, "height width"]]
+#: Of one hand, by view: x and y in pixels of the full image, NaN where nothing is found, and confidence.
+Detections = Mapping[ViewKey, Float[np.ndarray, "21 3"]]
 #: See `HandSequence.write_back`.
 WriteBack = Callable[["HandSequence", Mapping[Side, HandAnnotation], Path], list[Path]]
 
@@ -139,6 +141,7 @@ class HandSequence:
     frames: the dataset's own frame numbers, ascending, in general with gaps; every other per-frame array
         follows their order. A `ViewKey` without an entry in `images` is a missing view.
     masks: True where a pixel shows skin; by what the mask's maker saw, so other hand and forearm may be included.
+    detections: of some hands, joints that a detector has found in the images.
     objects: True where a pixel shows a thing that is neither hand nor background: it says nothing of the hand.
     source: what the writer needs to give back the dataset's own format (a reader's private matter).
     write_back: writes a refined annotation of this sequence in the dataset's own format below a folder, and
@@ -155,6 +158,7 @@ class HandSequence:
     annotations: Mapping[Side, HandAnnotation]
     masks: Mapping[ViewKey, MaskReader] = field(default_factory=dict)
     objects: Mapping[ViewKey, MaskReader] = field(default_factory=dict)
+    detections: Mapping[Side, Detections] = field(default_factory=dict)
     source: object = None
     write_back: WriteBack | None = None
     fix_left_shape: bool = False
@@ -197,6 +201,10 @@ class HandSequence:
             images={key: read for key, read in self.images.items() if key[1] in names},
             masks={key: read for key, read in self.masks.items() if key[1] in names},
             objects={key: read for key, read in self.objects.items() if key[1] in names},
+            detections={
+                side: {key: found for key, found in of.items() if key[1] in names}
+                for side, of in self.detections.items()
+            },
         )
 
     def with_frames(self, indices: Sequence[FrameIndex]) -> "HandSequence":
@@ -223,6 +231,10 @@ class HandSequence:
             images={(place[k], name): read for (k, name), read in self.images.items() if k in place},
             masks={(place[k], name): read for (k, name), read in self.masks.items() if k in place},
             objects={(place[k], name): read for (k, name), read in self.objects.items() if k in place},
+            detections={
+                side: {(place[k], name): found for (k, name), found in of.items() if k in place}
+                for side, of in self.detections.items()
+            },
             annotations={side: at(annotation) for side, annotation in self.annotations.items()},
         )
 

@@ -106,6 +106,23 @@ def test_undistorted_images_are_no_links(tmp_path: Path) -> None:
     assert len(read_dataset(tmp_path / "dataset").images) == 3 * len(FRAMES)
 
 
+@pytest.mark.parametrize("options", [[], ["--keep-distorted"]])
+def test_a_dataset_keeps_what_was_detected(tmp_path: Path, options: list[str]) -> None:
+    """In pixels of its own images: half a pixel from where its cameras see the joints."""
+    main([*capture(tmp_path), *options])
+    sequence = read_dataset(tmp_path / "dataset")
+    assert set(sequence.detections) == {"right", "left"}
+    for side, of_views in sequence.detections.items():
+        assert len(of_views) == 3 * len(FRAMES)
+        for (k, name), found in of_views.items():
+            joints = torch.as_tensor(sequence.annotation(side).joints_world[k])
+            offset = found[:, :2] - sequence.cameras[name].project(joints).numpy()
+            assert np.median(np.linalg.norm(offset, axis=1)) < 1.0
+            assert ((found[:, 2] >= 0) & (found[:, 2] <= 1)).all()
+    first = sequence.with_frames([1]).with_cameras([name])
+    assert set(first.detections["right"]) == {(0, name)}
+
+
 def test_an_impossible_lens_in_a_dataset_is_told(tmp_path: Path) -> None:
     main([*capture(tmp_path), "--keep-distorted"])
     (path,) = (tmp_path / "dataset" / "annotations" / "test").glob("*_camera.json")

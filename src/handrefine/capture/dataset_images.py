@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch.nn.functional import pad
 
 from handrefine.capture.calibration.rig_camera import RigCamera
@@ -75,6 +75,12 @@ class DatasetImages(Mapping[ViewKey, Rgb8]):
         index, name = key
         return self._undistortions[name](self.original(name, self.frames[index]))
 
+    def as_kept(self, name: str, uv_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
+        """Where the dataset's image of a camera shows what the image as it was taken shows at a position."""
+        camera = self.dataset_cameras[name]
+        rays = torch.as_tensor(self.cameras[name].rays(uv_px))
+        return camera.project(camera.from_camera(pad(rays, (0, 1), value=1.0))).numpy()
+
     def links(self) -> dict[ViewKey, Path]:
         """The files of those images that the dataset has as they are."""
         files = {
@@ -136,8 +142,7 @@ def write_check_picture(path: Path, images: DatasetImages, joints: JointsInSpace
         for k in places:
             if (FrameIndex(k), name) not in set(images):
                 continue
-            rays = torch.as_tensor(images.cameras[name].rays(joints.detections.uv_px[c, rows[k]]))
-            detected = camera.project(camera.from_camera(pad(rays, (0, 1), value=1.0))).numpy()
+            detected = images.as_kept(name, joints.detections.uv_px[c, rows[k]])
             projected = camera.project(torch.as_tensor(joints.joints_world[rows[k]])).numpy()
             views[rows[k], name] = drawn_view(images[FrameIndex(k), name], projected, detected)
     write_image(path, sheet(views, [rows[k] for k in places], names))

@@ -137,19 +137,20 @@ def _write(
     cameras: dict[str, Camera] = images.dataset_cameras
     write_interhand26m_sequence(folder, cameras, check.frames, images, annotations, masks=masks, video=video)
     write_check_picture(folder / PICTURE_FILE, images, joints, rows)
-    _write_detections(folder / DETECTIONS_FILE, list(cameras), check.frames, joints.detections, rows)
+    _write_detections(folder / DETECTIONS_FILE, images, joints.detections, rows)
     write_json(folder / CHECK_FILE, asdict(check))
 
 
-def _write_detections(
-    path: Path, names: Sequence[str], frames: Sequence[FrameId], detections: Detections, rows: list[int]
-) -> None:
-    """The 2D joints that the annotation is made of, in pixels of the images as they were taken."""
+def _write_detections(path: Path, images: DatasetImages, detections: Detections, rows: list[int]) -> None:
+    """The 2D joints that the annotation is made of, in pixels of the images as they were taken, and of the
+    dataset's, which the reader takes."""
+    uv_px = detections.uv_px[:, rows]
     np.savez_compressed(
         path,
-        camera=np.array(names),
-        frames=np.array(frames),
-        uv_px=detections.uv_px[:, rows].astype(np.float32),
+        camera=np.array(list(images.dataset_cameras)),
+        frames=np.array(images.frames),
+        uv_px=uv_px.astype(np.float32),
+        dataset_uv_px=np.stack([images.as_kept(name, uv_px[c]) for c, name in enumerate(images.cameras)]),
         confidence=detections.confidence[:, rows].astype(np.float32),
     )
 

@@ -10,6 +10,7 @@ from handrefine.datasets.calibration import Pinhole, calibrated_camera, lens_of,
 from handrefine.datasets.dataset_format import DatasetFormat
 from handrefine.datasets.images import image_reader, mask_reader
 from handrefine.datasets.interhand26m_annotations import annotation_files, entries_of, hand_annotations
+from handrefine.datasets.interhand26m_detections import read_detections
 from handrefine.datasets.interhand26m_index import Listing, image_sizes, listed_images, splits, views_on_disk
 from handrefine.datasets.interhand26m_layout import (
     CAMERA_FILES,
@@ -103,6 +104,7 @@ def read_interhand26m(
         annotations=hand_annotations(documents, files, capture, tuple(position), open_hand=open_hand),
         masks=masks,
         objects=objects,
+        detections=read_detections(root, position, sizes),
         source=InterHandSource(root, split, capture, clip, documents, open_hand, files),
         write_back=write_interhand26m_annotation,
         fix_left_shape=True,

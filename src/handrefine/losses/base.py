@@ -14,7 +14,7 @@ from handrefine.losses.norms import Norm, PixelNorm
 from handrefine.observations import Observations
 from handrefine.scene.variables import CONTOUR_NAMES, VARIABLES
 from handrefine.scene.video_model import Prediction, VideoModel
-from handrefine.sequence import FrameId
+from handrefine.sequence import Detections, FrameId
 
 #: Variables that a rendered and colour-transformed image depends on.
 OF_IMAGES = tuple(v.name for v in VARIABLES)
@@ -85,6 +85,7 @@ class Setup:
     still_joints_world: joints of a hand that is there without being refined; NaN where it is not known.
     pixel_norm: the norm that all photometric terms share.
     blur_px: silhouettes are compared blurred by so much.
+    detections: of every hand, where a detector has found it; empty where nobody has looked.
     """
 
     observations: Observations
@@ -93,6 +94,7 @@ class Setup:
     still_joints_world: Float[Tensor, "frame 21 3"] | None
     pixel_norm: PixelNorm
     blur_px: float = 0.0
+    detections: tuple[Detections, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from handrefine.errors import InputError
 from handrefine.losses.base import Iterate, LossTerm, Residuals, Setup, TermConfig
 from handrefine.losses.colour_ridge import ColourRidgeConfig
 from handrefine.losses.data import DataConfig
+from handrefine.losses.detections import DetectionsConfig
 from handrefine.losses.edge import EdgeConfig
 from handrefine.losses.joint_limits import JointLimitsConfig
 from handrefine.losses.norms import PixelNorm
@@ -60,6 +61,7 @@ class LossesConfig:
     occluded: OccludedConfig = field(default_factory=OccludedConfig)
     penetration: PenetrationConfig = field(default_factory=PenetrationConfig)
     colour_ridge: ColourRidgeConfig = field(default_factory=ColourRidgeConfig)
+    detections: DetectionsConfig = field(default_factory=DetectionsConfig)
 
     def known(self) -> list[str]:
         """The names of all built-in terms."""

@@ -98,9 +98,10 @@ class Problem:
 
     def objective(self, observations: Observations, stage: StageConfig) -> Objective:
         """The objective of some views in one stage."""
-        setup = Setup(
-            observations, self.hands, self.frames, self.still_joints_world, self.config.losses.pixel, stage.blur_px
-        )
+        norm, hands, found = self.config.losses.pixel, self.hands, self.sequence.detections
+        detections = tuple(found.get(hand.side, {}) for hand in hands)
+        still = self.still_joints_world
+        setup = Setup(observations, hands, self.frames, still, norm, stage.blur_px, detections)
         return Objective.build(self.terms, setup, skip=stage.skip_losses)
 
     def compare(self, prediction: Prediction, observations: Observations) -> Comparison:
