@@ -16,7 +16,8 @@ import numpy as np
 from rich.console import Console
 
 import handrefine as hr
-from benchmarks.harness import Metric, Outcome, finish, options
+from benchmarks.harness import RESULTS, Metric, Outcome, finish, options
+from benchmarks.readme import update_section
 from handrefine.config import Config
 from handrefine.config_files import load_config
 from handrefine.synthetic.truth import SyntheticSettings, TruthKind
@@ -81,6 +82,23 @@ def metrics(samples: Sequence[dict[str, Any]]) -> list[Metric]:
     return found
 
 
+def section(samples: Sequence[dict[str, Any]]) -> str:
+    """The table of the benchmarks' README."""
+    lines = [
+        "| videos | cameras | error, mm | `joint_std_mm` | within 1 std | within 2 std |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind in get_args(TruthKind):
+        for n in sorted({of["n_cameras"] for of in samples}):
+            some = [of for of in samples if (of["kind"], of["n_cameras"]) == (kind, n)]
+            error, std = (
+                np.concatenate([np.ravel(of[name]) for of in some]).mean() for name in ("error_mm", "std_mm")
+            )
+            shares = f"{100 * within(some, 1):.0f} % | {100 * within(some, 2):.0f} %"
+            lines.append(f"| {kind} | {n} | {error:.2f} | {std:.2f} | {shares} |")
+    return "\n".join(lines)
+
+
 def plot(samples: Any, path: Path) -> None:
     """Error over standard deviation, a dot a joint."""
     matplotlib.use("agg")
@@ -108,6 +126,8 @@ def main() -> int:
             for n in work.cameras:
                 samples.append(sample(kind, n, seed, work))
                 console.print(f"seed {seed} {kind} {n} cameras: within 2 std {within(samples[-1:], 2):.2f}")
+    if not chosen.quick:
+        update_section(RESULTS.parent / "README.md", "evidence", section(samples))
     return finish("evidence", Outcome(metrics(samples), samples, work.seeds), chosen, plot)
 
 
