@@ -35,8 +35,10 @@ def test_what_has_been_written_so_far_is_shown(tmp_path: Path) -> None:
     layout.log.write_text(f"{line}\n{line[:30]}")  # the last line is being written
     write_live_views(layout, [LiveView("a", FrameId(3), np.zeros((8, 8, 3)), np.ones((8, 8, 3)), np.eye(8))])
     page = live_page(layout, "a<b")
-    for piece in ("stage coarse", "1 iterations", "data:image/png", "a&lt;b"):
+    for piece in ("stage coarse", "1 iterations", "data:image/png", "a&lt;b", "frame3_cama"):
         assert piece in page
+    write_live_views(layout, [LiveView("b", FrameId(4), np.zeros((8, 8, 3)), np.ones((8, 8, 3)), np.eye(8))])
+    assert [path.name for path in layout.live.iterdir()] == ["frame4_camb.png"]
 
 
 @pytest.mark.usefixtures("runtime")

@@ -100,7 +100,10 @@ def _records(log: Path) -> Iterator[Record]:
 def _views(layout: RunLayout) -> str:
     parts = []
     for path in sorted(layout.live.glob("*.png")) if layout.live.is_dir() else ():
-        data = base64.b64encode(path.read_bytes()).decode("ascii")
+        try:
+            data = base64.b64encode(path.read_bytes()).decode("ascii")
+        except FileNotFoundError:  # another view has come in its place
+            continue
         image = f'<img alt="contour and render" src="data:image/png;base64,{data}">'
-        parts.append(figure(image, "the hand's contour over the image, and its render"))
+        parts.append(figure(image, f"{escape(path.stem)}: the contour over the image, and the render"))
     return f'<div class="live">{"".join(parts)}</div>' if parts else ""
