@@ -48,9 +48,11 @@ if deed != "silent":
 @pytest.fixture
 def cluster():
     """A head and two more nodes, of one core each; no other machine can reach it."""
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "node_ip_address": "127.0.0.1"})
+    small = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    head = {**small, "node_ip_address": "127.0.0.1", "include_dashboard": False}
+    made = Cluster(initialize_head=True, head_node_args=head)
     for _ in range(2):
-        made.add_node(num_cpus=1)
+        made.add_node(**small)
     yield made
     ray.shutdown()
     made.shutdown()
