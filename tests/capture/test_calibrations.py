@@ -89,3 +89,12 @@ def test_what_is_wrong_is_told(tmp_path: Path, content: str, match: str) -> None
     (tmp_path / "rig.json").write_text(content)
     with pytest.raises(InputError, match=match):
         read_calibration(tmp_path / "rig.json")
+
+
+def test_focal_lengths_beyond_all_numbers_are_told(tmp_path):
+    """Found by the fuzzer: an angle so small that the focal length is infinite."""
+    frame = {"file_path": "images/cam0.png", "transform_matrix": np.eye(4).tolist()}
+    document = {"w": 64, "h": 48, "camera_angle_x": 1e-320, "frames": [frame]}
+    (tmp_path / "transforms.json").write_text(json.dumps(document))
+    with pytest.raises(InputError, match="camera matrix"):
+        read_calibration(tmp_path / "transforms.json")
