@@ -65,21 +65,6 @@ def test_dexycb(tmp_path: Path) -> None:
     assert annotation.joint_valid.all(axis=1).tolist() == [True, True, False]
 
 
-def test_dexycb_shows_objects_and_no_hand(tmp_path: Path) -> None:
-    write_dexycb(tmp_path)
-    sequence = read_dexycb(tmp_path)
-    assert set(sequence.objects) == set(sequence.images)
-    assert not sequence.masks
-    region = sequence.objects[0, SERIALS[0]]()
-    assert region.sum() == 70
-    assert region[18:25, 10:20].all()
-    labels = tmp_path / DEXYCB_NAME / SERIALS[0] / "labels_000000.npz"
-    with np.load(labels) as old:
-        np.savez(labels, joint_3d=old["joint_3d"], seg=old["seg"][:-1])
-    with pytest.raises(InputError, match="not that of its image"):
-        read_dexycb(tmp_path).objects[0, SERIALS[0]]()
-
-
 def test_dexycb_names_and_cameras(tmp_path: Path) -> None:
     write_dexycb(tmp_path)
     sequence = read_dexycb(tmp_path, sequence="20200709_141754", cameras=[SERIALS[1]])
