@@ -34,7 +34,7 @@ def view_drawings(hands: Sequence[HandResult], video: HandSequence) -> list[Draw
         for name, camera in video.cameras.items():
             key = FrameIndex(k), name
             regions: dict[Moment, list[Region]] = {
-                moment: [_silhouette(hand, frame, moment, camera) for hand in here] for moment in INK
+                moment: [_silhouette(hand, frame, moment, camera.at(frame)) for hand in here] for moment in INK
             }
             if key not in video.images or not any(region.any() for of in regions.values() for region in of):
                 continue
