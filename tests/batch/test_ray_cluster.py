@@ -10,6 +10,7 @@ import pytest
 from tiny_interhand26m import write_dataset
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray stays on the loopback interface then
 ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
@@ -48,9 +49,8 @@ if deed != "silent":
 @pytest.fixture
 def cluster():
     """A head and two more nodes, of one core each; no other machine can reach it."""
-    small = {"num_cpus": 1, "object_store_memory": 80_000_000}
-    head = {**small, "node_ip_address": "127.0.0.1", "include_dashboard": False}
-    made = Cluster(initialize_head=True, head_node_args=head)
+    small = {"num_cpus": 1, "object_store_memory": 80_000_000, "node_ip_address": "127.0.0.1"}
+    made = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
     for _ in range(2):
         made.add_node(**small)
     yield made
