@@ -11,7 +11,8 @@ from made_run import write_result
 
 from handrefine.config import Config
 from handrefine.report import write_report
-from handrefine.runs.result import Judgement, RunResult
+from handrefine.runs.judgement import Judgement
+from handrefine.runs.result import RunResult
 
 EVIL = """</script></title><script>alert(1)</script>"><img src=x onerror='alert(2)'>' onload="x" ${style} &lt;"""
 
