@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
 
 
 def update_section(path: Path, name: str, text: str) -> None:

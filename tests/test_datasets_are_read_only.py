@@ -8,7 +8,7 @@ from short_schedules import schedule
 
 from handrefine.cli.main import main
 from handrefine.config import Config
-from handrefine.files import write_yaml
+from handrefine.io.files import write_yaml
 from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.video import TRUTH_FILE, synthesize
 

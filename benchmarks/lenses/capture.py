@@ -19,7 +19,7 @@ from handrefine.capture.sources import read_sources
 from handrefine.colour import linear_to_srgb8
 from handrefine.config import Config
 from handrefine.hand.model import load_hand_model
-from handrefine.image_files import write_image
+from handrefine.io.image_files import write_image
 from handrefine.lens import Lens
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.sequence import ViewKey

@@ -18,7 +18,7 @@ from benchmarks.paper.summary import (
     texture_psnr_db,
     vertex_error_mm,
 )
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
 
 PUBLISHED = {"color": "0.5", "linestyle": ":", "zorder": 0}
 

@@ -11,7 +11,7 @@ from filelock import FileLock
 from benchmarks.paper.runs import Run
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
-from handrefine.files import write_json
+from handrefine.io.files import write_json
 
 Sample = dict[str, Any]
 

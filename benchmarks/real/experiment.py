@@ -23,7 +23,7 @@ from handrefine.datasets.registry import AUTO, read_dataset
 from handrefine.evaluation.held_out import measure_holdout, split_off
 from handrefine.evaluation.masks import MaskAgreement, mean_agreement
 from handrefine.evaluation.run_metrics import hand_metrics
-from handrefine.image_files import write_image
+from handrefine.io.image_files import write_image
 from handrefine.refinement.refine import refine
 from handrefine.runs.overlay import contact_sheet
 from handrefine.runs.result import RunResult

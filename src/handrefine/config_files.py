@@ -11,9 +11,9 @@ from pydantic import TypeAdapter, ValidationError
 from handrefine.config import Config
 from handrefine.deprecated_keys import with_new_names
 from handrefine.errors import InputError
+from handrefine.io.text_files import read_yaml
 from handrefine.preset import configuration_file
 from handrefine.refinement.schedule import StageConfig, default_stages
-from handrefine.text_files import read_yaml
 
 #: A stage of which nothing is said but its name.
 _STAGES = "stages"

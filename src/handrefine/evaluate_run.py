@@ -9,7 +9,7 @@ from handrefine.errors import InputError
 from handrefine.evaluation.against_truth import metrics_with_truth
 from handrefine.evaluation.held_out import measure_holdout
 from handrefine.evaluation.run_metrics import together
-from handrefine.files import write_json
+from handrefine.io.files import write_json
 from handrefine.report import report_of_finished_run
 from handrefine.runs.judgement import HeldOutReport
 from handrefine.runs.manifest import note_written, written_files

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from handrefine.array_files import read_npz
 from handrefine.errors import InputError
-from handrefine.files import whole_file
+from handrefine.io.array_files import read_npz
+from handrefine.io.files import whole_file
 
 FORMAT, VERSION = "handrefine person", 1
 FIX = "give the person.npz of a run with `surface.modes` above 0"

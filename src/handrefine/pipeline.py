@@ -17,6 +17,7 @@ from handrefine.evaluation.held_out import measure_holdout, nothing_measured, sp
 from handrefine.evaluation.run_metrics import hand_metrics, together
 from handrefine.evaluation.verdict import against
 from handrefine.frame_ranges import frames_named
+from handrefine.io.safe_paths import refuse_overlap
 from handrefine.preprocess.camera_selection import automatic_count, cameras_that_see_most
 from handrefine.progress import Progress, SilentProgress
 from handrefine.refinement.checkpoints import Checkpoints
@@ -34,7 +35,6 @@ from handrefine.runs.provenance import ReadDigest, provenance
 from handrefine.runs.result import Metrics, RunResult
 from handrefine.runs.unfinished import forget_checkpoints, read_task_file, unfinished_run
 from handrefine.runs.writer import RunWriter, write_configuration
-from handrefine.safe_paths import refuse_overlap
 from handrefine.sequence import HandSequence, Side, frame_positions
 
 log = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 
-from handrefine.array_files import read_npz
 from handrefine.errors import InputError
-from handrefine.files import whole_file
-from handrefine.text_files import parse_json
+from handrefine.io.array_files import read_npz
+from handrefine.io.files import whole_file
+from handrefine.io.text_files import parse_json
 
 State = Mapping[str, Any]
 #: The entry that holds everything but the numbers of arrays, JSON in UTF-8.

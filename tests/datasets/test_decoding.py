@@ -9,7 +9,7 @@ from PIL import Image
 
 from handrefine.datasets.images import read_mask
 from handrefine.errors import InputError
-from handrefine.image_files import image_header, read_pixels, read_rgba_image
+from handrefine.io.image_files import image_header, read_pixels, read_rgba_image
 
 ORIENTATION = 0x0112
 

@@ -12,10 +12,10 @@ from handrefine.datasets.interhand26m_layout import annotation_path
 from handrefine.errors import InputError
 from handrefine.export.formats import export
 from handrefine.hand.model import load_hand_model
+from handrefine.io.text_files import read_json
 from handrefine.runs.annotation_file import read_annotation_npz, write_annotation_npz
 from handrefine.runs.reader import open_run
 from handrefine.sequence import ManoParameters
-from handrefine.text_files import read_json
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from handrefine.export.formats import (
 )
 from handrefine.export.formats import export as export_run
 from handrefine.export.meshes import TexturedMesh
-from handrefine.image_files import write_image
+from handrefine.io.image_files import write_image
 from handrefine.runs.reader import Run, open_run
 from handrefine.sequence import FrameIndex
 

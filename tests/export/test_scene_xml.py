@@ -15,9 +15,9 @@ from handrefine.cli.main import main
 from handrefine.errors import InputError
 from handrefine.export.formats import export as export_run
 from handrefine.export.scene_xml import square_pixels
-from handrefine.exr import worker_thread
 from handrefine.hand.model import load_hand_model
-from handrefine.image_files import read_image
+from handrefine.io.exr import worker_thread
+from handrefine.io.image_files import read_image
 from handrefine.render.base import HandSurface, RenderConfig
 from handrefine.render.mitsuba.scene_file import render_scene_file
 from handrefine.runs.reader import open_run

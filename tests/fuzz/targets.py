@@ -36,13 +36,13 @@ from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
 from handrefine.hand.model import OPEN_HAND
 from handrefine.hand.model_file import load_model_arrays
+from handrefine.io.text_files import read_json, read_yaml
 from handrefine.pipeline import Task
 from handrefine.refinement.checkpoints import LATEST, CheckpointFiles, Checkpoints
 from handrefine.runs.annotation_file import read_annotation_npz
 from handrefine.runs.reader import open_run
 from handrefine.sequence import HandSequence
 from handrefine.state import State
-from handrefine.text_files import read_json, read_yaml
 
 #: What a change of another format than the file's raises.
 WRONG_KINDS = (ValueError, TypeError, KeyError, OverflowError, IndexError, RecursionError)

@@ -6,12 +6,12 @@ import pytest
 
 from fuzz.campaign import Bench, run
 from fuzz.targets import TARGETS
-from handrefine.array_files import read_npz
 from handrefine.config_files import load_config
 from handrefine.errors import InputError
-from handrefine.image_files import read_pixels
-from handrefine.safe_pickle import read_pickle
-from handrefine.text_files import read_json, read_yaml
+from handrefine.io.array_files import read_npz
+from handrefine.io.image_files import read_pixels
+from handrefine.io.safe_pickle import read_pickle
+from handrefine.io.text_files import read_json, read_yaml
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 READERS = {".json": read_json, ".yaml": read_yaml, ".npz": read_npz, ".pkl": read_pickle, ".png": read_pixels}

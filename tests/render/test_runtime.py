@@ -11,7 +11,7 @@ import os, sys
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 from pathlib import Path
 import numpy as np
-from handrefine.exr import worker_thread, write_exr
+from handrefine.io.exr import worker_thread, write_exr
 from handrefine.render.mitsuba.runtime import start_mitsuba
 start_mitsuba("llvm_ad_rgb")
 import drjit as dr, mitsuba as mi

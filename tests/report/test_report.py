@@ -9,7 +9,7 @@ import pytest
 from example_run import MOVED_M, write_example_run
 
 from handrefine.errors import InputError
-from handrefine.files import write_json
+from handrefine.io.files import write_json
 from handrefine.report import write_report
 from handrefine.runs.reader import open_run
 from handrefine.runs.result import HAND, NOT_HAND, UNKNOWN

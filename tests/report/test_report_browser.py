@@ -11,11 +11,11 @@ import pytest
 from example_run import write_example_run
 from headless import Page, browser_path, open_browser
 
-from handrefine.files import write_json
+from handrefine.io.files import write_json
+from handrefine.io.text_files import read_json
 from handrefine.report import write_report
 from handrefine.runs.annotation_file import read_annotation_npz, write_annotation_npz
 from handrefine.runs.layout import RunLayout
-from handrefine.text_files import read_json
 
 pytestmark = pytest.mark.skipif(browser_path() is None, reason="no Chromium on this machine")
 #: Limits of a page with 160 views, as of a run with 16 cameras and 10 frames.

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from handrefine.errors import InputError
-from handrefine.exr import worker_thread
+from handrefine.io.exr import worker_thread
 from handrefine.runs.appearance_files import (
     read_colour_transforms,
     read_light,

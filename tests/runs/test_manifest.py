@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from handrefine.errors import InputError
+from handrefine.io.safe_paths import refuse_overlap
 from handrefine.runs.folder import RunFolder
 from handrefine.runs.manifest import MARKER, note_written, written_files
-from handrefine.safe_paths import refuse_overlap
 
 EARLIER_MARK = "This folder was written by handrefine.\n"
 

@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from handrefine.errors import InputError
-from handrefine.files import plain, whole_file, write_json, write_yaml
+from handrefine.io.files import plain, whole_file, write_json, write_yaml
 from handrefine.runs.folder import RunFolder
 
 

@@ -11,7 +11,7 @@ from handrefine.batch.local import run_locally
 from handrefine.config import Config
 from handrefine.config_files import changed, config_from_mapping, config_to_mapping
 from handrefine.errors import InputError
-from handrefine.files import write_json
+from handrefine.io.files import write_json
 from handrefine.refinement.schedule import running
 from handrefine.runs.reader import open_run
 

@@ -10,10 +10,10 @@ from filelock import FileLock, Timeout
 
 from handrefine.batch.state import TaskState
 from handrefine.errors import InputError
-from handrefine.files import write_json
+from handrefine.io.files import write_json
+from handrefine.io.text_files import read_json
 from handrefine.pipeline import Task
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json
 
 
 @dataclass(frozen=True)

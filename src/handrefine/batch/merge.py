@@ -15,9 +15,9 @@ from handrefine.batch.stitch import Choice, annotation_of, choices
 from handrefine.datasets.registry import dataset_format, read_dataset
 from handrefine.errors import InputError
 from handrefine.export.new_output import new_folder
-from handrefine.files import write_json
+from handrefine.io.files import write_json
+from handrefine.io.text_files import read_json
 from handrefine.sequence import HandAnnotation, RefinedSequence, Side
-from handrefine.text_files import read_json
 
 #: Verdicts whose frames get the refined annotation; all others keep the dataset's.
 USED = ("improved", "unchanged")

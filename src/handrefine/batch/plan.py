@@ -17,9 +17,9 @@ from handrefine.datasets.registry import AUTO, list_sequences, read_dataset
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
 from handrefine.frame_ranges import as_choice, frames_named
+from handrefine.io.safe_paths import as_file_name
 from handrefine.pipeline import Task
 from handrefine.preprocess.camera_selection import automatic_count
-from handrefine.safe_paths import as_file_name
 from handrefine.sequence import FrameId, HandSequence, Side, called
 
 #: As many cameras must be left to fit where cameras are held out without being named.

@@ -8,9 +8,9 @@ from handrefine.batch.folder import BatchFolder
 from handrefine.batch.plan import BatchSettings, Planned, differences, plan
 from handrefine.batch.state import TaskState
 from handrefine.errors import InputError
-from handrefine.files import write_json
-from handrefine.safe_paths import refuse_overlap
-from handrefine.text_files import read_json
+from handrefine.io.files import write_json
+from handrefine.io.safe_paths import refuse_overlap
+from handrefine.io.text_files import read_json
 
 #: Does tasks of a batch's folder by their names, in any order, and tells of each that has ended.
 Runner = Callable[[BatchFolder, Iterable[str], Callable[[str], None]], None]

@@ -17,7 +17,7 @@ from handrefine.batch.folder import BatchFolder
 from handrefine.batch.status import BatchStatusNow, TaskRow
 from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
 from handrefine.report.markup import PHOTO_QUALITY, image_element
 from handrefine.report.page import filled_page
 from handrefine.runs.overlay import AFTER, BEFORE, contour_overlay

@@ -15,7 +15,7 @@ from handrefine.capture.joints import JointsInSpace
 from handrefine.capture.masks import MaskFiles
 from handrefine.capture.sources import FrameSource, file_of
 from handrefine.capture.undistortion import Undistortion
-from handrefine.image_files import write_image
+from handrefine.io.image_files import write_image
 from handrefine.sequence import Camera, FrameId, FrameIndex, ViewKey
 
 Rgb8 = UInt8[np.ndarray, "height width 3"]

@@ -22,7 +22,7 @@ from handrefine.datasets.interhand26m_layout import is_grey
 from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
 from handrefine.errors import InputError
 from handrefine.export.new_output import new_folder
-from handrefine.files import write_json
+from handrefine.io.files import write_json
 from handrefine.sequence import Camera, FrameId, HandAnnotation, Hands, Side, sides_of
 
 CHECK_FILE, PICTURE_FILE, DETECTIONS_FILE = "import.json", "import.jpg", "detections.npz"

@@ -14,7 +14,7 @@ from jaxtyping import Bool
 
 from handrefine.capture.sources import IMAGE_ENDINGS, MASK_WORDS, FolderSource, FrameSource
 from handrefine.errors import InputError
-from handrefine.image_files import read_pixels
+from handrefine.io.image_files import read_pixels
 from handrefine.sequence import FrameId
 
 #: Largest value of a mask that counts labels from 1; beyond it values are brightness.

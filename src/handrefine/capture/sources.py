@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from handrefine.errors import InputError
-from handrefine.image_files import image_header, read_pixels
+from handrefine.io.image_files import image_header, read_pixels
 from handrefine.sequence import FrameId
 
 Rgb8 = UInt8[np.ndarray, "height width 3"]

@@ -15,8 +15,8 @@ from handrefine.errors import InputError
 from handrefine.export.new_output import refuse_existing
 from handrefine.findings import tell
 from handrefine.hand.fit import JointFit
+from handrefine.io.safe_paths import refuse_overlap
 from handrefine.preprocess.initialization import fit_annotation, load_hand
-from handrefine.safe_paths import refuse_overlap
 from handrefine.sequence import JOINT_NAMES, HandAnnotation, HandSequence, Side, sides_of
 
 log = logging.getLogger(__name__)

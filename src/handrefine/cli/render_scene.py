@@ -29,8 +29,8 @@ class RenderScene(Common):
 
     def __call__(self, console: Console) -> None:
         from handrefine.export.new_output import new_file
-        from handrefine.exr import write_exr
-        from handrefine.image_files import srgb_bytes, write_image
+        from handrefine.io.exr import write_exr
+        from handrefine.io.image_files import srgb_bytes, write_image
         from handrefine.render.mitsuba.scene_file import render_scene_file
 
         kind = self.out.suffix.lower()

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from handrefine.errors import InputError
+from handrefine.io.text_files import read_json
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.provenance import differences
-from handrefine.text_files import read_json
 
 
 def options_of(run: str | Path) -> dict[str, Any]:

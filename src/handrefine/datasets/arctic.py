@@ -29,8 +29,8 @@ from handrefine.datasets.numbered_files import check_all_links, numbered_images_
 from handrefine.datasets.parsing import as_finite, as_frame, as_object, read_json_object, require
 from handrefine.errors import InputError
 from handrefine.findings import Finding
+from handrefine.io.safe_pickle import read_npy_dictionary
 from handrefine.lens import Lens
-from handrefine.safe_pickle import read_npy_dictionary
 from handrefine.sequence import (
     Camera,
     FrameId,

@@ -28,8 +28,8 @@ from handrefine.datasets.numbered_files import check_all_links, numbered_images
 from handrefine.datasets.parsing import as_finite, as_numbers, as_object, require
 from handrefine.errors import InputError
 from handrefine.findings import Finding
-from handrefine.image_files import image_header
-from handrefine.json_stream import walk
+from handrefine.io.image_files import image_header
+from handrefine.io.json_stream import walk
 from handrefine.sequence import (
     Camera,
     FrameId,

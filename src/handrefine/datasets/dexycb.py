@@ -40,7 +40,7 @@ from handrefine.datasets.parsing import (
 )
 from handrefine.errors import InputError
 from handrefine.findings import Finding
-from handrefine.safe_paths import within
+from handrefine.io.safe_paths import within
 from handrefine.sequence import (
     Camera,
     FrameId,

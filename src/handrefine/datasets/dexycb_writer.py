@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from handrefine.array_files import read_npz
 from handrefine.datasets.parsing import as_list, read_yaml_object, require
 from handrefine.datasets.writing import SourceFolder, own_folder, valid_frames
 from handrefine.errors import InputError
-from handrefine.files import whole_file, write_yaml
-from handrefine.safe_paths import as_file_name
+from handrefine.io.array_files import read_npz
+from handrefine.io.files import whole_file, write_yaml
+from handrefine.io.safe_paths import as_file_name
 from handrefine.sequence import Camera, FrameId, HandAnnotation, HandSequence, Side
 
 log = logging.getLogger(__name__)

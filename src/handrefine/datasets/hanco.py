@@ -28,7 +28,8 @@ from handrefine.datasets.numbered_files import check_all_links, numbered_images_
 from handrefine.datasets.parsing import as_finite, read_json_object, require, unused_keys
 from handrefine.errors import InputError
 from handrefine.findings import Finding
-from handrefine.image_files import image_header
+from handrefine.io.image_files import image_header
+from handrefine.io.text_files import read_json
 from handrefine.sequence import (
     Camera,
     FrameId,
@@ -39,7 +40,6 @@ from handrefine.sequence import (
     MaskReader,
     frame_positions,
 )
-from handrefine.text_files import read_json
 
 #: The toolkit draws projections with OpenCV, in which a pixel's centre has whole-number coordinates.
 PIXEL_CENTRE_PX = 0.5

@@ -10,9 +10,9 @@ import numpy as np
 
 from handrefine.datasets.writing import SourceFolder, own_folder, valid_frames
 from handrefine.errors import InputError
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
+from handrefine.io.text_files import read_json
 from handrefine.sequence import HandAnnotation, HandSequence, Side
-from handrefine.text_files import read_json
 
 #: Keys of the parameters, and the shape of their lists where there is no file yet.
 KEYS = {"poses": (1, 48), "shapes": (1, 10), "global_t": (1, 1, 3)}

@@ -27,8 +27,8 @@ from handrefine.datasets.numbered_files import check_all_links, numbered_images_
 from handrefine.datasets.parsing import as_finite, read_text_numbers
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
-from handrefine.image_files import image_header
-from handrefine.safe_pickle import read_pickle
+from handrefine.io.image_files import image_header
+from handrefine.io.safe_pickle import read_pickle
 from handrefine.sequence import Camera, FrameId, HandAnnotation, HandSequence, ManoParameters, frame_positions
 
 SPLITS = ("train", "evaluation")

@@ -11,8 +11,8 @@ import numpy as np
 from handrefine.datasets.ho3d_hands import JOINT_ORDER, OPENCV_FROM_OPENGL, HandsOfCamera, Pose
 from handrefine.datasets.writing import SourceFolder, own_folder, valid_frames
 from handrefine.errors import InputError
-from handrefine.files import whole_file
-from handrefine.safe_pickle import read_pickle
+from handrefine.io.files import whole_file
+from handrefine.io.safe_pickle import read_pickle
 from handrefine.sequence import HandAnnotation, HandSequence, Side
 
 #: NumPy from version 2 on calls its core so; older ones, which read the files as well, do not know the name.

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
 from handrefine.colour import srgb8_to_linear, srgb_to_linear
-from handrefine.image_files import read_pixels
+from handrefine.io.image_files import read_pixels
 
 
 def image_reader(path: Path, width: int, height: int) -> Callable[[], Float[np.ndarray, "height width 3"]]:

@@ -31,8 +31,8 @@ from handrefine.datasets.interhand26m_writer import write_interhand26m_annotatio
 from handrefine.datasets.parsing import as_finite, as_frame, as_object, read_json_object, require, unused_keys
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
+from handrefine.io.safe_paths import check_links
 from handrefine.lens import Lens
-from handrefine.safe_paths import check_links
 from handrefine.sequence import Camera, FrameId, HandSequence, frame_positions
 
 

@@ -11,7 +11,7 @@ from handrefine.datasets.interhand26m_layout import JOINT_ROWS, MM_PER_M, SIDES,
 from handrefine.datasets.json_groups import groups_of
 from handrefine.datasets.parsing import as_finite, as_numbers, as_object, require
 from handrefine.errors import InputError
-from handrefine.json_stream import Span, spans
+from handrefine.io.json_stream import Span, spans
 from handrefine.sequence import FrameId, HandAnnotation, ManoParameters, Side
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from handrefine.array_files import read_npz
 from handrefine.datasets.interhand26m_layout import SIDES
 from handrefine.errors import InputError
+from handrefine.io.array_files import read_npz
 from handrefine.sequence import Detections, FrameId, FrameIndex, Side
 
 FILE = "detections.npz"

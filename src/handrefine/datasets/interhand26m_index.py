@@ -15,8 +15,8 @@ from handrefine.datasets.json_groups import groups_of
 from handrefine.datasets.parsing import as_frame, as_size, require
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
-from handrefine.json_stream import Span, spans
-from handrefine.safe_paths import within
+from handrefine.io.json_stream import Span, spans
+from handrefine.io.safe_paths import within
 from handrefine.sequence import FrameId, called
 
 ImageEntry = Mapping[str, Any]

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
-from handrefine.json_stream import Span, spans
+from handrefine.io.json_stream import Span, spans
 
 _PIECE = 2**20
 

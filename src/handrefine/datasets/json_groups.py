@@ -13,9 +13,9 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from handrefine.files import write_json
-from handrefine.json_stream import Span
-from handrefine.text_files import parse_json
+from handrefine.io.files import write_json
+from handrefine.io.json_stream import Span
+from handrefine.io.text_files import parse_json
 
 #: Smaller files are read again each time.
 WORTH_KEEPING = 2**24

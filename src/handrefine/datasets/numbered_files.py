@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from handrefine.findings import Finding, some
-from handrefine.safe_paths import check_links
+from handrefine.io.safe_paths import check_links
 from handrefine.sequence import FrameId
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")

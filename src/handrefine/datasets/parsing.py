@@ -8,11 +8,11 @@ from typing import Any, TypeGuard
 import numpy as np
 from jaxtyping import Float
 
-from handrefine.array_files import read_npz
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
+from handrefine.io.array_files import read_npz
+from handrefine.io.text_files import read_json, read_text, read_yaml
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json, read_text, read_yaml
 
 #: Numbers of a calibration that say how pixels depart from a pinhole's.
 DISTORTION = re.compile(

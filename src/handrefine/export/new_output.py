@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handrefine.errors import InputError
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
 
 
 @contextmanager

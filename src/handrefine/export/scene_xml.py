@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from handrefine.export.meshes import TexturedMesh, write_ply
-from handrefine.exr import write_exr
+from handrefine.io.exr import write_exr
 from handrefine.runs.reader import HandRun, Which
 from handrefine.sequence import Camera, FrameId, FrameIndex
 

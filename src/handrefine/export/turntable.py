@@ -13,8 +13,8 @@ from jaxtyping import Float, UInt8
 from handrefine.errors import InputError
 from handrefine.export.meshes import TexturedMesh, write_ply
 from handrefine.export.new_output import new_folder
-from handrefine.exr import worker_thread
-from handrefine.image_files import write_image
+from handrefine.io.exr import worker_thread
+from handrefine.io.image_files import write_image
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.runs.reader import HandRun, Which
 from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from handrefine.array_files import read_npz
 from handrefine.errors import InputError
 from handrefine.hand.atlas import grid_atlas
-from handrefine.safe_pickle import read_pickle
+from handrefine.io.array_files import read_npz
+from handrefine.io.safe_pickle import read_pickle
 
 N_JOINTS = 16
 #: Finger tips of the official mesh of 778 vertices: thumb, index, middle, ring, pinky (smplx, `vertex_ids.py`).

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from handrefine.image_files import srgb_bytes
+from handrefine.io.image_files import srgb_bytes
 from handrefine.mesh import MeshTopology
 from handrefine.report.contents import RunContents
 from handrefine.report.markup import LOSSLESS, PHOTO_QUALITY, figure, image_element, table

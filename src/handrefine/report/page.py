@@ -9,7 +9,7 @@ from string import Template
 
 import yaml
 
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
 from handrefine.report import appearance
 from handrefine.report.charts import loss_charts
 from handrefine.report.contents import RunContents, read_contents

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from handrefine.array_files import read_npz
 from handrefine.camera import Camera, CameraPath
 from handrefine.errors import InputError
-from handrefine.files import whole_file
+from handrefine.io.array_files import read_npz
+from handrefine.io.files import whole_file
 from handrefine.lens_arrays import MOST_COEFFICIENTS, lens_arrays, lens_at
 from handrefine.mesh import MeshTopology
 from handrefine.runs.result import HandState, JointEvidence, RunAnnotation

@@ -13,14 +13,14 @@ from jaxtyping import Bool, Float
 
 from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
-from handrefine.exr import write_exr
-from handrefine.files import write_json
-from handrefine.image_files import read_image, srgb_bytes, write_image
+from handrefine.io.exr import write_exr
+from handrefine.io.files import write_json
+from handrefine.io.image_files import read_image, srgb_bytes, write_image
+from handrefine.io.text_files import read_json
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.result import CameraResult, MendedCamera
 from handrefine.sequence import Camera
 from handrefine.spherical import coefficient_count
-from handrefine.text_files import read_json
 
 ENVIRONMENT_LAYOUT = (
     "environment.exr holds linear RGB radiance. Its texel (row r, column c) of h x w looks in the world direction "

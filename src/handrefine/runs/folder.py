@@ -10,8 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-from handrefine import files
 from handrefine.errors import InputError
+from handrefine.io import files
 from handrefine.runs import manifest
 from handrefine.runs.layout import MARKER, RunLayout
 from handrefine.runs.owner import owner_of, refuse_living

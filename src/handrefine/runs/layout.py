@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args, overload
 
-from handrefine.safe_paths import as_file_name
+from handrefine.io.safe_paths import as_file_name
 from handrefine.sequence import FrameId, Side
 
 #: Every run folder holds this file, and only a folder that holds it is ever overwritten.

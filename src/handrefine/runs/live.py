@@ -8,8 +8,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from handrefine.files import whole_file
-from handrefine.image_files import write_image
+from handrefine.io.files import whole_file
+from handrefine.io.image_files import write_image
 from handrefine.runs.layout import RunLayout, view_stem
 from handrefine.runs.overlay import contour_overlay, enlarged_size, enlarged_srgb
 from handrefine.sequence import FrameId

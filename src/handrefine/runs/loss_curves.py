@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
 from handrefine.progress import Record
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
-from handrefine.files import write_json
+from handrefine.io.files import write_json
 from handrefine.runs.layout import DEMO_DATA, MARKER
 from handrefine.runs.owner import Owner
 

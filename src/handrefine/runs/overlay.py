@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from handrefine.image_files import Rgb8, srgb_bytes
+from handrefine.io.image_files import Rgb8, srgb_bytes
 from handrefine.runs.judgement import HeldOutView
 from handrefine.runs.result import ViewResult
 

@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
+from handrefine.io.text_files import read_json, read_json_lines, read_yaml
 from handrefine.person import read_person
 from handrefine.progress import Record
 from handrefine.runs import appearance_files
@@ -25,7 +26,6 @@ from handrefine.runs.result import CameraResult, HandResult, HandState, Metrics,
 from handrefine.runs.view_files import ViewEntry, ViewImages, read_view, read_view_index, read_view_result
 from handrefine.sequence import Camera, FrameId, FrameIndex, Side
 from handrefine.spherical import radiance_map
-from handrefine.text_files import read_json, read_json_lines, read_yaml
 
 Which = Literal["before", "after"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from handrefine.errors import InputError
+from handrefine.io.text_files import read_json
 from handrefine.runs.layout import RunLayout
-from handrefine.text_files import read_json
 
 
 def partial_of(target: Path) -> Path:

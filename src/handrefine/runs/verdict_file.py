@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from handrefine.errors import InputError
+from handrefine.io.text_files import read_json
 from handrefine.runs.layout import RunLayout
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json
 
 
 def read_verdicts(layout: RunLayout) -> dict[FrameId, Mapping[str, Any]]:

@@ -8,12 +8,12 @@ from jaxtyping import Float, UInt8
 
 from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
-from handrefine.files import write_json
-from handrefine.image_files import read_rgba_image, srgb_bytes, write_image
+from handrefine.io.files import write_json
+from handrefine.io.image_files import read_rgba_image, srgb_bytes, write_image
+from handrefine.io.text_files import read_json
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.result import ViewRender, ViewResult
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json
 
 FIX = "refine again, or give a folder that `handrefine refine` has finished"
 

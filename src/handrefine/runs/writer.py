@@ -12,8 +12,8 @@ import handrefine
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
 from handrefine.errors import InputError
-from handrefine.files import write_json, write_yaml
-from handrefine.image_files import write_image
+from handrefine.io.files import write_json, write_yaml
+from handrefine.io.image_files import write_image
 from handrefine.person import write_person
 from handrefine.runs.annotation_file import write_annotation_npz
 from handrefine.runs.appearance_files import (

@@ -15,7 +15,7 @@ from handrefine.datasets.interhand26m_layout import (
 )
 from handrefine.datasets.interhand26m_mark import mark_path
 from handrefine.errors import InputError
-from handrefine.files import write_json
+from handrefine.io.files import write_json
 from handrefine.synthetic.video import TRUTH_FILE
 
 KINDS = ("camera", "joint_3d", "MANO_NeuralAnnot", "data")

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import numpy as np
 
-from handrefine.array_files import read_npz
 from handrefine.errors import InputError
+from handrefine.io.array_files import read_npz
 from handrefine.lens_arrays import lens_arrays, lens_at
 from handrefine.sequence import Camera, FrameId, ManoParameters, Side
 from handrefine.synthetic.truth import SyntheticTruth

@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 from handrefine.errors import InputError
 from handrefine.export.glb import glb_bytes
 from handrefine.export.meshes import TexturedMesh
-from handrefine.image_files import srgb_bytes
+from handrefine.io.image_files import srgb_bytes
 from handrefine.sequence import Camera
 from handrefine.viewer.content import ViewerContent
 from handrefine.viewer.guard import guarded_servers

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from handrefine.capture.calibration.camera_names import names_of_paths
 from handrefine.capture.calibration.rig_camera import RigCamera, lens_of, same_pose
 from handrefine.errors import InputError
-from handrefine.text_files import read_text
+from handrefine.io.text_files import read_text
 
 #: COLMAP's models by their number: name, and how many parameters.
 _MODELS = (

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from handrefine.array_files import read_npz
 from handrefine.errors import InputError
-from handrefine.text_files import read_json, read_text, read_yaml
+from handrefine.io.array_files import read_npz
+from handrefine.io.text_files import read_json, read_text, read_yaml
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -12,7 +12,7 @@ import numpy as np
 from handrefine.capture.calibration.named_values import camera_of, is_camera, kind_of
 from handrefine.capture.calibration.rig_camera import RigCamera
 from handrefine.errors import InputError
-from handrefine.text_files import read_text
+from handrefine.io.text_files import read_text
 
 ENDINGS = (".txt", ".dat", ".csv", ".cal", "")
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"

@@ -14,8 +14,8 @@ import numpy as np
 from handrefine.capture.detections import FoundHand
 from handrefine.capture.keypoints.found import HandsByFrame, hand_of_triples
 from handrefine.errors import InputError
+from handrefine.io.text_files import read_json
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json
 
 _LEFT, _RIGHT = slice(91, 112), slice(112, 133)
 _SURE = 0.9

@@ -12,8 +12,8 @@ import numpy as np
 
 from handrefine.capture.detections import FoundHand
 from handrefine.capture.keypoints.found import HandsByFrame
+from handrefine.io.text_files import read_json
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json
 
 _LANDMARKS = ("landmarks", "hand_landmarks", "handLandmarks", "multi_hand_landmarks", "multiHandLandmarks")
 _SIDES = ("handedness", "handednesses", "multi_handedness", "multiHandedness")

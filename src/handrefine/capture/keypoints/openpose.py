@@ -12,8 +12,8 @@ from typing import Any
 
 from handrefine.capture.detections import FoundHand
 from handrefine.capture.keypoints.found import HandsByFrame, hand_of_triples
+from handrefine.io.text_files import read_json
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json
 
 _KEYS = {"hand_right_keypoints_2d": 1.0, "hand_left_keypoints_2d": 0.0}
 #: OpenPose names no sides surely: it looks for a hand at the end of the arm that it takes for the right one.

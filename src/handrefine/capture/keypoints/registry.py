@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from handrefine.array_files import read_npz
 from handrefine.capture.detections import Detections, FoundHand, gathered
 from handrefine.capture.keypoints.coco_wholebody import is_coco_wholebody, read_coco_wholebody
 from handrefine.capture.keypoints.found import HandsByFrame, check_inside
@@ -13,8 +12,9 @@ from handrefine.capture.keypoints.mediapipe_results import is_mediapipe, read_me
 from handrefine.capture.keypoints.openpose import is_openpose, read_openpose
 from handrefine.capture.sources import FrameSource, all_frames
 from handrefine.errors import InputError
+from handrefine.io.array_files import read_npz
+from handrefine.io.text_files import read_json
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json
 
 _FORMATS = (
     "for every camera NAME/*_keypoints.json of OpenPose, or NAME.json of COCO-WholeBody (also MMPose's) or "

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from handrefine.errors import InputError
-from handrefine.exr import worker_thread
+from handrefine.io.exr import worker_thread
 from handrefine.render.mitsuba.runtime import start_mitsuba
 
 

@@ -6,10 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.sparse import csc_matrix, csr_matrix
-
 from crafted_pickles import (
     EIGHT,
     Ch,
@@ -20,6 +16,10 @@ from crafted_pickles import (
     read,
     sparse,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csc_matrix, csr_matrix
+
 from handrefine.errors import InputError
 
 TALL = np.arange(6.0).reshape(2, 3)
@@ -122,7 +122,7 @@ def _is_plain(value: object) -> bool:
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
     plain = (str, bytes, int, float, bool, set, frozenset, type(None))
-    return isinstance(value, plain) or type(value).__module__ == "handrefine.pickled_arrays"
+    return isinstance(value, plain) or type(value).__module__ == "handrefine.io.pickled_arrays"
 
 
 VALID = [

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from handrefine import pickled_arrays as stand_in
-from handrefine import pickled_matrices as matrix
 from handrefine.errors import InputError
+from handrefine.io import pickled_arrays as stand_in
+from handrefine.io import pickled_matrices as matrix
 
 #: Sizes that no file of data comes near: MANO's has 4 MB and some thousand instructions.
 MAX_BYTES, MAX_INSTRUCTIONS = 2**28, 5_000_000

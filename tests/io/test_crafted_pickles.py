@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from crafted_pickles import (
     EIGHT,
     FROM_BUFFER,
@@ -22,8 +21,9 @@ from crafted_pickles import (
     read,
     sparse,
 )
-from handrefine import safe_pickle
+
 from handrefine.errors import InputError
+from handrefine.io import safe_pickle
 
 OBJECT = np.dtype("O")
 FIELDS = {"a": (OBJECT, 0)}

@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from handrefine.array_files import read_npz
 from handrefine.config_files import config_from_mapping, load_config
 from handrefine.errors import InputError
-from handrefine.json_stream import walk
+from handrefine.io.array_files import read_npz
+from handrefine.io.json_stream import walk
+from handrefine.io.safe_paths import as_file_name, within
+from handrefine.io.text_files import read_json, read_yaml
 from handrefine.runs.layout import RunLayout
-from handrefine.safe_paths import as_file_name, within
 from handrefine.sequence import FrameId
-from handrefine.text_files import read_json, read_yaml
 
 
 def test_text_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from handrefine.safe_pickle import read_pickle
+from handrefine.io.safe_pickle import read_pickle
 
 RECONSTRUCT, SCALAR = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
 FROM_BUFFER = np.zeros(1).__reduce_ex__(5)[0]

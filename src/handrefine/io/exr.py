@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
 
 
 @contextmanager

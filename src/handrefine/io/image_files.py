@@ -17,7 +17,7 @@ from PIL import BmpImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from handrefine.colour import linear_to_srgb8
 from handrefine.errors import InputError
-from handrefine.files import whole_file
+from handrefine.io.files import whole_file
 
 #: Images of one run differ in size, so their axes have no names.
 Rgb8 = UInt8[np.ndarray, "_ _ 3"]

@@ -4,7 +4,7 @@ from pickle import UnpicklingError
 
 import numpy as np
 
-from handrefine.pickled_arrays import Record, Values, shape_of
+from handrefine.io.pickled_arrays import Record, Values, shape_of
 
 
 class ChumpyArray(Record):

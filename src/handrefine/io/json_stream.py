@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from handrefine.errors import InputError
-from handrefine.text_files import check_nesting, decoded, whole_number
+from handrefine.io.text_files import check_nesting, decoded, whole_number
 
 _PIECE, MAX_ENTRY = 2**20, 2**25
 _SPACE = " \t\n\r"
