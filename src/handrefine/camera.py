@@ -131,6 +131,14 @@ class Camera:
         points = (uv_px - uv_px.new_tensor([self.cx, self.cy])) / uv_px.new_tensor([self.fx, self.fy])
         return points if self.lens is None else self.lens.undistort(points)
 
+    def pixels(self, points_world: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
+        """`project` of an array."""
+        return self.project(torch.as_tensor(points_world)).numpy()
+
+    def plane_points(self, uv_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
+        """`on_plane` of an array."""
+        return self.on_plane(torch.as_tensor(uv_px)).numpy()
+
     def cropped(self, x0_px: int, y0_px: int, width: int, height: int) -> "Camera":
         """The camera whose image is the window with the given upper left corner; it may leave the image."""
         return replace(self, width=width, height=height, cx=self.cx - x0_px, cy=self.cy - y0_px)

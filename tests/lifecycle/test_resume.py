@@ -75,7 +75,10 @@ def difference(a: hr.RunResult, b: hr.RunResult) -> float:
     return max(float(np.abs(x - y).max()) for x, y in [*parts, (losses[0], losses[1])])
 
 
-@pytest.mark.parametrize("config", [DESCENT, SECOND_ORDER], ids=["descent", "second order"])
+@pytest.mark.parametrize(
+    "config",
+    [pytest.param(DESCENT, id="descent"), pytest.param(SECOND_ORDER, id="second order", marks=pytest.mark.slow)],
+)
 def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
     data: Path, tmp_path: Path, config: dict[str, Any]
 ) -> None:

@@ -143,6 +143,6 @@ def write_check_picture(path: Path, images: DatasetImages, joints: JointsInSpace
             if (FrameIndex(k), name) not in set(images):
                 continue
             detected = images.as_kept(name, joints.detections.uv_px[c, rows[k]])
-            projected = camera.project(torch.as_tensor(joints.joints_world[rows[k]])).numpy()
+            projected = camera.pixels(joints.joints_world[rows[k]])
             views[rows[k], name] = drawn_view(images[FrameIndex(k), name], projected, detected)
     write_image(path, sheet(views, [rows[k] for k in places], names))

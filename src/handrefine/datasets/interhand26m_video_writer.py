@@ -9,7 +9,6 @@ from typing import Any
 
 import imageio.v3 as iio
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, UInt8
 
 from handrefine.colour import linear_to_srgb8
@@ -214,7 +213,7 @@ def _hand_box(
             flags = np.ones(21, bool) if annotation.joint_valid is None else annotation.joint_valid[index]
             valid[JOINT_ROWS[side][flags]] = 1
             points.append(annotation.joints_world[index][flags])
-    uv_px = camera.project(torch.as_tensor(np.concatenate(points or [np.zeros((0, 3))]))).numpy() - PIXEL_CENTRE_PX
+    uv_px = camera.pixels(np.concatenate(points or [np.zeros((0, 3))])) - PIXEL_CENTRE_PX
     if not len(uv_px) or not np.isfinite(uv_px).all():
         return [0.0, 0.0, float(camera.width), float(camera.height)], valid
     low, high = uv_px.min(axis=0), uv_px.max(axis=0)

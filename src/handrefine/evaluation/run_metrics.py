@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
 from handrefine.evaluation.masks import MaskAgreement, mask_agreement, mean_agreement
@@ -126,4 +125,4 @@ def joints_of_other_px(hand: HandResult, row: int, camera: Camera) -> Float[np.n
 
 
 def project(camera: Camera, joints_world: Float[np.ndarray, "21 3"]) -> Float[np.ndarray, "21 2"]:
-    return camera.project(torch.as_tensor(joints_world)).numpy()
+    return camera.pixels(joints_world)

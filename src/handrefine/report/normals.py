@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
 from handrefine.sequence import Camera
@@ -32,7 +31,7 @@ def normal_image(
     height, width = camera.height, camera.width
     verts_cam = verts_world @ camera.R_cam_world.T + camera.t_cam_world
     normals_cam = normals_world @ camera.R_cam_world.T
-    uv_px = camera.project(torch.as_tensor(verts_world, dtype=torch.float64)).numpy()
+    uv_px = camera.pixels(verts_world.astype(np.float64))
     faces = faces[np.isfinite(uv_px[faces]).all(axis=(1, 2))]
     found = _rasterise(uv_px[faces], height, width)
 

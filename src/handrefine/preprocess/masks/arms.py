@@ -114,7 +114,7 @@ def _cone_depth(
     circle = np.stack([np.cos(_RING), np.sin(_RING)], axis=1) @ across
     ends = wrist + np.array(span_m)[:, None] * direction
     rim = torch.as_tensor(np.concatenate([end + r * circle for end, r in zip(ends, radii_m, strict=True)]))
-    outline, axis = camera.project(rim).numpy(), camera.project(torch.as_tensor(ends)).numpy()
+    outline, axis = camera.project(rim).numpy(), camera.pixels(ends)
     if not (np.isfinite(outline).all() and np.isfinite(axis).all()):
         return depth
     canvas = np.zeros(depth.shape, np.uint8)

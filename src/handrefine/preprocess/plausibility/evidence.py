@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Bool, Float
 
 from handrefine.colour import linear_to_srgb8
@@ -82,7 +81,7 @@ def look(sequence: HandSequence, verts_world: Sequence[Float[np.ndarray, "frame 
 
 def projected(points_world: Points, camera: Camera) -> Float[np.ndarray, "point 2"]:
     """Pixel coordinates; NaN behind the camera."""
-    return camera.project(torch.from_numpy(points_world)).numpy()
+    return camera.pixels(points_world)
 
 
 def share_inside(points_world: Points, camera: Camera) -> float:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import drjit as dr
 import mitsuba as mi
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
 
 from handrefine.sequence import Camera
@@ -49,7 +48,7 @@ def visible_triangle_area(
 
 
 def _in_image(points_world: Float[np.ndarray, "face 3"], camera: Camera) -> Bool[np.ndarray, " face"]:
-    u_px, v_px = camera.project(torch.from_numpy(points_world)).numpy().T  # NaN is nowhere in the image
+    u_px, v_px = camera.pixels(points_world).T  # NaN is nowhere in the image
     return (u_px >= 0) & (u_px < camera.width) & (v_px >= 0) & (v_px < camera.height)
 
 

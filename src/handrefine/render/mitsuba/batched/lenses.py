@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import drjit as dr
 import mitsuba as mi
 import numpy as np
-import torch
 from jaxtyping import Float
 from scipy.ndimage import distance_transform_edt
 
@@ -172,7 +171,7 @@ def _grid(camera: Camera) -> Float[np.ndarray, "row column 2"]:
     """Undistorted positions, in the plane z = 1, of points spread over the image; where the lens reaches none,
     those of the nearest point that it reaches."""
     u, v = np.meshgrid(np.linspace(0, camera.width, GRID), np.linspace(0, camera.height, GRID))
-    grid = camera.on_plane(torch.as_tensor(np.stack([u, v], axis=-1))).numpy()
+    grid = camera.plane_points(np.stack([u, v], axis=-1))
     unknown = np.isnan(grid[..., 0])
     if unknown.all():
         return np.zeros_like(grid)
