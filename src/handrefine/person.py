@@ -1,6 +1,7 @@
 """A person's own hand: what is theirs in every video, and the file that carries it from one to the next."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,16 @@ class Person:
     shape: Float[np.ndarray, "10"]
     coefficients_m: Float[np.ndarray, " mode"]
     displacement_m: Float[np.ndarray, " vertex"]
+
+
+def mean_person(found: Sequence[Person]) -> Person:
+    """What several videos say of one person; the surface, linear in its coefficients, stays theirs.
+
+    Args:
+        found: with one hand model and number of modes.
+    """
+    names = ("shape", "coefficients_m", "displacement_m")
+    return replace(found[0], **{name: np.mean([getattr(of, name) for of in found], axis=0) for name in names})
 
 
 def write_person(path: Path, person: Person) -> None:

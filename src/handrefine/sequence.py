@@ -149,6 +149,8 @@ class HandSequence:
     fix_left_shape: the annotators turned the sign of the left MANO model's first shape direction.
     official_mano: the parameters belong to the official MANO files; another hand model can only follow the joints.
     findings: what the reader noticed, above all what is there and is not used.
+    subject: whose hands these are, by a name that is the same in all sequences of one person; None where the
+        dataset does not say.
     """
 
     name: str
@@ -164,6 +166,7 @@ class HandSequence:
     fix_left_shape: bool = False
     official_mano: bool = False
     findings: tuple[Finding, ...] = ()
+    subject: str | None = None
 
     @property
     def positions(self) -> tuple[FrameIndex, ...]:

@@ -23,6 +23,7 @@ class BatchTask:
     name: of its files in the batch's folder.
     task: `Task.to_mapping`, without where it writes to.
     sequence: full name. frames: those at which a wanted hand is annotated. n_views: images to be fitted.
+    subject: whose hands they are, where a person is to be shared. after: the tasks that give the person.
     """
 
     name: str
@@ -30,6 +31,8 @@ class BatchTask:
     sequence: str
     frames: tuple[FrameId, ...]
     n_views: int
+    subject: str | None = None
+    after: tuple[str, ...] = ()
 
     def ready(self, out: Path) -> Task:
         """The task that writes to a run folder.
@@ -59,6 +62,10 @@ class BatchFolder:
 
     def run(self, name: str) -> Path:
         return self.root / "runs" / name
+
+    def person(self, name: str) -> Path:
+        """Whom the task holds, where it holds anybody."""
+        return self.root / "people" / f"{name}.npz"
 
     def log(self, name: str) -> Path:
         """What the task's process had to say."""
@@ -91,7 +98,9 @@ class BatchFolder:
         stored = read_json(path)
         try:
             frames = tuple(FrameId(int(frame)) for frame in stored["frames"])
-            return BatchTask(name, dict(stored["task"]), str(stored["sequence"]), frames, int(stored["n_views"]))
+            after = tuple(map(str, stored.get("after", ())))
+            known = dict(stored["task"]), str(stored["sequence"]), frames, int(stored["n_views"])
+            return BatchTask(name, *known, stored.get("subject"), after)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("the file of a task is broken", where=path, found=repr(error)) from error
 

@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from handrefine.batch.folder import BatchFolder
+from handrefine.batch.waiting import Waiting
 
 #: How often the processes are looked at.
 LOOK_S = 0.2
@@ -33,19 +33,20 @@ def run_locally(
     Args:
         told: gets the name of every task that has ended.
     """
-    waiting, free, running = deque(names), set(range(workers)), list[_Worker]()
+    waiting, free, running = Waiting(folder, names), set(range(workers)), list[_Worker]()
     try:
         while waiting or running:
-            while waiting and free:
+            for name in waiting.take(len(free)):
                 slot = free.pop()
-                running.append(_Worker(name := waiting.popleft(), slot, _start(folder, name, slot, workers)))
+                running.append(_Worker(name, slot, _start(folder, name, slot, workers)))
             time.sleep(LOOK_S)
             for worker in [of for of in running if of.process.poll() is not None]:
                 running.remove(worker)
                 free.add(worker.slot)
                 if _begin_again(folder, worker):
-                    waiting.append(worker.name)
+                    waiting.put_back(worker.name)
                 else:
+                    waiting.ended(worker.name)
                     told(worker.name)
     finally:
         _end([worker.process for worker in running])

@@ -1,7 +1,7 @@
 """Which tasks a dataset makes: sequences, cut into clips that overlap, each with some cameras held out."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import pairwise
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from handrefine.batch.folder import BatchTask
+from handrefine.batch.persons import Givers, Sharing, check_sharing
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
 from handrefine.datasets.registry import AUTO, list_sequences, read_dataset
@@ -37,6 +38,8 @@ class BatchSettings:
         held_out: names of cameras, or `auto:N` alone for N cameras of each clip in rotation, where at least 3 are
             left to fit.
         clip, overlap: frames of a clip, and frames that it shares with the next one.
+        share_person: whether the first clips of a person give what is theirs to all later ones.
+        person_clips: how many clips give it.
     """
 
     data: Path
@@ -48,6 +51,8 @@ class BatchSettings:
     held_out: tuple[str, ...] = ("auto:1",)
     clip: int = 10
     overlap: int = 2
+    share_person: Sharing = "none"
+    person_clips: int = 1
     follow_links: bool = False
     config: Config = field(default_factory=Config)
 
@@ -58,6 +63,8 @@ class BatchSettings:
                 where="--clip, --overlap",
                 found=f"{self.clip} frames that overlap by {self.overlap}",
             )
+        if self.share_person == "sequential":
+            check_sharing(self.config, self.person_clips)
 
     def to_mapping(self) -> dict[str, Any]:
         """In mappings, lists, strings, numbers and None only."""
@@ -67,30 +74,41 @@ class BatchSettings:
 
 @dataclass(frozen=True)
 class Planned:
-    """What one sequence gives: its tasks, or the reason why it has none; and what its reader noticed."""
+    """What one sequence gives: its tasks, or the reason why it has none; and what its reader noticed.
+
+    subject: whose hands it shows; None where the dataset does not say.
+    """
 
     sequence: str
     tasks: tuple[BatchTask, ...] = ()
     findings: tuple[Finding, ...] = ()
     reason: str | None = None
+    subject: str | None = None
 
 
-def plan(settings: BatchSettings, names: Sequence[str] | None = None) -> Iterator[Planned]:
+def plan(
+    settings: BatchSettings, names: Sequence[str] | None = None, known: Iterable[BatchTask] = ()
+) -> Iterator[Planned]:
     """Every chosen sequence of the dataset, one after the other. One that cannot be read stops no other.
 
     Args:
         names: these sequences; as the settings say when missing.
+        known: tasks that were planned before.
 
     Raises:
         InputError: the dataset has no sequence of such a name.
     """
+    givers = Givers(settings.person_clips, known) if settings.share_person == "sequential" else None
     for name in _chosen(settings) if names is None else names:
         try:
             sequence = read_dataset(
                 settings.data, format=settings.format, sequence=name, follow_links=settings.follow_links
             )
             tasks = tuple(_tasks(settings, name, sequence))
-            yield Planned(name, tasks, sequence.findings, None if tasks else "no wanted hand at any wanted frame")
+            if givers is not None:
+                tasks = tuple(givers.ordered(of, sequence.subject) for of in tasks)
+            reason = None if tasks else "no wanted hand at any wanted frame"
+            yield Planned(name, tasks, sequence.findings, reason, sequence.subject)
         except (InputError, OSError, MemoryError) as error:
             yield Planned(name, reason=one_line(error))
 

@@ -3,13 +3,15 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
 from handrefine.batch.folder import BatchFolder
-from handrefine.batch.local import ATTEMPTS, command
+from handrefine.batch.local import ATTEMPTS, LOOK_S, command
+from handrefine.batch.waiting import Waiting
 from handrefine.errors import InputError
 
 #: Ray reports to its makers unless this says otherwise.
@@ -54,14 +56,20 @@ def run_on_ray(
         options["memory"] = resources.memory_bytes
     remote = ray.remote(**options)(_work)
     threads = max(1, round(resources.cpus))
-    waiting = {remote.remote(command(folder, name, threads), str(folder.log(name))): name for name in names}
-    while waiting:
-        (ended, *_), _ = ray.wait(list(waiting), num_returns=1)
-        name = waiting.pop(ended)
+    waiting, begun = Waiting(folder, names), dict[Any, str]()
+    while waiting or begun:
+        for name in waiting.take():
+            begun[remote.remote(command(folder, name, threads), str(folder.log(name)))] = name
+        if not begun:
+            time.sleep(LOOK_S)  # another head has what these wait for
+            continue
+        (ended, *_), _ = ray.wait(list(begun), num_returns=1)
+        name = begun.pop(ended)
         try:
             _check(folder, name, f"its process ended with status {ray.get(ended)}, see {folder.log(name)}")
         except ray.exceptions.RayError as error:
             _check(folder, name, " ".join(str(error).split())[:300])
+        waiting.ended(name)
         told(name)
 
 

@@ -73,7 +73,8 @@ def _plan(
 ) -> dict[str, str]:
     """Write the tasks, and at last what they were made of; returns why sequences gave none."""
     reasons: dict[str, str] = {}
-    for planned in plan(settings, names):
+    known = map(folder.task, folder.task_names())
+    for planned in plan(settings, names, known):
         told(planned)
         for task in planned.tasks:
             folder.write_task(task)

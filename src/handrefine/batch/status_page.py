@@ -90,6 +90,8 @@ def _tile(folder: BatchFolder, row: TaskRow, seconds: float | None) -> str:
     }
     attributes = " ".join(f'data-{key}="{escape(str(value), quote=True)}"' for key, value in data.items())
     told = {"frames": str(len(task.frames)), "hands": ", ".join(task.task["hands"])}
+    if task.subject is not None:
+        told["person"] = f"held, of {', '.join(task.after)}" if task.after else f"given, {task.subject}"
     if seconds is not None:
         told["time"] = f"{seconds:.0f} s"
     if state.node and state.status == "running":

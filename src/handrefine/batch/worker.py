@@ -10,11 +10,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from handrefine.batch.folder import BatchFolder
+from handrefine.batch.folder import BatchFolder, BatchTask
+from handrefine.batch.persons import person_for, told_free
 from handrefine.batch.plan import one_line
 from handrefine.batch.state import TaskState
+from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
-from handrefine.pipeline import run_task
+from handrefine.pipeline import Task, run_task, unfinished_task
 from handrefine.runs.reader import open_run
 from handrefine.runs.unfinished import unfinished_run
 
@@ -51,13 +53,31 @@ def do_task(folder: BatchFolder, name: str, threads: int | None = None) -> TaskS
 
 
 def _run(folder: BatchFolder, name: str, threads: int | None) -> str | None:
-    """Returns what speaks against the result, if anything does: then it has no `dataset/`."""
-    task = folder.task(name).ready(folder.run(name))
+    """Returns what is to be said of the result: what speaks against it (then it has no `dataset/`), and that it
+    was to hold a person and does not."""
+    of = folder.task(name)
+    task = of.ready(folder.run(name))
     if not _is_finished(task.out):  # else the process died between its last file and its state
+        task = _with_person(task, folder, of)
         if threads is not None:
             _limit_threads(task.config.render.variant, threads)
         run_task(task, resume=True)  # from the checkpoints of a worker that was killed
-    return "; ".join(open_run(task.out).metrics.get("against") or ()) or None
+    run = open_run(task.out)
+    free = told_free(of, config_from_mapping(run.configuration["config"])) if of.after else None
+    return "; ".join([*(run.metrics.get("against") or ()), *([free] if free else [])]) or None
+
+
+def _with_person(task: Task, folder: BatchFolder, of: BatchTask) -> Task:
+    """The task, told whom to hold; one that was begun goes on as it was begun, by its checkpoints."""
+    if not of.after:
+        return task
+    try:
+        begun = unfinished_task(task.out)
+    except InputError:  # nothing was begun
+        begun = None
+    person = person_for(folder, of) if begun is None else begun.config.surface.person
+    surface = replace(task.config.surface, person=person)
+    return replace(task, config=replace(task.config, surface=surface))
 
 
 def _is_finished(out: Path) -> bool:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from rich.console import Console
 from rich.markup import escape
 from tyro.conf import Positional
 
-from handrefine.cli.batch_status import duration
+from handrefine.cli.batch_status import duration, place_of
 from handrefine.cli.common import Configured, names
 from handrefine.errors import InputError
 from handrefine.sequence import Hands, sides_of
@@ -45,6 +45,11 @@ class Batch(Configured):
     """Frames of a clip."""
     overlap: int = 2
     """Frames that a clip shares with the next one."""
+    share_person: Literal["none", "sequential"] = "none"
+    """sequential: the first clips of a person find shape and surface, which later ones hold; needs
+    --surface.modes."""
+    person_clips: int = 1
+    """How many clips give a person to the others, which hold the mean."""
     workers: int | None = None
     """Tasks at a time; one a GPU, or one a core when missing."""
     cluster: str | None = None
@@ -73,7 +78,7 @@ class Batch(Configured):
 
         def planned(of: "Planned") -> None:
             told = f"{len(of.tasks)} tasks" if of.reason is None else f"left out: {of.reason}"
-            console.print(f"{of.sequence}: {told}", markup=False, highlight=False)
+            console.print(f"{of.sequence}: {told}{self._unknown(of)}", markup=False, highlight=False)
 
         workers = self.workers or default_workers()
         if self.dry_run:
@@ -92,6 +97,11 @@ class Batch(Configured):
         done = sum(of.status == "done" for of in states.values())
         console.print(f"{done} of {total} tasks are done" + (f", [red]{failed} failed[/]" if failed else ""))
         console.print(f"more: handrefine batch status {escape(str(self.out))}")
+
+    def _unknown(self, of: "Planned") -> str:
+        """A word on a sequence of which nobody knows whose hands it shows, where that matters."""
+        matters = self.share_person != "none" and of.reason is None and of.subject is None
+        return ", a person of its own: the dataset does not say whose hands these are" if matters else ""
 
     def _runner(self, workers: int) -> "Runner":
         """Where tasks are done."""
@@ -113,10 +123,13 @@ class Batch(Configured):
         for of in plan(self.batch_settings()):
             if of.reason is not None:
                 console.print(f"{of.sequence}: left out: {of.reason}", markup=False, highlight=False)
+            elif unknown := self._unknown(of):
+                console.print(f"{of.sequence}{unknown}", markup=False, highlight=False)
             for task in of.tasks:
                 hands, held_out = (", ".join(task.task[name]) for name in ("hands", "held_out"))
                 told = f"{task.name}: {len(task.frames)} frames, {task.n_views} views, {hands}"
-                console.print(told + (f", held out {held_out}" if held_out else ""), markup=False, highlight=False)
+                told += (f", held out {held_out}" if held_out else "") + place_of(task)
+                console.print(told, markup=False, highlight=False)
             for finding in of.findings:
                 console.print(f"  {finding.level}: {finding}", markup=False, highlight=False)
             tasks += of.tasks
@@ -143,6 +156,8 @@ class Batch(Configured):
             held_out=() if self.holdout == "none" else names(self.holdout),
             clip=self.clip,
             overlap=self.overlap,
+            share_person=self.share_person,
+            person_clips=self.person_clips,
             follow_links=self.follow_links,
             config=self.settings,
         )

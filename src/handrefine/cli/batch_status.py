@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from handrefine.cli.common import Common
 
 if TYPE_CHECKING:
+    from handrefine.batch.folder import BatchTask
     from handrefine.batch.status import BatchStatusNow
 
 COLOURS = {"queued": "dim", "running": "cyan", "done": "green", "failed": "red"}
@@ -48,7 +49,7 @@ def task_table(now: "BatchStatusNow") -> Table:
         state = row.state
         seconds = now.elapsed_s(state)
         table.add_row(
-            escape(row.task.name),
+            escape(row.task.name + place_of(row.task)),
             f"[{COLOURS[state.status]}]{state.status}[/]",
             str(len(row.task.frames)),
             "" if seconds is None else duration(seconds),
@@ -56,6 +57,13 @@ def task_table(now: "BatchStatusNow") -> Table:
             escape(state.reason or ""),
         )
     return table
+
+
+def place_of(task: "BatchTask") -> str:
+    """Whose person a task gives or holds, where one is shared."""
+    if task.subject is None:
+        return ""
+    return f", holds the person of {', '.join(task.after)}" if task.after else f", gives the person {task.subject}"
 
 
 def summary(now: "BatchStatusNow") -> str:

@@ -122,6 +122,7 @@ def read_arctic(
         annotations={side: HandAnnotation(side, mano=mano.at(rows)) for side, mano in annotations.items()},
         official_mano=True,
         findings=tuple(findings),
+        subject=name.split("/")[0],
     )
 
 

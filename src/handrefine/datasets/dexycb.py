@@ -111,6 +111,7 @@ def read_dexycb(
         write_back=write_dexycb_annotation,
         official_mano=True,
         findings=tuple(findings),
+        subject=name.split("/")[0],
     )
 
 

@@ -11,7 +11,14 @@ from handrefine.datasets.dataset_format import DatasetFormat
 from handrefine.datasets.images import image_reader, mask_reader
 from handrefine.datasets.interhand26m_annotations import annotation_files, entries_of, hand_annotations
 from handrefine.datasets.interhand26m_detections import read_detections
-from handrefine.datasets.interhand26m_index import Listing, image_sizes, listed_images, splits, views_on_disk
+from handrefine.datasets.interhand26m_index import (
+    Listing,
+    image_sizes,
+    listed_images,
+    splits,
+    subject_of,
+    views_on_disk,
+)
 from handrefine.datasets.interhand26m_layout import (
     CAMERA_FILES,
     CAMERA_KEYS,
@@ -110,6 +117,7 @@ def read_interhand26m(
         fix_left_shape=True,
         official_mano="MANO_NeuralAnnot" in files and not open_hand,
         findings=tuple(findings),
+        subject=subject_of(split, capture, listing.entries),
     )
 
 

@@ -21,6 +21,8 @@ from handrefine.sequence import FrameId, called
 
 ImageEntry = Mapping[str, Any]
 _KEYS = ("file_name", "width", "height", "capture", "seq_name", "camera", "frame_idx")
+#: Of the published files; nobody who writes this layout must know it.
+_SUBJECT = "subject"
 _IMAGES = "images"
 
 
@@ -63,7 +65,10 @@ def listed_images(
     if len(matching) == 1:  # else which one is meant is not known: nothing needs to be read
         for group in groups:
             if group.key[:2] == matching[0]:
-                entries += [{name: entry[name] for name in _KEYS} for entry in group.read(path)]
+                entries += [
+                    {name: entry[name] for name in (*_KEYS, _SUBJECT) if name in entry}
+                    for entry in group.read(path)
+                ]
     return Listing(downloaded, entries, groups[0].key[2] if groups else None)
 
 
@@ -211,6 +216,12 @@ def _unlisted(places: Mapping[tuple[FrameId, str], Path], path: Path) -> list[Fi
         what, shown = "folders of cameras that data.json does not list are not read", some(f.name for f in beside)
         findings.append(Finding("warning", what, str(path), shown))
     return findings
+
+
+def subject_of(split: str, capture: str, entries: Iterable[ImageEntry]) -> str:
+    """Whose hands a sequence shows: as its images say, all alike, else whoever was captured; by split."""
+    told = {str(entry[_SUBJECT]) for entry in entries if _SUBJECT in entry}
+    return f"{split}/subject{told.pop()}" if len(told) == 1 else f"{split}/Capture{capture}"
 
 
 def image_sizes(views: Mapping[tuple[FrameId, str], ImageEntry], path: Path) -> dict[str, tuple[int, int]]:

@@ -13,11 +13,14 @@ class GeometryVector:
     """Hands that share a shape, whose frames count like those of one hand.
 
     Args:
-        names: of the variables that move.
+        names: of the variables that move; a surface that is held does not.
     """
 
     def __init__(self, hands: Sequence[VideoHand], names: Sequence[str]) -> None:
-        self._hands, self._names, self._columns = hands, tuple(names), columns()
+        surface = hands[0].surface
+        held = {"surface"} if surface is not None and surface.held else set[str]()
+        self._hands, self._columns = hands, columns()
+        self._names = tuple(name for name in names if name not in held)
         self.n_frames = sum(len(hand.pose.translation) for hand in hands)
 
     @property

@@ -62,6 +62,7 @@ def _add(joined: dict[str, Any], kind: str, content: dict[str, Any], capture: st
             {
                 **entry,
                 "capture": capture,
+                "subject": capture,
                 "file_name": entry["file_name"].replace(f"Capture{MADE_CAPTURE}/", f"Capture{capture}/", 1),
             }
             for entry in content["images"]
