@@ -80,6 +80,11 @@ def merge(folder: BatchFolder, out: Path, *, use: Sequence[str] = USED) -> Merge
             "used verdicts": list(use),
             "settings": settings,
             "files": list(map(str, relative)),
+            "filled": [
+                {"sequence": row.sequence, "frame": row.frame, "hand": row.hand}
+                for row in rows
+                if row.filled and row.used
+            ],
             "tasks": {row.task: row.sequence for row in rows if row.used},
         }
         write_json(unfinished / PROVENANCE, provenance)

@@ -21,7 +21,8 @@ from handrefine.frame_ranges import as_choice, frames_named
 from handrefine.io.safe_paths import as_file_name
 from handrefine.pipeline import Task
 from handrefine.preprocess.camera_selection import automatic_count
-from handrefine.sequence import FrameId, HandSequence, Side, called
+from handrefine.preprocess.fill import gaps
+from handrefine.sequence import FrameId, FrameIndex, HandSequence, Side, called
 
 #: As many cameras must be left to fit where cameras are held out without being named.
 FEWEST_TO_FIT = 3
@@ -142,14 +143,15 @@ def one_line(error: BaseException) -> str:
 
 
 def _tasks(settings: BatchSettings, name: str, sequence: HandSequence) -> Iterator[BatchTask]:
-    frames = list(sequence.frames)
+    wanted = frames = list(sequence.frames)
     if settings.frames is not None:
-        frames = frames_named(settings.frames, frames, f"{settings.data}, {name}")
+        wanted = frames = frames_named(settings.frames, frames, f"{settings.data}, {name}")
     annotated = _annotated(sequence, settings.hands)
     frames = [frame for frame in frames if any(frame in of for of in annotated.values())]
     if not frames:
         return
-    for number, clip in enumerate(clips(frames, settings.clip, settings.overlap)):
+    for number, annotated_clip in enumerate(clips(frames, settings.clip, settings.overlap)):
+        clip = _with_gaps(annotated_clip, wanted, settings)
         held_out = _held_out(settings, _pool(settings, sequence), number)
         place = {k for k, frame in enumerate(sequence.frames) if frame in clip}
         fitted = set(_pool(settings, sequence)) - set(held_out)
@@ -168,6 +170,13 @@ def _tasks(settings: BatchSettings, name: str, sequence: HandSequence) -> Iterat
         )
         views = sum(k in place and camera in fitted for k, camera in sequence.images)
         yield BatchTask(out_name, {**task.to_mapping(), "out": None}, name, clip, views)
+
+
+def _with_gaps(clip: Sequence[FrameId], wanted: Sequence[FrameId], settings: BatchSettings) -> tuple[FrameId, ...]:
+    """The frames of a clip, and those between them that are filled."""
+    place = {frame: FrameIndex(k) for k, frame in enumerate(wanted)}
+    known = [place[frame] for frame in clip]
+    return tuple(wanted[k] for k in sorted([*known, *gaps(known, settings.config.hand.fill)]))
 
 
 def _annotated(sequence: HandSequence, hands: Sequence[Side]) -> dict[Side, set[FrameId]]:

@@ -21,6 +21,7 @@ class Choice:
     """A row of the table of verdicts: one hand at one frame of one sequence.
 
     task: whose annotation it is. used: whether the refined annotation took the place of the dataset's.
+    filled: the dataset says nothing there, and the start was interpolated.
     better, beyond: the probabilities that it is nearer to the truth than before, and that it ends too far off.
     """
 
@@ -40,6 +41,7 @@ class Choice:
     colour_after: float | None = None
     moved_mm: float | None = None
     n_views: int | None = None
+    filled: bool = False
 
 
 Runs = Mapping[tuple[str, Side], RunAnnotation]
@@ -105,6 +107,7 @@ def _said(hand: HandRun, task: BatchTask, use: set[str]) -> dict[FrameId, Choice
             colour_after=colour.get("after"),
             moved_mm=evidence.get("moved_mm"),
             n_views=evidence.get("n_views"),
+            filled=bool(of.get("filled", False)),
         )
     return found
 

@@ -10,6 +10,8 @@ from tyro.conf import Positional
 
 from handrefine.cli.batch_status import duration, place_of
 from handrefine.cli.common import Configured, names
+from handrefine.config import Config
+from handrefine.config_files import changed
 from handrefine.errors import InputError
 from handrefine.sequence import Hands, sides_of
 
@@ -45,6 +47,8 @@ class Batch(Configured):
     """Frames of a clip."""
     overlap: int = 2
     """Frames that a clip shares with the next one."""
+    fill: int | None = None
+    """Also refine frames without annotation, in gaps of at most so many between annotated ones: --hand.fill."""
     share_person: Literal["none", "sequential"] = "none"
     """sequential: the first clips of a person find shape and surface, which later ones hold; needs
     --surface.modes."""
@@ -97,6 +101,10 @@ class Batch(Configured):
         done = sum(of.status == "done" for of in states.values())
         console.print(f"{done} of {total} tasks are done" + (f", [red]{failed} failed[/]" if failed else ""))
         console.print(f"more: handrefine batch status {escape(str(self.out))}")
+
+    def _config(self) -> Config:
+        """With the gaps that are to be filled, where they are told."""
+        return self.settings if self.fill is None else changed(self.settings, {"hand": {"fill": self.fill}})
 
     def _unknown(self, of: "Planned") -> str:
         """A word on a sequence of which nobody knows whose hands it shows, where that matters."""
@@ -159,5 +167,5 @@ class Batch(Configured):
             share_person=self.share_person,
             person_clips=self.person_clips,
             follow_links=self.follow_links,
-            config=self.settings,
+            config=self._config(),
         )

@@ -63,7 +63,10 @@ def verdicts_by_hand(result: RunResult, report: HeldOutReport | None) -> dict[Si
     """
     unseen = {} if report is None else report.views
     return {
-        hand.side: [of.to_mapping() for of in verdicts(frame_evidence(hand, unseen.get(hand.side, ())))]
+        hand.side: [
+            {**of.to_mapping(), "filled": of.frame in hand.filled}
+            for of in verdicts(frame_evidence(hand, unseen.get(hand.side, ())))
+        ]
         for hand in result.hands
     }
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, NonNegativeInt
 from pydantic.dataclasses import dataclass
 
 _STRICT = ConfigDict(extra="forbid")
@@ -19,6 +19,9 @@ class HandConfig:
     joints: Literal["auto", "model", "landmarks"] = "auto"
     """What annotated joints mean when MANO is fitted to them. model: the hand model's own joints. landmarks: the
     skeleton's, as MediaPipe, OpenPose, COCO-WholeBody and InterHand2.6M mark them. auto: what explains them."""
+    fill: NonNegativeInt = 0
+    """Refine frames without annotation, too, at most so many between two annotated ones, from which their start is
+    interpolated."""
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)

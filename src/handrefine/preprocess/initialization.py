@@ -18,6 +18,7 @@ from handrefine.errors import InputError
 from handrefine.hand.config import HandConfig
 from handrefine.hand.fit import FitSettings, JointFit, fit_to_joints
 from handrefine.hand.model import HandModel, load_hand_model
+from handrefine.preprocess.fill import gaps, interpolated
 from handrefine.sequence import JOINT_NAMES, FrameIndex, HandAnnotation, HandSequence, ManoParameters, Side
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class Initialization:
     joint_residual_mm: mean distance of the fit to the joints; None where the dataset had MANO parameters.
     residual_by_joint_mm: the same of every joint that is known at some frame.
     other_model: the dataset's parameters belong to another hand model, and its joints were followed instead.
+    filled: those of the frames of which the dataset says nothing, between others.
     """
 
     hand: HandModel
@@ -40,6 +42,12 @@ class Initialization:
     joint_residual_mm: float | None
     residual_by_joint_mm: Mapping[str, float] = field(default_factory=dict)
     other_model: bool = False
+    filled: tuple[FrameIndex, ...] = ()
+
+    def placed(self, place: Mapping[FrameIndex, FrameIndex]) -> "Initialization":
+        """The same where positions count anew."""
+        frame_indices, filled = [place[k] for k in self.frame_indices], tuple(place[k] for k in self.filled)
+        return replace(self, frame_indices=frame_indices, filled=filled)
 
 
 def initialize(sequence: HandSequence, side: Side, config: HandConfig) -> Initialization:
@@ -51,9 +59,10 @@ def initialize(sequence: HandSequence, side: Side, config: HandConfig) -> Initia
     hand = load_hand(side, sequence, config)
     annotation = in_terms_of(hand, sequence)
     if annotation.mano is not None:
-        return _from_mano(hand, annotation, annotation.mano, sequence)
+        return _filled(_from_mano(hand, annotation, annotation.mano, sequence), sequence, config)
     other_model = of_another_model(hand, sequence)
-    return replace(_from_joints(hand, annotation, sequence, config), other_model=other_model)
+    start = _filled(_from_joints(hand, annotation, sequence, config), sequence, config)
+    return replace(start, other_model=other_model)
 
 
 def load_hand(side: Side, sequence: HandSequence, config: HandConfig) -> HandModel:
@@ -195,6 +204,23 @@ def shortest(mano: ManoParameters, hand: HandModel) -> ManoParameters:
     shorter = np.where(turns > 0, vectors * (1 - turns * 2 * np.pi / np.maximum(angle, 1e-9)), vectors)
     pose_aa = np.where(np.repeat(turns[..., 0], 3, axis=1) > 0, shorter.reshape(-1, 48) - mean, mano.pose_aa)
     return replace(mano, pose_aa=pose_aa)
+
+
+def _filled(start: Initialization, sequence: HandSequence, config: HandConfig) -> Initialization:
+    """With the frames in the gaps that are to be filled."""
+    known, filled = start.frame_indices, gaps(start.frame_indices, config.fill)
+    if not filled:
+        return start
+    annotated, wanted = ([sequence.frames[k] for k in of] for of in (known, filled))
+    between = interpolated(start.parameters, annotated, wanted, start.hand)
+    order = np.argsort([*known, *filled])
+
+    def both(name: str) -> np.ndarray:
+        return np.concatenate([getattr(of, name) for of in (start.parameters, between)])[order]
+
+    parameters = replace(start.parameters, pose_aa=both("pose_aa"), shape=both("shape"), trans_m=both("trans_m"))
+    log.info("%d frames of the %s hand start between their neighbours", len(filled), start.hand.side)
+    return replace(start, frame_indices=sorted([*known, *filled]), parameters=parameters, filled=tuple(filled))
 
 
 def _from_joints(

@@ -205,8 +205,7 @@ def _video(
     """The sequence at the frames at which one of the hands is annotated, and the starts' positions in it."""
     union = sorted({k for start in starts for k in start.frame_indices})
     place = {k: FrameIndex(position) for position, k in enumerate(union)}
-    moved = [replace(start, frame_indices=[place[k] for k in start.frame_indices]) for start in starts]
-    return sequence.with_frames([FrameIndex(k) for k in union]), tuple(moved)
+    return sequence.with_frames([FrameIndex(k) for k in union]), tuple(start.placed(place) for start in starts)
 
 
 def _video_hand(start: Initialization, n_frames: int, config: Config, person: Person | None) -> VideoHand:

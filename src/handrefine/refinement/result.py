@@ -98,6 +98,7 @@ def _hand(problem: Problem, index: int, found: Found) -> HandResult:
         residual_by_joint_mm=start.residual_by_joint_mm,
         person=person_of(hand),
         other_model=start.other_model,
+        filled=tuple(problem.sequence.frames[k] for k in start.filled),
         evidence=_evidence(problem, index, around, after, found),
         pca_components=_components(problem, index),
     )

@@ -124,6 +124,7 @@ class HandResult:
         residual_by_joint_mm: the same of every joint by its name.
         person: what is theirs in every video; None where the surface is the hand model's.
         other_model: the dataset's parameters belong to another hand model than the refined ones.
+        filled: those of the frames of which the dataset said nothing, and `before` is interpolated.
         pca_components: of the hand model, where the dataset's parameters are coefficients of these.
     """
 
@@ -143,6 +144,7 @@ class HandResult:
     residual_by_joint_mm: Mapping[str, float] = field(default_factory=dict)
     person: Person | None = None
     other_model: bool = False
+    filled: tuple[FrameId, ...] = ()
     evidence: JointEvidence | None = None
     pca_components: Float[np.ndarray, "45 45"] | None = None
 
