@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,21 @@ def test_a_node_that_dies_loses_nothing(folder: BatchFolder, cluster: Cluster) -
 def test_a_cluster_that_is_not_there(folder: BatchFolder) -> None:
     with pytest.raises(InputError, match="no such Ray cluster"):
         run_on_ray(folder, folder.names(), lambda name: None, "127.0.0.1:1", Resources())
+
+
+def test_a_task_waits_for_the_one_that_gives_it_a_person(folder: BatchFolder, cluster: Cluster) -> None:
+    giver, *others = folder.names()
+    for name in others:
+        folder.write_task(replace(folder.task(name), after=(giver,)))
+    seen: list[bool] = []
+
+    def let_go() -> None:
+        while not (folder.root / f"begun_{giver}").exists():
+            time.sleep(0.05)
+        time.sleep(1.0)  # there is room for all three
+        seen.extend((folder.root / f"begun_{name}").exists() for name in others)
+        (folder.root / f"deed_{giver}").write_text("do")
+
+    threading.Thread(target=let_go, daemon=True).start()
+    assert run(folder, cluster, "wait", "do", "do") == ["done"] * 3
+    assert seen == [False, False]

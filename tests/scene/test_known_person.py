@@ -10,6 +10,8 @@ from made_iterates import pose_of
 
 from handrefine.errors import InputError
 from handrefine.hand.model import HandModel, load_hand_model
+from handrefine.optimizers.geometry_vector import GeometryVector
+from handrefine.optimizers.vertex_metric import Motion
 from handrefine.person import Person, read_person, write_person
 from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.known_person import begun_as, person_of, surface_of
@@ -66,6 +68,16 @@ def test_another_video_wears_the_surface_and_does_not_move_it(right: HandModel, 
     assert torch.allclose(second.surface.displacement_m().double(), torch.tensor(found.displacement_m), atol=1e-7)
     assert torch.allclose(second.pose.shape, torch.linspace(-1, 1, 10))
     assert second.pose.shape.requires_grad
+
+
+def test_no_optimizer_moves_what_is_held(right: HandModel, found: Person):
+    for hand, moves in ((hand_with(right, None), True), (hand_with(right, found), False)):
+        assert hand.surface is not None
+        vector, before = GeometryVector([hand], ["shape", "surface"]), hand.surface.coefficients.detach().clone()
+        with torch.no_grad():
+            vector.move(Motion(torch.zeros(2, 51).double(), torch.ones(10 + MODES).double()))
+        assert torch.equal(hand.surface.coefficients, before) != moves
+        assert (vector.damping(1e-3, {"shape": 1.0, "surface": 1e-3}, 7.0).shared[10:] == 7.0).all() != moves
 
 
 def test_the_other_hand_wears_its_mirror_image(right: HandModel, found: Person):
