@@ -1,6 +1,7 @@
 """Tasks on a Ray cluster: Ray finds a node for each; results come by the file system that all nodes share."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from handrefine.batch.local import ATTEMPTS, LOOK_S, command
 from handrefine.batch.waiting import Waiting
 from handrefine.errors import InputError
 
+#: How long a cluster may take to answer.
+PATIENCE_S = 10.0
 #: Ray reports to its makers unless this says otherwise.
 _SILENT = {"RAY_USAGE_STATS_ENABLED": "0"}
 
@@ -83,8 +86,9 @@ def _connected(address: str) -> Any:
         ) from None
     if not ray.is_initialized():
         try:
+            _check_reachable(address)
             ray.init(address=address, log_to_driver=False, logging_level="warning")
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             raise InputError(
                 "there is no such Ray cluster",
                 where=f"--cluster {address}",
@@ -92,6 +96,17 @@ def _connected(address: str) -> Any:
                 fix="start one: `ray start --head`; see docs/clusters.md",
             ) from error
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes, and end the process in the end.
+
+    Raises:
+        OSError: nothing answers at this host and port.
+    """
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=PATIENCE_S).close()
 
 
 def _work(words: list[str], log: str) -> int:
