@@ -4,11 +4,12 @@
 
 Makes the demo's video (seed 0), a small one of one hand and one of both with the other commit's code, refines the
 first as `handrefine demo` does and the small ones with every preset by both codes, and compares `log.jsonl` term
-by term, iteration by iteration. Exits with 1 where digits differ for no known reason.
+by term, iteration by iteration. Exits with 1 where digits differ by more than rounding, for no known reason.
 """
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -33,7 +34,11 @@ RENAMED = {
     "tie": "occluded",
     "ridge": "colour_ridge",
 }
-#: Where digits are known to differ, and why.
+#: Since c661faf the point that a ray hits is interpolated between its triangle's corners instead of measured along
+#: the ray. Values are the same but for float32's rounding, which decides whether a grazing ray is blocked: no term
+#: may differ by more than this share where the first one does.
+ROUNDING = 1e-5
+#: Where digits are known to differ by more, and why.
 KNOWN = {
     "paper": "data and edge terms compare the same colours there; each now takes the norm itself, so that their"
     " gradients are added before the norm's derivative instead of after it",
@@ -103,10 +108,10 @@ def log_of(run_folder: Path) -> list[dict]:
     return records
 
 
-def difference(old: list[dict], new: list[dict]) -> str:
-    """What differs first, in words; empty where nothing does."""
+def difference(old: list[dict], new: list[dict]) -> tuple[str, float]:
+    """What differs first, in words, and by which share at most; empty and 0 where nothing does."""
     if len(old) != len(new):
-        return f"{len(old)} iterations became {len(new)}"
+        return f"{len(old)} iterations became {len(new)}", math.inf
     for before, after in zip(old, new, strict=True):
         names = [
             name
@@ -116,8 +121,14 @@ def difference(old: list[dict], new: list[dict]) -> str:
         if names:
             values = ", ".join(f"{n} {before['terms'].get(n)!r} -> {after['terms'].get(n)!r}" for n in names)
             last = f"the last loss {old[-1]['loss']:.6g} -> {new[-1]['loss']:.6g}"
-            return f"from iteration {before['iteration']} ({before['stage']}): {values}; {last}"
-    return ""
+            shares = [
+                abs(after["terms"][n] - before["terms"][n]) / max(abs(before["terms"][n]), 1e-12)
+                if n in before["terms"] and n in after["terms"]
+                else math.inf
+                for n in names
+            ]
+            return f"from iteration {before['iteration']} ({before['stage']}): {values}; {last}", max(shares)
+    return "", 0.0
 
 
 def compare(against: str, only: str | None) -> bool:
@@ -139,9 +150,10 @@ def compare(against: str, only: str | None) -> bool:
                     data = str(videos / case.video)
                     run(checkout, "refine", "--data", data, "--out", str(out), *case.options, *without)
                     logs.append(log_of(out))
-                found = difference(*logs)
-                fine &= not found or case.name in KNOWN
-                known = f"\n    known: {KNOWN[case.name]}" if found and case.name in KNOWN else ""
+                found, share = difference(*logs)
+                fine &= share <= ROUNDING or case.name in KNOWN
+                known = "rounding" if share <= ROUNDING else KNOWN.get(case.name)
+                known = f"\n    known: {known}" if found and known else ""
                 print(
                     f"{case.name}: {found or f'same digits in all {len(logs[0])} iterations'}{known}", flush=True
                 )
