@@ -20,12 +20,14 @@ from documented_commands import REPOSITORY, DocumentedCommand, all_commands
 
 from handrefine.cli.main import command_named
 from handrefine.config import Config
+from handrefine.config_files import load_config
 from handrefine.render.redner.environment import environment_folder
 
 pytestmark = [pytest.mark.docs, pytest.mark.slow]
 TIMEOUT_S = 900
-#: The end that is appended to `handrefine COMMAND`; the last of two equal options counts.
-_SHORT = " ".join(f"--stages.{name}.iterations 2" for name in Config().stages)
+#: The end that is appended to `handrefine COMMAND`; the last of two equal options counts. STAGES are those of its
+#: configuration.
+_SHORT = "STAGES"
 _VIDEO = "--n-cameras 3 --n-frames 2 --size 48 --texture.size 64"
 SMALL = {
     "demo": f"{_VIDEO} {_SHORT} --overwrite",
@@ -34,6 +36,7 @@ SMALL = {
     "turntable": "--n-images 2 --size 32 --spp 1",
     "view": "--no-browser",
     "batch": _SHORT,
+    "batch merge": "--use 'improved,unchanged,worse,beyond repair'",  # so few iterations improve nothing
 }
 #: Names that a page lets stand for something of the reader's, and cameras and sequences of our small video.
 STANDS_FOR = {
@@ -93,8 +96,28 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {call} "$@"\n')
         script.chmod(0o755)
     run(f"handrefine synthesize --hand both --out DATASET {_VIDEO}", folder)
-    run(f"handrefine refine --data DATASET --hand right --out RUN {SMALL['refine']}", folder)
+    run(f"handrefine refine --data DATASET --hand right --out RUN {with_stages(SMALL['refine'])}", folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def folder_of_page(workplace: Path) -> Callable[[str], Path]:
+    """A page's own copy of the folder: what one page calls RUN is not what another does."""
+
+    def folder_of(page: str) -> Path:
+        folder = workplace.with_name(f"{workplace.name}-{page.replace('/', '-')}")
+        if not folder.exists():
+            shutil.copytree(workplace, folder)
+        return folder
+
+    return folder_of
+
+
+def with_stages(text: str) -> str:
+    """Two iterations for every stage of the preset that the command names, or of the defaults."""
+    preset = re.search(r"--config (\w+)(?!\S)", text)
+    stages = (load_config(preset[1]) if preset else Config()).stages
+    return text.replace(_SHORT, " ".join(f"--stages.{name}.iterations 2" for name in stages))
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -149,7 +172,8 @@ def small(command: DocumentedCommand) -> str:
     program, what = command.words[:2]
     if program == "handrefine":
         line, redirected, file = text.partition(" > ")
-        return f"{line} {SMALL.get(command_named(command.words[1:])[0], '')}{redirected}{file}"
+        end = SMALL.get(command_named(command.words[1:])[0], "")
+        return f"{with_stages(f'{line} {end}')}{redirected}{file}"
     if (program, what) == ("pip", "install"):
         return text.replace("pip install", "pip install --dry-run")
     return text.replace("make ", "make --dry-run ")  # what it runs, other commands and the suite itself run
@@ -160,11 +184,11 @@ def what_is_lacking(command: DocumentedCommand) -> str | None:
 
 
 @pytest.mark.parametrize("command", all_commands(), ids=str)
-def test_the_command_runs(command: DocumentedCommand, workplace: Path) -> None:
+def test_the_command_runs(command: DocumentedCommand, folder_of_page: Callable[[str], Path]) -> None:
     if (need := what_is_lacking(command)) is not None:
         pytest.skip(f"needs {need}")
     if command.words[1] == "view":
-        serve(small(command), workplace)
+        serve(small(command), folder_of_page(command.document.stem))
         return
     of_project = command.words[0] in ("make", "pip", "pytest")
-    run(small(command), REPOSITORY if of_project else workplace)
+    run(small(command), REPOSITORY if of_project else folder_of_page(command.document.stem))
