@@ -6,6 +6,8 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from handrefine.runs.provenance import PACKAGES
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -17,7 +19,7 @@ def provenance() -> dict[str, object]:
     return {
         "commit": commit + ("+" if changed else ""),
         "machine": f"{_processor()}, {cores} core{'s' if cores > 1 else ''}",
-        "versions": {name: version(name) for name in ("handrefine", "mitsuba", "drjit", "torch", "numpy")},
+        "versions": {name: version(name) for name in PACKAGES},
     }
 
 

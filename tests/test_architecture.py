@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "handrefine"
 #: What every room may import: nouns and small tools that know no room. Among themselves they form no cycle.
 NOUNS = {
     "errors", "colour", "lens", "lens_arrays", "camera", "colour_fit", "spherical", "mesh", "sequence", "views",
-    "observations", "regions", "progress", "preset", "findings", "person", "frame_ranges", "state",
+    "observations", "regions", "progress", "preset", "findings", "person", "frame_ranges", "rasterise", "state",
 }  # fmt: skip
 #: Nouns, and the room of files.
 EVERYWHERE = {*NOUNS, "io"}
