@@ -8,7 +8,7 @@ import pytest
 import torch
 from render_scenes import look_at_camera
 from test_batched import lamps, low_order_light, make, smooth_texture
-from test_batched_gradients import check, directions, finite_difference, smooth_weights
+from test_batched_gradients import check_motion
 
 from handrefine.errors import InputError
 from handrefine.lens import Lens
@@ -73,24 +73,7 @@ def test_a_point_is_rendered_where_opencv_projects_it(runtime, name):
 @pytest.mark.parametrize("name", ["opencv 8", "opencv 14", "fisheye"])
 def test_motion_of_vertices_through_a_lens(runtime, rest_hand, name):
     """Silhouettes, image borders and what lies inside, within 2 % of finite differences and 4 standard errors."""
-    topology, verts, texture = rest_hand.topology, rest_hand.verts, smooth_texture(1)
-    viewset = bent_views(LENSES[name])
-    weights = smooth_weights(viewset, 4)
-    fine = make([topology], viewset, shading="albedo", spp=512)
-    coarse = make([topology], viewset, shading="albedo", spp=64, edge_samples_per_px=64.0)
-
-    def loss(renderer, x, seed):
-        image = renderer.render([HandSurface(x[None], texture)], lamps(), seed=seed)
-        return (torch.cat([image.rgb, image.coverage], -1) * weights).sum()
-
-    gradients = []
-    for seed in range(4):
-        x = verts.clone().requires_grad_()
-        loss(coarse, x, seed).backward()
-        gradients.append(x.grad)
-    for direction in directions(verts, topology).values():
-        slope = finite_difference(lambda x, s: loss(fine, x, s), verts, direction, 5e-4)
-        check(slope, [(g * direction).sum() for g in gradients], 0.02)
+    check_motion(rest_hand, bent_views(LENSES[name]), smooth_texture(1), spp=512)
 
 
 def test_a_lens_that_does_nothing_changes_nothing(runtime, rest_hand):
