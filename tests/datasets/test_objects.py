@@ -1,12 +1,16 @@
 """Where datasets show objects: DexYCB's segments, and the masks of ours in InterHand2.6M's layout."""
 
+import pickle
 from pathlib import Path
 
+import imageio.v3 as iio
 import numpy as np
 import pytest
-from tiny_datasets import DEXYCB_NAME, SERIALS, write_dexycb
+from tiny_datasets import DEXYCB_NAME, SERIALS, K, write_dexycb, write_hanco, write_ho3d
 
 from handrefine.datasets.dexycb import read_dexycb
+from handrefine.datasets.hanco import read_hanco
+from handrefine.datasets.ho3d import read_ho3d
 from handrefine.datasets.interhand26m_video_writer import NewVideo, write_interhand26m_sequence
 from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
@@ -43,3 +47,44 @@ def test_interhand26m_keeps_objects_where_there_are_any(tmp_path: Path) -> None:
     assert set(sequence.objects) == {(1, "a")}
     assert not sequence.masks
     np.testing.assert_array_equal(sequence.objects[1, "a"](), thing)
+
+
+def test_hancos_foreground_that_is_no_hand_is_an_object(tmp_path: Path) -> None:
+    write_hanco(tmp_path)
+    assert not read_hanco(tmp_path).objects
+    hand = iio.imread(tmp_path / "mask_hand/0012/cam0/00000003.jpg")
+    foreground = np.zeros_like(hand)
+    foreground[5:35, 20:50] = 255
+    (tmp_path / "mask_fg/0012/cam0").mkdir(parents=True)
+    iio.imwrite(tmp_path / "mask_fg/0012/cam0/00000003.jpg", foreground, quality=100)
+    sequence = read_hanco(tmp_path)
+    assert set(sequence.objects) == {(0, "cam0")}
+    region = sequence.objects[0, "cam0"]()
+    assert not (region & sequence.masks[0, "cam0"]()).any()
+    assert region[6:9, 22:48].all()
+    assert region[12:28, 42:48].all()
+
+
+def test_ho3ds_objects_are_where_the_toolkit_draws_them(tmp_path: Path) -> None:
+    """A quad of 40 x 20 mm, turned by a right angle, 0.5 m before the camera in OpenGL's axes."""
+    write_ho3d(tmp_path)
+    for path in (tmp_path / "train/MC1/meta").iterdir():
+        meta = pickle.loads(path.read_bytes())
+        turned = np.array([[0.0], [0.0], [np.pi / 2]])
+        path.write_bytes(
+            pickle.dumps({**meta, "objRot": turned, "objTrans": np.array([0.02, 0.01, -0.5])}, protocol=2)
+        )
+    sequence = read_ho3d(tmp_path, sequence="MC1")
+    assert not sequence.objects
+    assert any("meshes of objects" in finding.what for finding in sequence.findings)
+    corners = "v -0.02 -0.01 0\nv 0.02 -0.01 0\nv 0.02 0.01 0\nv -0.02 0.01 0\nf 1/1 2/2 3/3 4/4\n"
+    (tmp_path / "models/003_cracker_box").mkdir(parents=True)
+    (tmp_path / "models/003_cracker_box/textured_simple.obj").write_text(corners)
+    sequence = read_ho3d(tmp_path, sequence="MC1")
+    assert set(sequence.objects) == set(sequence.images)
+    region = sequence.objects[0, "MC1"]()
+    v, u = np.nonzero(region)
+    half_px = np.array([0.01, 0.02]) / 0.5 * K[[0, 1], [0, 1]]
+    middle_px = np.array([0.02, -0.01]) / 0.5 * K[[0, 1], [0, 1]] + K[:2, 2]
+    np.testing.assert_allclose([u.min(), v.min()], middle_px - half_px, atol=1.0)
+    np.testing.assert_allclose([u.max(), v.max()], middle_px + half_px, atol=1.0)

@@ -4,6 +4,7 @@ Layout (github.com/lmb-freiburg/contra-hand)::
 
     rgb/{sequence:04d}/cam{camera}/{frame:08d}.jpg
     mask_hand/{sequence:04d}/cam{camera}/{frame:08d}.jpg     white where there is hand; where it was downloaded
+    mask_fg/{sequence:04d}/cam{camera}/{frame:08d}.jpg       white where there is hand, arm or object; likewise
     calib/{sequence:04d}/{frame:08d}.json    K (camera, 3, 3), M (camera, 4, 4) from world to camera, metres
     xyz/{sequence:04d}/{frame:08d}.json      21 joints, world frame, metres
     shape/{sequence:04d}/{frame:08d}.json    poses (48), shapes (10), global_t (3): MANO, world frame,
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Bool
 
 from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence, each_by_itself
@@ -89,7 +91,7 @@ def read_hanco(
     calibrations = {frame: root / "calib" / name / f"{frame:08d}.json" for frame in frames}
     documents = {frame: read_json_object(path) for frame, path in calibrations.items()}
     findings += unused_keys(documents[frames[0]], ("K", "M"), str(calibrations[frames[0]]))
-    calibrated, images, masks = {}, {}, {}
+    calibrated, images, masks, objects = {}, {}, {}, {}
     for camera in names:
         own = {frame: path for (frame, owner), path in files.items() if owner == camera}
         if not own:
@@ -101,8 +103,11 @@ def read_hanco(
             images[key] = placed[frame].image(path)
             if mask.exists():
                 masks[key] = placed[frame].mask(mask)
+                foreground = root / "mask_fg" / name / camera / path.name
+                if foreground.exists():
+                    objects[key] = partial(_neither, placed[frame].mask(foreground), masks[key])
     if not follow_links:
-        check_all_links(root, (root / "mask_hand" / name / camera for camera in names))
+        check_all_links(root, (root / kind / name / c for kind in ("mask_hand", "mask_fg") for c in names))
     if 0 < len(masks) < len(images):
         told = f"masks for {len(masks)} of {len(images)} images"
         findings.append(Finding("note", "not every image has a mask", str(root / "mask_hand" / name), told))
@@ -113,6 +118,7 @@ def read_hanco(
         images=images,
         annotations={"right": _annotation(root, name, frames)},
         masks=masks,
+        objects=objects,
         source=HanCoSource(root, name),
         write_back=write_hanco_annotation,
         official_mano=True,
@@ -166,6 +172,11 @@ class _Placed:
         A = self.affine.copy()
         A[:, 2] += PIXEL_CENTRE_PX * (A[:, :2].sum(axis=1) - 1)
         return cv2.warpAffine(pixels, A, self.canvas, flags=cv2.INTER_LINEAR, borderValue=(0.0, 0.0, 0.0))
+
+
+def _neither(foreground: MaskReader, hand: MaskReader) -> Bool[np.ndarray, "height width"]:
+    """What is foreground and no hand: an object, an arm."""
+    return foreground() & ~hand()
 
 
 def _common_camera(

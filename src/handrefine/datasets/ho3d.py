@@ -3,7 +3,10 @@
 Layout (github.com/shreyashampali/ho3d)::
 
     {train,evaluation}/{folder}/rgb/{frame:04d}.jpg       png in version 2
-    {train,evaluation}/{folder}/meta/{frame:04d}.pkl      handPose (48), handTrans, handBeta, handJoints3D, camMat
+    {train,evaluation}/{folder}/meta/{frame:04d}.pkl      handPose (48), handTrans, handBeta, handJoints3D,
+    camMat, objName,
+                                                  objRot, objTrans
+    models/{object}/textured_simple.obj               of YCB, where somebody put them there
     calibration/{sequence}/calibration/cam_orders.txt, trans_{i}.txt        version 3 only
 
 Every camera has a folder and an annotation of its own, in its own frame with OpenGL's axes (y up, z backward),
@@ -21,6 +24,7 @@ from jaxtyping import Float
 from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence, each_by_itself
 from handrefine.datasets.ho3d_hands import JOINT_ORDER, OPENCV_FROM_OPENGL, HandsOfCamera, Pose
+from handrefine.datasets.ho3d_objects import object_regions
 from handrefine.datasets.ho3d_writer import Ho3dSource, write_ho3d_annotation
 from handrefine.datasets.images import image_reader
 from handrefine.datasets.numbered_files import check_all_links, numbered_images_of_cameras
@@ -93,6 +97,9 @@ def read_ho3d(
         for camera, pose in poses.items()
         if any(owner == camera for _, owner in files)
     }
+    regions, missing = object_regions(
+        root, {f.name: f for f in folders[name]}, calibrated, position, follow_links=follow_links
+    )
     return HandSequence(
         name=name,
         cameras=calibrated,
@@ -106,7 +113,8 @@ def read_ho3d(
         source=Ho3dSource(root, {folder.name: folder for folder in folders[name]}, poses),
         write_back=write_ho3d_annotation,
         official_mano=True,
-        findings=tuple(findings),
+        objects={key: region for key, region in regions.items() if (frames[key[0]], key[1]) in files},
+        findings=(*findings, *missing),
     )
 
 
