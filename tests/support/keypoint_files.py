@@ -67,6 +67,21 @@ def mmpose(folder: Path) -> None:
         (folder / f"{name}.json").write_text(json.dumps(content))
 
 
+def mmpose_inferencer(folder: Path) -> None:
+    person = {"keypoints": body()[:, :2].tolist(), "keypoint_scores": body()[:, 2].tolist()}
+    for name in NAMES:
+        content = [{"frame_id": 3, "instances": []}, {"frame_id": 4, "instances": [person]}]
+        (folder / f"{name}.json").write_text(json.dumps(content))
+
+
+def mmpose_an_image_a_file(folder: Path) -> None:
+    person = {"keypoints": body()[:, :2].tolist(), "keypoint_scores": body()[:, 2].tolist()}
+    for name in NAMES:
+        (folder / name).mkdir()
+        for frame, people in ((3, []), (4, [person])):
+            (folder / name / f"shot_{frame:04d}.json").write_text(json.dumps(people))
+
+
 def mediapipe(folder: Path) -> None:
     landmarks = [[{"x": (u + 0.5) / 640, "y": (v + 0.5) / 480, "z": 0} for u, v in UV[side]] for side in range(2)]
     sides = [[{"categoryName": label, "score": 0.8}] for label in ("Left", "Right")]  # as in a mirror
@@ -75,4 +90,7 @@ def mediapipe(folder: Path) -> None:
         (folder / f"{name}.json").write_text(json.dumps(frames))
 
 
-WRITERS = (openpose, coco_annotation, coco_results, mmpose, mediapipe)
+WRITERS = (
+    *(openpose, coco_annotation, coco_results, mmpose, mmpose_inferencer, mmpose_an_image_a_file),
+    mediapipe,
+)

@@ -52,8 +52,9 @@ class MaskFiles:
                     "an image has no alpha channel, others of its camera have", where=self.files[number]
                 )
             values = pixels.alpha
-        white = np.iinfo(values.dtype).max
-        mask = values > (0 if values.max(initial=0) <= _MOST_LABELS else white // 2)
+        white, kinds = np.iinfo(values.dtype).max, np.bincount(values.ravel()) > 0
+        labels = kinds.sum() <= 2 or values.max(initial=0) <= _MOST_LABELS
+        mask = values > (0 if labels else white // 2)
         return ~mask if self.inverted else mask
 
 
@@ -137,20 +138,22 @@ def check_masks(name: str, masks: MaskFiles, uv_px: Mapping[FrameId, np.ndarray]
         InputError: the joints lie outside of the masks: they are inverted.
     """
     width, height = masks.size
-    inside, area = [], []
+    inside, area, border = [], [], []
     common = [number for number in masks.files if number in uv_px]
     for number in common[:: max(1, len(common) // _COMPARED)]:
         mask = masks.read(number)
         at = uv_px[number][np.isfinite(uv_px[number]).all(axis=1)].astype(int)
         at = at[((at >= 0) & (at < [width, height])).all(axis=1)]
         area.append(mask.mean())
+        border.append(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
         inside.extend(mask[at[:, 1], at[:, 0]].tolist())
     if not inside:
         return f"{name}: no mask belongs to a frame with a hand; the masks are left out"
     share = float(np.mean(inside))
     if max(area) == 0:
         return f"{name}: the masks are empty, and are left out"
-    if share < _OUTSIDE and float(np.mean(area)) > 0.5:
+    # A hand fills less than half of an image, and less still of its border.
+    if share < _OUTSIDE and max(float(np.mean(area)), float(np.mean(border))) > 0.5:
         raise InputError(
             "the masks are inverted: they are white where the hand is not",
             where=f"camera {name}",

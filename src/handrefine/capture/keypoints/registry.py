@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from handrefine.capture.detections import Detections, FoundHand, gathered
-from handrefine.capture.keypoints.coco_wholebody import is_coco_wholebody, read_coco_wholebody
+from handrefine.capture.keypoints.coco_wholebody import (
+    is_coco_wholebody,
+    is_image_a_file,
+    read_coco_wholebody,
+    read_image_a_file,
+)
 from handrefine.capture.keypoints.found import HandsByFrame, check_inside
 from handrefine.capture.keypoints.mediapipe_results import is_mediapipe, read_mediapipe
 from handrefine.capture.keypoints.openpose import is_openpose, read_openpose
@@ -17,8 +22,9 @@ from handrefine.io.text_files import read_json
 from handrefine.sequence import FrameId
 
 _FORMATS = (
-    "for every camera NAME/*_keypoints.json of OpenPose, or NAME.json of COCO-WholeBody (also MMPose's) or "
-    "MediaPipe; or an npz file with camera, frames, uv_px (camera, frame, hand, 21, 2) and confidence"
+    "for every camera NAME/*_keypoints.json of OpenPose, NAME/*.json of MMPose, or NAME.json of COCO-WholeBody "
+    "(also MMPose's) or MediaPipe; or an npz file with camera, frames, uv_px (camera, frame, hand, 21, 2) and "
+    "confidence"
 )
 
 
@@ -43,7 +49,7 @@ def read_keypoints(path: Path, sources: Mapping[str, FrameSource]) -> Detections
                 expected=f"some of the frames {frames[0]} to {frames[-1]}",
                 found=", ".join(map(str, sorted(found[name])[:5])) or "none",
             )
-    return gathered(hands)
+    return gathered(hands, frames)
 
 
 def _found(path: Path, sources: Mapping[str, FrameSource]) -> dict[str, HandsByFrame]:
@@ -62,6 +68,8 @@ def _of_camera(path: Path, name: str, source: FrameSource) -> HandsByFrame:
     folder, file = path / name, path / f"{name}.json"
     if is_openpose(folder):
         return read_openpose(folder)
+    if is_image_a_file(folder):
+        return read_image_a_file(folder)
     if file.is_file():
         content = read_json(file)
         if is_mediapipe(content):
