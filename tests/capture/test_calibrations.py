@@ -58,13 +58,6 @@ def test_a_stereo_calibration_begins_at_its_first_camera(tmp_path: Path) -> None
         np.testing.assert_allclose(camera.project(POINTS @ R[0].T + T[0]), opencv_pixels(k) + 0.5, atol=0.01)
 
 
-def test_a_mirrored_rotation_is_called_what_it_is(tmp_path: Path) -> None:
-    bad = {"cam0": {"K": K[0].tolist(), "R": (np.diag([1, -1, 1]) @ R[0]).tolist(), "t": T[0].tolist()}}
-    (tmp_path / "rig.json").write_text(json.dumps(bad))
-    with pytest.raises(InputError, match="mirror image"):
-        read_calibration(tmp_path / "rig.json")
-
-
 @pytest.mark.parametrize(
     ("content", "match"),
     [

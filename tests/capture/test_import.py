@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from handrefine.capture.conventions import CONVENTIONS
 from handrefine.capture.detections import Detections
 from handrefine.capture.frame_choice import chosen_frames
 from handrefine.capture.undistortion import Undistortion
@@ -232,23 +231,6 @@ def test_masks_beside_the_images_are_found(tmp_path: Path, capsys: pytest.Captur
         uv = sequence.cameras[name].project(torch.as_tensor(joints)).numpy().astype(int)
         assert read()[uv[:, 1], uv[:, 0]].all()
         assert read().mean() < 0.5
-
-
-def test_every_convention_undoes_what_it_names() -> None:
-    camera = made_captures.rig(1)[0]
-    at = camera.R_cam_world @ np.array([0.1, 0.2, 0.3]) + camera.t_cam_world
-    gl = np.diag([1.0, -1, -1])
-    R, t = camera.R_cam_world, camera.t_cam_world
-    stored = {
-        "world-to-cam": (R, t), "cam-to-world": (R.T, -R.T @ t), "position": (R, -R.T @ t), "transposed": (R.T, t),
-        "opengl": (gl @ R, gl @ t), "opengl-cam-to-world": ((gl @ R).T, -R.T @ t),
-        "opengl-position": (gl @ R, -R.T @ t),
-    }  # fmt: skip
-    assert set(stored) == set(CONVENTIONS)
-    for name, (R_file, t_file) in stored.items():
-        file = made_captures.RigCamera("a", camera.K, R_file, t_file)
-        read = CONVENTIONS[name].apply(file)
-        np.testing.assert_allclose(read.R_cam_world @ [0.1, 0.2, 0.3] + read.t_cam_world, at, err_msg=name)
 
 
 def test_undistorted_images_are_opencvs() -> None:

@@ -6,7 +6,7 @@ import made_captures
 import numpy as np
 import pytest
 
-from handrefine.capture.conventions import residual_px
+from handrefine.capture.convention_check import residual_px
 from handrefine.capture.detections import Detections
 from handrefine.capture.joints import joints_in_space
 from handrefine.capture.synchronisation import TimeOffsets, find_offsets, interpolated, synchronised

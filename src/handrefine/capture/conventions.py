@@ -1,161 +1,154 @@
-"""Which way a calibration's rotations and translations are meant, and what the joints say about it.
+"""Which way a calibration's rotations and translations are meant: what `--convention` names, and what it does.
 
 Papers and tools disagree: world to camera or back, matrices by rows or by columns, the camera's position in the
-place of the translation, OpenGL's axes (y up, z backwards) in the place of OpenCV's. What the user states, or the
-format defines, is taken; if the detected joints fit another reading far better, that reading is named in an error.
+place of the translation, other axes, left-handed worlds, angles in the place of a rotation vector. A convention
+is a form, and what differs from OpenCV's ways, joined by `+`: `cam-to-world+right-up-back`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
+from jaxtyping import Float
 
-from handrefine.capture.calibration.rig_camera import RigCamera
-from handrefine.capture.detections import Detections
-from handrefine.capture.hand_assignment import assign_hands
-from handrefine.capture.joints import normalised
-from handrefine.capture.triangulation import Rig, triangulate
+from handrefine.capture.calibration.rig_camera import RigCamera, RigPath
+from handrefine.capture.calibration.rotations import OF_FOUR, OF_THREE
 from handrefine.errors import InputError
 
-_OPENGL = np.diag([1.0, -1.0, -1.0])
-#: The readings are compared on so many frames.
-_FRAMES = 60
-#: A residual counts at most so much of the image's width, and so much where no two cameras can make the joint.
-_MOST = 0.25
-#: Another reading is named where this one's residual is above so much of the focal length, and the other's below
-#: so much of this one's.
-_BAD, _MUCH_BETTER = 0.008, 0.4
-_MOST_PERMUTED = 4
+#: R and t of one or of many poses, to R and t from world to camera.
+_Poses = tuple[Float[np.ndarray, "*pose 3 3"], Float[np.ndarray, "*pose 3"]]
 
 
-def _inverse(camera: RigCamera) -> RigCamera:
-    R, t = camera.R_cam_world, camera.t_cam_world
-    return replace(camera, R_cam_world=R.T, t_cam_world=-R.T @ t)
+def _turned(R: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return np.einsum("...ij,...j->...i", R, t)
 
 
-def _transposed(camera: RigCamera) -> RigCamera:
-    return replace(camera, R_cam_world=camera.R_cam_world.T)
+def _flipped(R: np.ndarray) -> np.ndarray:
+    return R.swapaxes(-1, -2)
 
 
-def _position(camera: RigCamera) -> RigCamera:
-    return replace(camera, t_cam_world=-camera.R_cam_world @ camera.t_cam_world)
+@dataclass(frozen=True)
+class _Form:
+    words: str
+    apply: Callable[[np.ndarray, np.ndarray], _Poses]
 
 
-def _opengl(camera: RigCamera) -> RigCamera:
-    return replace(camera, R_cam_world=_OPENGL @ camera.R_cam_world, t_cam_world=_OPENGL @ camera.t_cam_world)
+#: Forms by their names, the usual ones first.
+FORMS: Mapping[str, _Form] = {
+    "world-to-cam": _Form("x_cam = R x_world + t", lambda R, t: (R, t)),
+    "cam-to-world": _Form("x_world = R x_cam + t", lambda R, t: (_flipped(R), -_turned(_flipped(R), t))),
+    "position": _Form("R from world to camera, t the camera's position", lambda R, t: (R, -_turned(R, t))),
+    "transposed": _Form("the rotations transposed, t as it is", lambda R, t: (_flipped(R), t)),
+    "shifted-first": _Form("x_cam = R (x_world + t)", lambda R, t: (R, _turned(R, t))),
+}
+_DIRECTIONS = {"right": 0, "left": 0, "down": 1, "up": 1, "forward": 2, "back": 2}
+_OWN, _OPENGL = "right-down-forward", "right-up-back"
+
+
+def _axes(names: tuple[str, ...]) -> Float[np.ndarray, "3 3"]:
+    """OpenCV's coordinates of points in those of a camera whose axes point so."""
+    matrix = np.zeros((3, 3))
+    for row, name in enumerate(names):
+        matrix[_DIRECTIONS[name], row] = -1.0 if name in ("left", "up", "back") else 1.0
+    return matrix
+
+
+#: Where a camera's x, y and z axes may point, OpenCV's and OpenGL's first, then the right-handed.
+AXES: Mapping[str, Float[np.ndarray, "3 3"]] = dict(
+    sorted(
+        (
+            ("-".join(names), _axes(names))
+            for triple in permutations((("right", "left"), ("down", "up"), ("forward", "back")))
+            for names in product(*triple)
+        ),
+        key=lambda item: (item[0] != _OWN, item[0] != _OPENGL, np.linalg.det(item[1]) < 0),
+    )
+)
+_MIRROR = np.diag([1.0, 1.0, -1.0])
+_ROTATIONS = {**OF_THREE, **OF_FOUR}
 
 
 @dataclass(frozen=True)
 class Convention:
-    """One reading of R and t as they stand in a file."""
+    """One reading of the rotations and translations of a file.
 
-    words: str
-    apply: Callable[[RigCamera], RigCamera]
+    axes: where the camera's axes point. mirrored: the world is left-handed. rotation: what its numbers are, where
+        they are no matrices.
+    """
 
+    form: str = "world-to-cam"
+    axes: str = _OWN
+    mirrored: bool = False
+    rotation: str | None = None
 
-#: What `--convention` takes.
-CONVENTIONS: Mapping[str, Convention] = {
-    "world-to-cam": Convention("x_cam = R x_world + t", lambda camera: camera),
-    "cam-to-world": Convention("x_world = R x_cam + t", _inverse),
-    "position": Convention("R from world to camera, t the camera's position", _position),
-    "transposed": Convention("the rotations transposed, t as it is", _transposed),
-    "opengl": Convention("world to camera with OpenGL's axes, y up and z backwards", _opengl),
-    "opengl-cam-to-world": Convention(
-        "camera to world with OpenGL's axes, y up and z backwards", lambda camera: _opengl(_inverse(camera))
-    ),
-    "opengl-position": Convention(
-        "OpenGL's axes, t the camera's position", lambda camera: _opengl(_position(camera))
-    ),
-}
+    @property
+    def name(self) -> str:
+        """As `--convention` takes it."""
+        parts = [self.form, *([self.axes] if self.axes != _OWN else []), *(["mirrored"] if self.mirrored else [])]
+        return "+".join([*parts, *([self.rotation] if self.rotation else [])])
+
+    @property
+    def words(self) -> str:
+        told = [FORMS[self.form].words]
+        if self.axes != _OWN:
+            x, y, z = self.axes.split("-")
+            told.append(f"the camera's x axis {x}, y {y}, z {z}" + (" (OpenGL's)" if self.axes == _OPENGL else ""))
+        told += ["the world left-handed"] * self.mirrored
+        told += [f"rotations as {self.rotation}"] * bool(self.rotation)
+        return ", ".join(told)
+
+    def apply(self, camera: RigCamera) -> RigCamera:
+        """The camera as it is meant. Its rotation has the determinant -1 where this cannot be the meaning."""
+        R, t = self._meant(camera.R_cam_world, camera.t_cam_world, camera.numbers)
+        moved = replace(camera, R_cam_world=R, t_cam_world=t)
+        if (path := camera.path) is None:
+            return moved
+        return replace(
+            moved, path=RigPath(path.frames, *self._meant(path.R_cam_world, path.t_cam_world, path.numbers))
+        )
+
+    def _meant(self, R: np.ndarray, t: np.ndarray, numbers: np.ndarray | None) -> _Poses:
+        if self.rotation is not None and numbers is not None:
+            matrices = [_ROTATIONS[self.rotation](one) for one in numbers.reshape(-1, numbers.shape[-1])]
+            R = np.stack(matrices).reshape(R.shape)
+        R, t = FORMS[self.form].apply(R, t)
+        A = AXES[self.axes]
+        R, t = A @ R, _turned(A, t)
+        return (R @ _MIRROR if self.mirrored else R), t
 
 
 def convention(name: str) -> Convention:
-    """Raises:
-    InputError: there is no such convention.
-    """
-    if name not in CONVENTIONS:
-        raise InputError("there is no such convention", found=name, expected=", ".join(CONVENTIONS))
-    return CONVENTIONS[name]
-
-
-def residual_px(cameras: Sequence[RigCamera], detections: Detections) -> float:
-    """The median distance of detections from their joints' projections in pixels; large where none can be made."""
-    frames = _telling_frames(detections)
-    part = replace(
-        detections,
-        uv_px=detections.uv_px[:, frames],
-        confidence=detections.confidence[:, frames],
-        right_score=detections.right_score[:, frames],
-    )
-    rig, rays = Rig.of(cameras), normalised(cameras, part)
-    exchanged = assign_hands(rig, part, rays)
-    rays = np.where(exchanged[:, :, None, None, None], rays[:, :, ::-1], rays)
-    weight = part.swapped(exchanged).confidence
-    found = triangulate(rig, rays, weight)
-    shared = (np.isfinite(rays[..., 0]) & (weight > 0)).sum(axis=0) >= 2
-    most = _MOST * 2 * max(float(camera.K[0, 2]) for camera in cameras)
-    known = np.isfinite(rays[..., 0]) & (weight > 0) & shared
-    residual = np.where(np.isfinite(found.residual_px), np.minimum(found.residual_px, most), most)[known]
-    # Outliers, and joints that no two cameras can make, count: else a rig in which nothing meets would be judged
-    # by the few joints that met by chance.
-    return float(np.median(residual)) if len(residual) else float("nan")
-
-
-def _telling_frames(detections: Detections) -> np.ndarray:
-    """Frames that most cameras see a hand at, evenly spread over the video."""
-    seen = np.isfinite(detections.uv_px[..., 0]).any(axis=(2, 3)).sum(axis=0)
-    frames = np.flatnonzero(seen >= 2)
-    frames = frames[np.argsort(-seen[frames], kind="stable")]
-    best = np.sort(frames[: max(_FRAMES, int((seen == seen.max(initial=0)).sum()))])
-    return (
-        best[np.unique(np.linspace(0, len(best) - 1, min(_FRAMES, len(best))).astype(int))] if len(best) else best
-    )
-
-
-def check_convention(read: Sequence[RigCamera], name: str, detections: Detections) -> float:
-    """The residual in pixels of the cameras as `read`, under the named convention.
+    """Of its name; `opengl` stands for the axes `right-up-back`, `opengl-cam-to-world` for those and that form.
 
     Raises:
-        InputError: it is large, and another convention, or other names of the cameras, make it much smaller.
+        InputError: there is no such convention.
     """
-    cameras = [convention(name).apply(camera) for camera in read]
-    own = residual_px(cameras, detections)
-    bad = _BAD * float(np.mean([camera.K[0, 0] for camera in read]))
-    if not own > bad:
-        return own
-    others = {
-        other: residual_px([c.apply(camera) for camera in read], detections)
-        for other, c in CONVENTIONS.items()
-        if other != name
-    }
-    best = min(others, key=lambda other: others[other])
-    if others[best] < _MUCH_BETTER * own:
-        raise InputError(
-            "the calibration does not mean what was assumed",
-            where=f"--convention {name}: {CONVENTIONS[name].words}",
-            found=f"joints {own:.0f} px off where the cameras meet; with {CONVENTIONS[best].words} the residual "
-            f"falls from {own:.0f} to {others[best]:.1f} px",
-            fix=f"--convention {best}",
-        )
-    _check_names(cameras, own, detections)
-    return own
+    found = Convention()
+    for part in name.replace("opengl-", f"{_OPENGL}+").split("+"):
+        if part in FORMS:
+            found = replace(found, form=part)
+        elif part in AXES or part == "opengl":
+            found = replace(found, axes=part if part in AXES else _OPENGL)
+        elif part == "mirrored":
+            found = replace(found, mirrored=True)
+        elif part in _ROTATIONS:
+            found = replace(found, rotation=part)
+        else:
+            raise InputError(
+                "there is no such convention", found=part, where=f"--convention {name}",
+                expected=f"{', '.join(FORMS)}; +opengl, or where the camera's axes point, as +right-up-back; "
+                f"+mirrored, of a left-handed world; of 3 or 4 numbers: {', '.join(_ROTATIONS)}",
+            )  # fmt: skip
+    return found
 
 
-def _check_names(cameras: Sequence[RigCamera], own: float, detections: Detections) -> None:
-    """Raises:
-    InputError: the images of some cameras belong to each other's calibrations.
-    """
-    if not 2 < len(cameras) <= _MOST_PERMUTED:
-        orders = [(1, 0)] if len(cameras) == 2 else []
-    else:
-        orders = [order for order in permutations(range(len(cameras))) if order != tuple(range(len(cameras)))]
-    found = {order: residual_px([cameras[k] for k in order], detections) for order in orders}
-    best = min(found, key=lambda order: found[order], default=None)
-    if best is not None and found[best] < _MUCH_BETTER * own:
-        pairs = ", ".join(f"{cameras[i].name}={cameras[j].name}" for i, j in enumerate(best) if i != j)
-        raise InputError(
-            "the images seem to belong to other cameras of the calibration",
-            found=f"the residual falls from {own:.0f} to {found[best]:.1f} px if they are exchanged: {pairs}",
-            fix="exchange the names in --video or --images",
-        )
+def readings(camera: RigCamera, given: Convention) -> Iterator[Convention]:
+    """All conventions under which a camera of the file is one, the usual ones first."""
+    for axes, form in product(AXES, FORMS):
+        reading = Convention(form, axes, rotation=given.rotation)
+        yield replace(reading, mirrored=bool(np.linalg.det(reading.apply(camera).R_cam_world) < 0))
+    count = 0 if camera.numbers is None else len(camera.numbers)
+    for rotation in {3: OF_THREE, 4: OF_FOUR}.get(count, {}):
+        for axes, form in product((_OWN, _OPENGL), FORMS):
+            yield Convention(form, axes, rotation=rotation)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch.nn.functional import pad
 
+from handrefine.camera import Camera, CameraPath
 from handrefine.capture.calibration.rig_camera import RigCamera
 from handrefine.capture.check_picture import drawn_view, sheet
 from handrefine.capture.joints import JointsInSpace
@@ -16,7 +17,7 @@ from handrefine.capture.masks import MaskFiles
 from handrefine.capture.sources import FrameSource, file_of
 from handrefine.capture.undistortion import Undistortion
 from handrefine.io.image_files import write_image
-from handrefine.sequence import Camera, FrameId, FrameIndex, ViewKey
+from handrefine.sequence import FrameId, FrameIndex, ViewKey
 
 Rgb8 = UInt8[np.ndarray, "height width 3"]
 #: The picture shows so many frames and cameras at most.
@@ -56,14 +57,28 @@ class DatasetImages(Mapping[ViewKey, Rgb8]):
             (FrameIndex(k), name)
             for name, source in self.sources.items()
             for k, frame in enumerate(frames)
-            if frame in set(source.numbers)
+            if frame in set(source.numbers) and self._has_pose(name, frame)
         ]
         self._name, self._reading, self._next = "", iter(()), 0
 
     @property
     def dataset_cameras(self) -> dict[str, Camera]:
-        """The dataset's cameras."""
-        return {name: replace(u.camera, name=name) for name, u in self._undistortions.items()}
+        """The dataset's cameras; paths of those that move are at its frames."""
+        cameras = {name: replace(u.camera, name=name) for name, u in self._undistortions.items()}
+        return {name: self._on_path(camera) for name, camera in cameras.items()}
+
+    def _has_pose(self, name: str, frame: FrameId) -> bool:
+        path = self.cameras[name].path
+        return path is None or frame in path.frames
+
+    def _on_path(self, camera: Camera) -> Camera:
+        if (path := camera.path) is None:
+            return camera
+        rows = [path.row(frame) for frame in self.frames if frame in path.frames]
+        frames = tuple(path.frames[k] for k in rows)
+        return (
+            camera.moving(CameraPath(frames, path.R_cam_world[rows], path.t_cam_world[rows])) if rows else camera
+        )
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -77,7 +92,7 @@ class DatasetImages(Mapping[ViewKey, Rgb8]):
 
     def as_kept(self, name: str, uv_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
         """Where the dataset's image of a camera shows what the image as it was taken shows at a position."""
-        camera = self.dataset_cameras[name]
+        camera = replace(self._undistortions[name].camera, path=None)
         rays = torch.as_tensor(self.cameras[name].rays(uv_px))
         return camera.project(camera.from_camera(pad(rays, (0, 1), value=1.0))).numpy()
 
@@ -143,6 +158,6 @@ def write_check_picture(path: Path, images: DatasetImages, joints: JointsInSpace
             if (FrameIndex(k), name) not in set(images):
                 continue
             detected = images.as_kept(name, joints.detections.uv_px[c, rows[k]])
-            projected = camera.pixels(joints.joints_world[rows[k]])
+            projected = camera.at(images.frames[k]).pixels(joints.joints_world[rows[k]])
             views[rows[k], name] = drawn_view(images[FrameIndex(k), name], projected, detected)
     write_image(path, sheet(views, [rows[k] for k in places], names))

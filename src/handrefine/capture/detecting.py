@@ -26,4 +26,4 @@ def detect_hands(sources: Mapping[str, FrameSource], say: Callable[[str], None])
             detector.close()
         found[name] = hands
         say(f"{name}: {sum(map(bool, hands))} of {len(source.numbers)} images show a hand")
-    return gathered(found)
+    return gathered(found, frames)

@@ -22,16 +22,29 @@ class Detections:
         `assign_hands` has made slot 0 the right hand and slot 1 the left.
     confidence: of every joint, 0 to 1; 0 where nothing was found.
     right_score: 1 where the detector is sure of a right hand, 0 of a left one, 0.5 where it does not say.
+    frames: their numbers; counted from 0 where none are given.
     """
 
     cameras: tuple[str, ...]
     uv_px: Float[np.ndarray, "camera frame 2 21 2"]
     confidence: Float[np.ndarray, "camera frame 2 21"]
     right_score: Float[np.ndarray, "camera frame 2"]
+    frames: tuple[int, ...] | None = None
 
     @property
-    def n_frames(self) -> int:
-        return self.uv_px.shape[1]
+    def numbers(self) -> tuple[int, ...]:
+        """Of the frames."""
+        return tuple(range(self.uv_px.shape[1])) if self.frames is None else self.frames
+
+    def at(self, rows: np.ndarray) -> "Detections":
+        """At some of the frames, by their positions."""
+        return replace(
+            self,
+            uv_px=self.uv_px[:, rows],
+            confidence=self.confidence[:, rows],
+            right_score=self.right_score[:, rows],
+            frames=tuple(self.numbers[k] for k in rows.tolist()),
+        )
 
     def swapped(self, where: np.ndarray) -> "Detections":
         """The same hands, the two slots exchanged at the (camera, frame) that are named."""
@@ -57,10 +70,10 @@ class FoundHand:
     right_score: float = 0.5
 
 
-def gathered(found: Mapping[str, Sequence[Sequence[FoundHand]]]) -> Detections:
-    """The hands of every camera's every frame as arrays; of a hand that was found twice the better one."""
+def gathered(found: Mapping[str, Sequence[Sequence[FoundHand]]], frames: Sequence[int]) -> Detections:
+    """The hands of every camera at all the frames as arrays; of a hand that was found twice the better one."""
     cameras = tuple(found)
-    n_frames = max((len(frames) for frames in found.values()), default=0)
+    n_frames = len(frames)
     uv_px = np.full((len(cameras), n_frames, MOST_HANDS, 21, 2), np.nan)
     confidence = np.zeros((len(cameras), n_frames, MOST_HANDS, 21))
     right_score = np.full((len(cameras), n_frames, MOST_HANDS), 0.5)
@@ -71,7 +84,7 @@ def gathered(found: Mapping[str, Sequence[Sequence[FoundHand]]]) -> Detections:
                 uv_px[c, f, k] = np.where(known[:, None], hand.uv_px, np.nan)
                 confidence[c, f, k] = np.where(known, hand.confidence, 0.0)
                 right_score[c, f, k] = hand.right_score
-    return Detections(cameras, uv_px, confidence, right_score)
+    return Detections(cameras, uv_px, confidence, right_score, tuple(frames))
 
 
 def _distinct(hands: Sequence[FoundHand]) -> list[FoundHand]:

@@ -54,7 +54,7 @@ def _pair_costs(rig: Rig, rays: np.ndarray, i: int, j: int) -> Float[np.ndarray,
     """Cost of every arrangement (of camera i, of camera j) at every frame: how far the joints' rays miss."""
     missed = np.full((rays.shape[1], 2, 2), np.nan)
     for a, b in product(range(2), range(2)):
-        missed[:, a, b] = _epipolar(rig, rays[[i, j]][:, :, [a, b]], i, j)
+        missed[:, a, b] = _median(rig.epipolar(i, j, rays[i, :, a], rays[j, :, b]))
     costs = np.zeros((rays.shape[1], 2, 2))
     has = np.asarray(np.isfinite(rays[[i, j], ..., 0]).any(axis=-1))
     for a, b in product(range(2), range(2)):  # arrangement a puts its slot a first
@@ -65,15 +65,9 @@ def _pair_costs(rig: Rig, rays: np.ndarray, i: int, j: int) -> Float[np.ndarray,
     return costs
 
 
-def _epipolar(rig: Rig, rays: np.ndarray, i: int, j: int) -> np.ndarray:
-    """Median over joints of the angle by which camera j's rays leave the epipolar planes of camera i's."""
-    R = rig.R[j] @ rig.R[i].T
-    t = rig.t[j] - R @ rig.t[i]
-    one = np.concatenate([rays[0, :, 0], np.ones((*rays.shape[1:2], 21, 1))], axis=-1) @ R.T
-    other = np.concatenate([rays[1, :, 1], np.ones((*rays.shape[1:2], 21, 1))], axis=-1)
-    normals = np.cross(t, one)
-    misses = np.abs((normals * other).sum(axis=-1)) / np.linalg.norm(normals[..., :2], axis=-1).clip(min=1e-12)
-    found = np.isfinite(misses).any(axis=-1)
+def _median(misses: Float[np.ndarray, "frame 21"]) -> Float[np.ndarray, " frame"]:
+    """Over the joints that both cameras see; NaN where there is none."""
+    found = np.asarray(np.isfinite(misses).any(axis=-1))
     return np.where(found, np.nanmedian(np.where(found[:, None], misses, 0.0), axis=-1), np.nan)
 
 

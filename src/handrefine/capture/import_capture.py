@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from handrefine.capture.calibration.rig_camera import RigCamera
-from handrefine.capture.conventions import check_convention, convention, residual_px
+from handrefine.capture.convention_check import check_convention, residual_px
+from handrefine.capture.conventions import convention
 from handrefine.capture.dataset_images import DatasetImages, DatasetMasks, write_check_picture
 from handrefine.capture.detections import Detections
 from handrefine.capture.frame_choice import chosen_frames
@@ -54,9 +55,9 @@ def import_capture(capture: RawCapture, out: Path, settings: ImportSettings) -> 
     Raises:
         InputError: calibration, unit, masks or detections are impossible together, or no frame has a hand.
     """
-    residual = check_convention(capture.cameras, settings.convention, capture.detections)
-    meant = [convention(settings.convention).apply(camera) for camera in capture.cameras]
-    capture = replace(capture, cameras=meant)
+    meaning = convention(settings.convention)
+    residual = check_convention(capture.cameras, meaning, capture.detections)
+    capture = replace(capture, cameras=[meaning.apply(camera) for camera in capture.cameras])
     if settings.sync:
         capture = _in_time(capture, residual)
     frames = all_frames(list(capture.sources.values()))
@@ -93,7 +94,7 @@ def _in_time(capture: RawCapture, residual: float) -> RawCapture:
     sources, detections = synchronised(capture.sources, capture.cameras, capture.detections, offsets)
     after = residual_px(capture.cameras, detections)
     note = f"time offsets in frames: {offsets.words()}; residual {residual:.1f} -> {after:.1f} px"
-    masks = {name: masks.shifted(round(offsets.frames[name])) for name, masks in capture.masks.items()}
+    masks = {name: masks.shifted(offsets.whole(name)) for name, masks in capture.masks.items()}
     return replace(capture, sources=sources, detections=detections, masks=masks, notes=(*capture.notes, note))
 
 
@@ -106,7 +107,9 @@ def _fitting_masks(
         masks = capture.masks.get(camera.name)
         if masks is None:
             continue
-        uv_px = {frame: camera.project(joints.joints_world[k].reshape(-1, 3)) for frame, k in kept.items()}
+        rows = list(kept.values())
+        pixels = camera.project_at(joints.joints_world[rows].reshape(len(rows), -1, 3), list(kept))
+        uv_px = dict(zip(kept, pixels, strict=True))
         note = check_masks(camera.name, masks, uv_px)
         if note is None:
             fitting[camera.name] = masks

@@ -52,11 +52,12 @@ class ImportCheck:
 
 def camera_checks(cameras: Sequence[RigCamera], joints: JointsInSpace) -> tuple[CameraCheck, ...]:
     """How well every camera agrees with the joints."""
+    frames = joints.detections.numbers
     checks = []
     for c, camera in enumerate(cameras):
         uv_px = joints.detections.uv_px[c]
         seen = np.isfinite(uv_px[..., 0]) & joints.valid
-        residual = np.linalg.norm(camera.project(joints.joints_world) - uv_px, axis=-1)[seen]
+        residual = np.linalg.norm(camera.project_at(joints.joints_world, frames) - uv_px, axis=-1)[seen]
         outlying = ~joints.triangulated.inlier[c][seen]
         checks.append(
             CameraCheck(
@@ -70,18 +71,20 @@ def camera_checks(cameras: Sequence[RigCamera], joints: JointsInSpace) -> tuple[
 
 
 def baselines(cameras: Sequence[RigCamera], joints: JointsInSpace) -> tuple[tuple[str, str, float, float], ...]:
-    """Two names, the distance of the centres in metres, and the angle in degrees at the hands' median place."""
-    rig = Rig.of(cameras)
-    place = np.nanmedian(joints.joints_world.reshape(-1, 3), axis=0)
-    to_cameras = rig.centers - place
+    """Two names, the distance of the centres in metres, and the angle in degrees at the hands' median place; of
+    cameras that move in the median over the frames."""
+    frames = joints.detections.numbers
+    rig = Rig.of(cameras, frames)
+    known = np.isfinite(joints.joints_world).any(axis=(1, 2, 3))
+    place = np.nanmedian(joints.joints_world[known].reshape(known.sum(), -1, 3), axis=1)
+    centers = np.broadcast_to(rig.centers, (len(cameras), len(frames), 3))[:, known]
+    to_cameras = centers - place
+    to_cameras = to_cameras / np.linalg.norm(to_cameras, axis=-1, keepdims=True)
     found = []
     for i, j in combinations(range(len(cameras)), 2):
-        a, b = to_cameras[i], to_cameras[j]
-        cosine = a @ b / (np.linalg.norm(a) * np.linalg.norm(b))
-        distance = float(np.linalg.norm(rig.centers[i] - rig.centers[j]))
-        found.append(
-            (cameras[i].name, cameras[j].name, distance, float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))))
-        )
+        angles = np.degrees(np.arccos(np.clip((to_cameras[i] * to_cameras[j]).sum(axis=-1), -1, 1)))
+        distances = np.linalg.norm(centers[i] - centers[j], axis=-1)
+        found.append((cameras[i].name, cameras[j].name, float(np.median(distances)), float(np.median(angles))))
     return tuple(found)
 
 

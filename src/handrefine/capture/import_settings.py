@@ -12,7 +12,8 @@ class ImportSettings:
     unit: str = "m"
     """Unit of length of the calibration: m, cm, mm, in, 43mm (a chessboard square), or hand: of a 90 mm palm."""
     convention: str = "world-to-cam"
-    """How R and t are meant: world-to-cam, cam-to-world, position, transposed, opengl, opengl-cam-to-world."""
+    """How R and t are meant: world-to-cam, cam-to-world, position, transposed or shifted-first; with +opengl or
+    other axes (+left-up-forward), +mirrored, +euler-xyz-deg, +xyzw where that is so."""
     hand: Hands | None = None
     """Which hand, or both; those that are found if not given."""
     frames: str | None = None

@@ -29,12 +29,20 @@ class JointsInSpace:
 
 
 def normalised(cameras: Sequence[RigCamera], detections: Detections) -> Float[np.ndarray, "camera frame 2 21 2"]:
-    """The detections as undistorted normalised coordinates."""
-    return np.stack([camera.rays(uv_px) for camera, uv_px in zip(cameras, detections.uv_px, strict=True)])
+    """The detections as undistorted normalised coordinates; NaN also where a moving camera has no pose."""
+    rays = np.stack([camera.rays(uv_px) for camera, uv_px in zip(cameras, detections.uv_px, strict=True)])
+    for camera, own in zip(cameras, rays, strict=True):
+        if camera.path is not None:
+            own[~np.isin(detections.numbers, camera.path.frames)] = np.nan
+    return rays
 
 
 def joints_in_space(
-    cameras: Sequence[RigCamera], detections: Detections, *, unit_m: float = 1.0, smoothed: bool = True
+    cameras: Sequence[RigCamera],
+    detections: Detections,
+    *,
+    unit_m: float = 1.0,
+    smoothed: bool = True,
 ) -> JointsInSpace:
     """Which hand is which, where its joints are, and how they move.
 
@@ -43,7 +51,7 @@ def joints_in_space(
         unit_m: metres a unit of the calibration: how much motion is usual is known in metres.
         smoothed: False leaves every frame by itself.
     """
-    rig, rays = Rig.of(cameras), normalised(cameras, detections)
+    rig, rays = Rig.of(cameras, detections.numbers), normalised(cameras, detections)
     exchanged = assign_hands(rig, detections, rays)
     detections = detections.swapped(exchanged)
     rays = np.where(exchanged[:, :, None, None, None], rays[:, :, ::-1], rays)

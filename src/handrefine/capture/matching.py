@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from handrefine.capture.calibration.rig_camera import RigCamera
 from handrefine.capture.sources import FrameSource
@@ -9,6 +12,8 @@ from handrefine.errors import InputError
 
 #: Ratios of width to height that are the same up to rounding.
 _SAME_RATIO = 0.01
+#: Focal lengths that occur, as shares of the larger side of the image.
+_SHORTEST, _LONGEST = 0.15, 30.0
 
 
 def match_cameras(
@@ -35,7 +40,7 @@ def match_cameras(
                 fix="name the images as the calibration does: --video NAME=FILE",
             )  # fmt: skip
         taken.add(camera.name)
-        found.append(_at_size(camera, name, source.size, notes))
+        found.append(_on_path(_at_size(camera, name, source.size, notes), source, notes))
     if len(taken) < len(found):
         raise InputError("two cameras have one and the same calibration", found=", ".join(sources))
     left = [other for other in names if other not in taken]
@@ -75,4 +80,53 @@ def _at_size(camera: RigCamera, name: str, size: tuple[int, int], notes: list[st
             where=f"camera {name}",
             found=f"({scaled.K[0, 2]:.0f}, {scaled.K[1, 2]:.0f}) in images of {size[0]}x{size[1]} px",
         )
-    return RigCamera(name, scaled.K, scaled.R_cam_world, scaled.t_cam_world, scaled.lens, size)
+    _check_focal_length(scaled, size)
+    return replace(scaled, name=name, size=size)
+
+
+def _check_focal_length(camera: RigCamera, size: tuple[int, int]) -> None:
+    """Raises:
+    InputError: no lens is that long or short: it is not told in pixels.
+    """
+    focal = np.array([camera.K[0, 0], camera.K[1, 1]])
+    if (focal < _SHORTEST * max(size)).any() or (focal > _LONGEST * max(size)).any():
+        raise InputError(
+            "the focal length cannot be in pixels",
+            where=f"camera {camera.name}",
+            expected=f"{_SHORTEST * max(size):.0f} to {_LONGEST * max(size):.0f} px "
+            f"in images of {size[0]}x{size[1]} px",
+            found=f"{focal[0]:.4g}, {focal[1]:.4g}",
+            fix="where it is in millimetres: multiply by the image's width, divide by the sensor's; where it is a "
+            "share of the image's size: multiply by that",
+        )
+
+
+def _on_path(camera: RigCamera, source: FrameSource, notes: list[str]) -> RigCamera:
+    """The camera with its path at the numbers of the source's frames.
+
+    Raises:
+        InputError: the poses name no frames and are not as many as the images, or they name others.
+    """
+    path, numbers = camera.path, source.numbers
+    if path is None:
+        return camera
+    frames = path.frames
+    if not frames:
+        if len(path.t_cam_world) != len(numbers):
+            raise InputError(
+                "a moving camera's poses are not as many as its images, and the file does not name their frames",
+                where=f"camera {camera.name}", expected=len(numbers), found=len(path.t_cam_world),
+                fix="name them: `frames` in the file, or the number before each row",
+            )  # fmt: skip
+        frames = tuple(numbers)
+    elif numbers[0] == 0 and set(frames) == {n + 1 for n in numbers}:  # ffmpeg counts a video's images from 1
+        frames = tuple(frame - 1 for frame in frames)
+        notes.append(f"{camera.name}: its poses count frames from 1, its images from 0")
+    missing = sorted(set(numbers) - set(frames))
+    if len(missing) == len(numbers):
+        raise InputError(
+            "a moving camera has no pose at any of its images", where=f"camera {camera.name}",
+            expected=f"some of the frames {numbers[0]} to {numbers[-1]}", found=f"{min(frames)} to {max(frames)}",
+        )  # fmt: skip
+    notes.append(f"{camera.name} moves: {len(numbers) - len(missing)} of {len(numbers)} images have a pose")
+    return replace(camera, path=replace(path, frames=frames))

@@ -6,6 +6,7 @@ fractions, in which 2D joints are interpolated linearly. Motion along epipolar l
 does a hand at rest.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,9 +35,15 @@ _SWEEPS = 2
 
 @dataclass(frozen=True)
 class TimeOffsets:
-    """Frame f of camera c shows the instant `f + frames[c]` of the first camera's clock."""
+    """Frame f of camera c shows the instant `f + frames[c]` of the first camera's clock; `step` is that of the
+    frames' numbers."""
 
     frames: Mapping[str, float]
+    step: int = 1
+
+    def whole(self, name: str) -> int:
+        """The offset in frames that there are."""
+        return self.step * round(self.frames[name] / self.step)
 
     def words(self) -> str:
         return ", ".join(f"{name} {offset:+.1f}" for name, offset in self.frames.items())
@@ -49,11 +56,17 @@ def find_offsets(cameras: Sequence[RigCamera], detections: Detections) -> TimeOf
         cameras: in the order of the detections, R and t from world to camera.
 
     Raises:
-        InputError: a camera shares too few frames with the others, or the hands hardly move.
+        InputError: a camera shares too few frames with the others, the hands hardly move, or a camera does.
     """
-    rig, rays = Rig.of(cameras), normalised(cameras, detections)
+    if moving := [camera.name for camera in cameras if camera.path is not None]:
+        raise InputError(
+            "time offsets of cameras that move are not found", where="--sync", found=", ".join(moving)
+        )
+    rig, rays = Rig.of(cameras, (0,)), normalised(cameras, detections)
     exchanged = assign_hands(rig, detections, rays)
     rays = np.where(exchanged[:, :, None, None, None], rays[:, :, ::-1], rays)
+    step = step_of(detections.numbers)
+    rays = np.stack([_on_grid(own, detections.numbers, step, np.nan) for own in rays])
     offsets = np.zeros(len(cameras))
     known = [0]
     whole = np.arange(-_MOST_FRAMES, _MOST_FRAMES + 1, dtype=np.float64)
@@ -76,7 +89,20 @@ def find_offsets(cameras: Sequence[RigCamera], detections: Detections) -> TimeOf
             others = [k for k in range(len(cameras)) if k != c]
             costs = np.array([_cost(rig, rays, c, offsets[c] + d, offsets, others) for d in fractions])
             offsets[c] += fractions[int(np.nanargmin(costs))]
-    return TimeOffsets({camera.name: float(offsets[k]) for k, camera in enumerate(cameras)})
+    return TimeOffsets({camera.name: float(offsets[k]) * step for k, camera in enumerate(cameras)}, step)
+
+
+def step_of(frames: Sequence[int]) -> int:
+    """The largest step in which numbers of frames go: 1 unless every so many-th frame was kept."""
+    return math.gcd(*np.diff(frames).tolist()) or 1
+
+
+def _on_grid(values: np.ndarray, frames: Sequence[int], step: int, empty: float) -> np.ndarray:
+    """Values of some frames at all frames of the grid from the first to the last."""
+    rows = (np.array(frames) - frames[0]) // step
+    every = np.full((rows[-1] + 1, *values.shape[1:]), empty)
+    every[rows] = values
+    return every
 
 
 def _cost(rig: Rig, rays: np.ndarray, c: int, offset: float, offsets: np.ndarray, others: Sequence[int]) -> float:
@@ -84,7 +110,7 @@ def _cost(rig: Rig, rays: np.ndarray, c: int, offset: float, offsets: np.ndarray
     total, count = 0.0, 0
     for other in others:
         moved = interpolated(rays[c], offsets[other] - offset)
-        distance = _epipolar(rig, rays[other], moved, other, c)
+        distance = rig.epipolar(other, c, rays[other], moved)
         shared = np.isfinite(distance)
         if shared.any(axis=(1, 2)).sum() >= _LEAST_SHARED:
             total += float(np.minimum(distance[shared], _MOST).sum())
@@ -107,15 +133,6 @@ def interpolated(values: Float[np.ndarray, "frame *rest"], shift: float) -> Floa
     return np.where(exact, row(low), (1 - share) * row(low) + share * row(low + 1))
 
 
-def _epipolar(rig: Rig, one: np.ndarray, other: np.ndarray, i: int, j: int) -> Float[np.ndarray, "frame 2 21"]:
-    """Distance of camera j's joints from the epipolar lines of camera i's, in normalised coordinates."""
-    R = rig.R[j] @ rig.R[i].T
-    t = rig.t[j] - R @ rig.t[i]
-    lines = np.cross(t, np.concatenate([one, np.ones((*one.shape[:-1], 1))], axis=-1) @ R.T)
-    point = np.concatenate([other, np.ones((*other.shape[:-1], 1))], axis=-1)
-    return np.abs((lines * point).sum(axis=-1)) / np.linalg.norm(lines[..., :2], axis=-1).clip(min=1e-12)
-
-
 def synchronised(
     sources: Mapping[str, FrameSource], cameras: Sequence[RigCamera], detections: Detections, offsets: TimeOffsets
 ) -> tuple[dict[str, FrameSource], Detections]:
@@ -126,37 +143,37 @@ def synchronised(
     Args:
         detections: at the frames of `all_frames(sources)`.
     """
-    rig, rays = Rig.of(cameras), normalised(cameras, detections)
+    rig, rays = Rig.of(cameras, (0,)), normalised(cameras, detections)
     detections = detections.swapped(assign_hands(rig, detections, rays))
-    before = all_frames(list(sources.values()))
     moved: dict[str, FrameSource] = {
-        name: ShiftedSource(source, round(offsets.frames[name])) for name, source in sources.items()
+        name: ShiftedSource(source, offsets.whole(name)) for name, source in sources.items()
     }
     after = all_frames(list(moved.values()))
-    parts = [_at(detections, c, before, after, offsets.frames[name]) for c, name in enumerate(sources)]
+    parts = [_at(detections, c, after, offsets.frames[name], offsets.step) for c, name in enumerate(sources)]
     return moved, replace(
         detections,
         uv_px=np.stack([uv for uv, _, _ in parts]),
         confidence=np.stack([confidence for _, confidence, _ in parts]),
         right_score=np.stack([score for _, _, score in parts]),
+        frames=after,
     )
 
 
 def _at(
-    detections: Detections, c: int, before: Sequence[FrameId], after: Sequence[FrameId], offset: float
+    detections: Detections, c: int, after: Sequence[FrameId], offset: float, step: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One camera's points, confidences and sides at the frames `after`, all of consecutive numbers in between."""
-    first = min(before[0], after[0])
-    n = max(before[-1], after[-1]) - first + 1
-    rows, wanted = np.array(before) - first, np.array(after) - first
+    """One camera's points, confidences and sides at the frames `after`."""
+    before = detections.numbers
+    frames = sorted({*before, *after})
+    wanted = (np.array(after) - frames[0]) // step
 
-    def spread(values: np.ndarray, empty: float) -> np.ndarray:
-        every = np.full((n, *values.shape[1:]), empty)
-        every[rows] = values
-        return every
+    def moved(values: np.ndarray, empty: float) -> np.ndarray:
+        every = np.full((len(frames), *values.shape[1:]), empty)
+        every[np.searchsorted(frames, before)] = values
+        return interpolated(_on_grid(every, frames, step, empty), -offset / step)[wanted]
 
-    uv_px = interpolated(spread(detections.uv_px[c], np.nan), -offset)[wanted]
+    uv_px = moved(detections.uv_px[c], np.nan)
     known = np.isfinite(uv_px[..., 0])
-    confidence = np.nan_to_num(interpolated(spread(detections.confidence[c], 0.0), -offset)[wanted])
-    score = interpolated(spread(detections.right_score[c], 0.5), -offset)[wanted]
+    confidence = np.nan_to_num(moved(detections.confidence[c], 0.0))
+    score = moved(detections.right_score[c], 0.5)
     return uv_px, np.where(known, confidence, 0.0), np.nan_to_num(score, nan=0.5)

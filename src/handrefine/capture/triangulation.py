@@ -25,29 +25,77 @@ _LEAST_NOISE, _MOST_NOISE = 0.0005, 0.012
 
 @dataclass(frozen=True, eq=False)
 class Rig:
-    """The cameras' poses as arrays, and their mean focal lengths."""
+    """The cameras' poses as arrays, and their mean focal lengths. Frames are one where no camera moves."""
 
-    R: Float[np.ndarray, "camera 3 3"]
-    t: Float[np.ndarray, "camera 3"]
+    R: Float[np.ndarray, "camera frame 3 3"]
+    t: Float[np.ndarray, "camera frame 3"]
     focal_px: Float[np.ndarray, " camera"]
 
     @classmethod
-    def of(cls, cameras: Sequence[RigCamera]) -> "Rig":
+    def of(cls, cameras: Sequence[RigCamera], frames: Sequence[int]) -> "Rig":
+        """At these frames; where a camera has no pose, there are no rays either (`joints.normalised`)."""
+        moves = any(camera.path is not None for camera in cameras)
+        poses = [camera.poses(frames if moves else (0,)) for camera in cameras]
+        R, t = (np.stack([pose[k] for pose in poses]) for k in range(2))
+        lost = np.isnan(t[..., 0])
         return cls(
-            np.stack([c.R_cam_world for c in cameras]),
-            np.stack([c.t_cam_world for c in cameras]),
+            np.where(lost[..., None, None], np.eye(3), R),
+            np.where(lost[..., None], 0.0, t),
             np.array([(c.K[0, 0] + c.K[1, 1]) / 2 for c in cameras]),
         )
 
     @property
-    def centers(self) -> Float[np.ndarray, "camera 3"]:
-        return -np.einsum("cji,cj->ci", self.R, self.t)
+    def centers(self) -> Float[np.ndarray, "camera frame 3"]:
+        return -np.einsum("cfji,cfj->cfi", self.R, self.t)
 
-    def project(self, points: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "camera *batch 2"]:
+    def to_cameras(
+        self, points: Float[np.ndarray, "frame *batch 3"]
+    ) -> Float[np.ndarray, "camera frame *batch 3"]:
+        """World points as every camera sees them."""
+        R, t = self.spread(self.R, points.ndim), self.spread(self.t, points.ndim)
+        return np.einsum("...ij,...j->...i", R, points[None]) + t
+
+    def project(self, points: Float[np.ndarray, "frame *batch 3"]) -> Float[np.ndarray, "camera frame *batch 2"]:
         """Normalised coordinates in every camera; NaN behind it."""
-        cam = np.einsum("cij,...j->c...i", self.R, points) + _spread(self.t, points.ndim - 1)
+        cam = self.to_cameras(points)
         z = cam[..., 2:]
         return cam[..., :2] / np.where(z > 1e-9, z, np.nan)
+
+    def epipolar(
+        self,
+        i: int,
+        j: int,
+        one: Float[np.ndarray, "frame *batch 2"],
+        other: Float[np.ndarray, "frame *batch 2"],
+    ) -> Float[np.ndarray, "frame *batch"]:
+        """Distance of camera j's rays from the epipolar lines of camera i's, in normalised coordinates."""
+        R = self.R[j] @ self.R[i].swapaxes(1, 2)
+        t = self.t[j] - np.einsum("fij,fj->fi", R, self.t[i])
+        axes = (1,) * (one.ndim - 2)
+        R, t = R.reshape(-1, *axes, 3, 3), t.reshape(-1, *axes, 3)
+        ahead = np.ones((*one.shape[:-1], 1))
+        lines = np.cross(t, np.einsum("...ij,...j->...i", R, np.concatenate([one, ahead], axis=-1)))
+        misses = np.abs((lines * np.concatenate([other, ahead], axis=-1)).sum(axis=-1))
+        return misses / np.linalg.norm(lines[..., :2], axis=-1).clip(min=1e-12)
+
+    def behind(
+        self,
+        i: int,
+        j: int,
+        one: Float[np.ndarray, "frame *batch 2"],
+        other: Float[np.ndarray, "frame *batch 2"],
+    ) -> Bool[np.ndarray, "frame *batch"]:
+        """Whether two cameras' rays are closest behind a camera; False where they are parallel."""
+        rays = np.stack([one, other])
+        pair = Rig(self.R[[i, j]], self.t[[i, j]], self.focal_px[[i, j]])
+        (a, b), (u, v) = pair.spread(pair.centers, one.ndim), _directions(pair, rays)
+        s, r = _along(a, b, u, v)
+        return (s < 0) | (r < 0)
+
+    @staticmethod
+    def spread(values: np.ndarray, n_axes: int) -> np.ndarray:
+        """Axes of length one after those of camera and frame, for points of so many axes."""
+        return values.reshape(*values.shape[:2], *(1,) * (n_axes - 2), *values.shape[2:])
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +135,7 @@ def triangulate(
     return Triangulated(
         points,
         inlier & np.isfinite(points).all(axis=-1),
-        distance * _spread(rig.focal_px, distance.ndim - 1),
+        distance * rig.focal_px.reshape(-1, *(1,) * (distance.ndim - 1)),
         _covariance(rig, weight * inlier, points, noise),
         noise,
     )
@@ -99,9 +147,9 @@ def _consensus(rig: Rig, rays: np.ndarray, weight: np.ndarray, noise: float) -> 
     best = np.full(rays.shape[1:-1], np.inf)
     points = np.full((*rays.shape[1:-1], 3), np.nan)
     inlier = np.zeros(rays.shape[:-1], dtype=bool)
-    directions = _directions(rig, rays)
+    directions, centers = _directions(rig, rays), rig.spread(rig.centers, rays.ndim - 1)
     for i, j in combinations(range(len(rig.R)), 2):
-        found = _midpoints(rig.centers[[i, j]], directions[[i, j]])
+        found = _midpoints(centers[[i, j]], directions[[i, j]])
         distance = _distance(rig, rays, found)
         agrees = (distance < limit) & (weight > 0)
         # Truncated squares: who disagrees costs as much as the limit, whatever the distance.
@@ -117,22 +165,26 @@ def _consensus(rig: Rig, rays: np.ndarray, weight: np.ndarray, noise: float) -> 
 
 def _directions(rig: Rig, rays: np.ndarray) -> np.ndarray:
     along = np.concatenate([rays, np.ones((*rays.shape[:-1], 1))], axis=-1)
-    along = np.einsum("cji,c...j->c...i", rig.R, along)
+    along = np.einsum("...ji,...j->...i", rig.spread(rig.R, rays.ndim - 1), along)
     return along / np.linalg.norm(along, axis=-1, keepdims=True)
 
 
 def _midpoints(centers: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Halfway between two rays where they are closest; NaN where they are parallel or meet behind a camera."""
     (a, b), (u, v) = centers, directions
+    s, r = _along(a, b, u, v)
+    with np.errstate(invalid="ignore"):
+        s, r = np.where(s > 0, s, np.nan), np.where(r > 0, r, np.nan)
+    return (a + s[..., None] * u + b + r[..., None] * v) / 2
+
+
+def _along(a: np.ndarray, b: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How far along two rays from a and b they are closest; NaN where they are parallel."""
     cosine = (u * v).sum(axis=-1)
     sine2 = 1 - cosine**2
     sine2 = np.where(sine2 > _LEAST_ANGLE**2, sine2, np.nan)
     along_u, along_v = ((b - a) * u).sum(axis=-1), ((b - a) * v).sum(axis=-1)
-    s = (along_u - cosine * along_v) / sine2
-    r = (cosine * along_u - along_v) / sine2
-    with np.errstate(invalid="ignore"):
-        s, r = np.where(s > 0, s, np.nan), np.where(r > 0, r, np.nan)
-    return (a + s[..., None] * u + b + r[..., None] * v) / 2
+    return (along_u - cosine * along_v) / sine2, (cosine * along_u - along_v) / sine2
 
 
 def _distance(rig: Rig, rays: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -165,11 +217,11 @@ def _least_squares(rig: Rig, rays: np.ndarray, weight: np.ndarray, points: np.nd
 
 def _jacobian(rig: Rig, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """d (normalised coordinates) / d (world point) of every camera, and where it exists."""
-    cam = np.einsum("cij,...j->c...i", rig.R, points) + _spread(rig.t, points.ndim - 1)
+    cam = rig.to_cameras(points)
     ok = cam[..., 2] > 1e-9
     z = np.where(ok, cam[..., 2], 1.0)
     x, y = np.nan_to_num(cam[..., 0]) / z, np.nan_to_num(cam[..., 1]) / z
-    R = rig.R.reshape(len(rig.R), *(1,) * (points.ndim - 1), 3, 3)
+    R = rig.spread(rig.R, points.ndim)
     J = np.stack(
         [R[..., 0, :] - x[..., None] * R[..., 2, :], R[..., 1, :] - y[..., None] * R[..., 2, :]], axis=-2
     ) / z[..., None, None]  # fmt: skip
@@ -182,8 +234,3 @@ def _covariance(rig: Rig, weight: np.ndarray, points: np.ndarray, noise: float) 
     known = np.asarray(np.isfinite(points).all(axis=-1))
     information = np.where(known[..., None, None], information, np.eye(3))
     return np.where(known[..., None, None], noise**2 * np.linalg.inv(information), np.nan)
-
-
-def _spread(values: np.ndarray, n_batch: int) -> np.ndarray:
-    """Axes of length one after the camera axis."""
-    return values.reshape(len(values), *(1,) * n_batch, *values.shape[1:])

@@ -132,6 +132,7 @@ class _DataLoader(yaml.SafeLoader):
         **yaml.SafeLoader.yaml_constructors,
         "tag:yaml.org,2002:python/tuple": lambda loader, node: loader.construct_sequence(node, deep=True),
         "tag:yaml.org,2002:opencv-matrix": lambda loader, node: loader.construct_mapping(node, deep=True),
+        "tag:yaml.org,2002:opencv-nd-matrix": lambda loader, node: loader.construct_mapping(node, deep=True),
         "tag:yaml.org,2002:int": lambda loader, node: loader.int_of_few_digits(node),
     }
 

@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float
 
-from handrefine.capture.calibration.camera_names import names_of_paths
-from handrefine.capture.calibration.rig_camera import RigCamera, lens_of, same_pose
+from handrefine.capture.calibration.camera_names import cameras_of_images, names_of_paths
+from handrefine.capture.calibration.rig_camera import RigCamera, lens_of
 from handrefine.errors import InputError
 from handrefine.io.text_files import read_text
 
@@ -45,34 +45,38 @@ class _Image:
 
 
 def is_colmap(path: Path) -> bool:
-    """A folder that holds a sparse model."""
-    return path.is_dir() and any(
-        (path / f"cameras{end}").is_file() and (path / f"images{end}").is_file() for end in (".txt", ".bin")
-    )
+    """A folder that holds a sparse model, or one of its files."""
+    return _folder(path) is not None
+
+
+def _folder(path: Path) -> Path | None:
+    """Where the model is: in the folder, in `sparse/0` of a project, or beside one of its files."""
+    if path.is_file():
+        return _folder(path.parent) if path.stem in ("cameras", "images", "points3D") else None
+    for place in (path, path / "0", path / "sparse", path / "sparse" / "0"):
+        if any(
+            all((place / f"{name}{end}").is_file() for name in ("cameras", "images")) for end in (".txt", ".bin")
+        ):
+            return place
+    return None
 
 
 def read_colmap(path: Path) -> list[RigCamera]:
     """One camera a folder of images, or an image, whichever tells them apart.
 
     Raises:
-        InputError: a file is damaged, a model is not known, or one camera has several poses: it moved.
+        InputError: a file is damaged, a model is not known, or a camera moves and its frames have no numbers.
     """
+    path = _folder(path) or path
     binary = (path / "images.bin").is_file()
     try:
         models = dict(_binary_models(path / "cameras.bin") if binary else _text_models(path / "cameras.txt"))
         images = list(_binary_images(path / "images.bin") if binary else _text_images(path / "images.txt"))
     except (struct.error, ValueError, IndexError, UnicodeDecodeError, OSError) as error:
         raise InputError("a COLMAP model is damaged", where=path, found=error) from error
-    found: dict[str, RigCamera] = {}
-    for image, name in zip(images, names_of_paths([image.path for image in images]), strict=True):
-        camera = _camera(name, image, models, path)
-        if not same_pose(found.setdefault(name, camera), camera):
-            raise InputError(
-                "a camera has several poses: it moved, or its images are of several cameras",
-                where=f"{path}, {image.path}",
-                fix="keep one image a camera, each in a folder or under a name of its own",
-            )
-    return list(found.values())
+    paths = [image.path for image in images]
+    posed = [_camera(name, image, models, path) for name, image in zip(names_of_paths(paths), images, strict=True)]
+    return cameras_of_images(paths, posed, path)
 
 
 def _camera(name: str, image: _Image, models: Mapping[int, _Model], path: Path) -> RigCamera:

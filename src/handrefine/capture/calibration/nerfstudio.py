@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from handrefine.capture.calibration.camera_names import names_of_paths
+from handrefine.capture.calibration.camera_names import cameras_of_images, names_of_paths
 from handrefine.capture.calibration.named_values import split_extrinsics
-from handrefine.capture.calibration.rig_camera import RigCamera, checked_rotation, lens_of, matrix, same_pose
+from handrefine.capture.calibration.rig_camera import RigCamera, lens_of, matrix
+from handrefine.capture.calibration.rotations import checked_rotation
 from handrefine.capture.calibration.structured import marks, read_structured
 from handrefine.errors import InputError
 
@@ -27,18 +28,15 @@ def is_nerfstudio(path: Path) -> bool:
 
 def read_nerfstudio(path: Path) -> list[RigCamera]:
     """Raises:
-    InputError: a camera lacks something, is of another model, or has several poses: it moved.
+    InputError: a camera lacks something, is of another model, or moves and its frames have no numbers.
     """
     file = _file(path)
     content = read_structured(file)
     frames = content["frames"]
-    names = names_of_paths([str(frame.get("file_path", k)) for k, frame in enumerate(frames)])
-    found: dict[str, RigCamera] = {}
-    for name, frame in zip(names, frames, strict=True):
-        camera = _camera(name, {**content, **frame}, file)
-        if not same_pose(found.setdefault(name, camera), camera):
-            raise InputError("a camera has several poses: it moved", where=f"{file}, {frame.get('file_path')}")
-    return list(found.values())
+    paths = [str(frame.get("file_path", k)) for k, frame in enumerate(frames)]
+    names = names_of_paths(paths)
+    posed = [_camera(name, {**content, **frame}, file) for name, frame in zip(names, frames, strict=True)]
+    return cameras_of_images(paths, posed, file)
 
 
 def _file(path: Path) -> Path:

@@ -33,7 +33,7 @@ FORMATS: tuple[CalibrationFormat, ...] = (
     CalibrationFormat("toml", "calibration.toml of anipose or caliscope", is_toml, read_toml),
     CalibrationFormat(
         "opencv",
-        "YAML, JSON or npz with K, dist, R, t; or a folder of one such file a camera",
+        "YAML, JSON, npz or npy with K, dist, R, t; or a folder of such files",
         lambda path: _has_ending(path, opencv.ENDINGS),
         opencv.read_opencv,
     ),
@@ -41,7 +41,7 @@ FORMATS: tuple[CalibrationFormat, ...] = (
         "text",
         "text files of matrices, or a folder of them",
         lambda path: _has_ending(path, text_matrices.ENDINGS),
-        text_matrices.read_text_matrices,
+        opencv.read_opencv,
     ),
 )
 
@@ -80,5 +80,6 @@ def _read(form: CalibrationFormat, path: Path) -> list[RigCamera]:
 
 
 def _has_ending(path: Path, endings: tuple[str, ...]) -> bool:
-    files = [path] if path.is_file() else [file for file in path.iterdir() if file.is_file()]
-    return any(file.suffix.lower() in endings for file in files)
+    """Of the file, or of one in the folder or in its folders."""
+    files = [path] if path.is_file() else (file for deep in ("*", "*/*", "*/*/*") for file in path.glob(deep))
+    return any(file.suffix.lower() in endings and file.is_file() for file in files)

@@ -7,12 +7,38 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from handrefine.camera import Camera, CameraPath
+from handrefine.capture.calibration.rotations import rotation
 from handrefine.errors import InputError
 from handrefine.lens import Lens
-from handrefine.sequence import Camera
 
 #: Tools that follow OpenCV put a pixel's centre at whole numbers, handrefine and COLMAP at one half.
 OPENCV_CENTRE_PX = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class RigPath:
+    """Where a moving camera is, frame by frame.
+
+    frames: by number; empty where the file names none: the images' frames in their order.
+    numbers: rotations as the file has them, where they are no matrices: see `RigCamera.numbers`.
+    """
+
+    frames: tuple[int, ...]
+    R_cam_world: Float[np.ndarray, "frame 3 3"]
+    t_cam_world: Float[np.ndarray, "frame 3"]
+    numbers: Float[np.ndarray, "frame n"] | None = None
+
+    @classmethod
+    def of(cls, cameras: Sequence["RigCamera"], frames: Sequence[int]) -> "RigPath":
+        """Of a camera as it stands at every frame."""
+        numbers = [camera.numbers for camera in cameras if camera.numbers is not None]
+        return cls(
+            tuple(frames),
+            np.stack([camera.R_cam_world for camera in cameras]),
+            np.stack([camera.t_cam_world for camera in cameras]),
+            np.stack(numbers) if len(numbers) == len(cameras) else None,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +49,10 @@ class RigCamera:
     lens: None for a pinhole.
     R_cam_world, t_cam_world: `x_cam = R x_world + t`, OpenCV's axes, t in the calibration's own unit.
     size: (width, height) in pixels of the images that it was calibrated on, where the file says so.
+    path: of a camera that moves; its own pose is then the first.
+    numbers: the rotation as the file has it, where it is no matrix: 3 numbers, taken for a rotation vector, or
+    4, for
+        a quaternion (w, x, y, z).
     """
 
     name: str
@@ -31,6 +61,32 @@ class RigCamera:
     t_cam_world: Float[np.ndarray, "3"]
     lens: Lens | None = None
     size: tuple[int, int] | None = None
+    path: RigPath | None = None
+    numbers: Float[np.ndarray, " n"] | None = None
+
+    def moving(self, path: RigPath) -> "RigCamera":
+        """This camera on a path."""
+        numbers = None if path.numbers is None else path.numbers[0]
+        return self.posed(path.R_cam_world[0], path.t_cam_world[0], path=path, numbers=numbers)
+
+    def posed(
+        self, R: np.ndarray, t: np.ndarray, *, path: RigPath | None = None, numbers: np.ndarray | None = None
+    ) -> "RigCamera":
+        """The same camera elsewhere."""
+        return replace(self, R_cam_world=R, t_cam_world=t, path=path, numbers=numbers)
+
+    def poses(self, frames: Sequence[int]) -> tuple[Float[np.ndarray, "frame 3 3"], Float[np.ndarray, "frame 3"]]:
+        """R and t at the frames; NaN where the path has none."""
+        if self.path is None:
+            return np.repeat(self.R_cam_world[None], len(frames), 0), np.repeat(
+                self.t_cam_world[None], len(frames), 0
+            )
+        row = {frame: k for k, frame in enumerate(self.path.frames)}
+        R, t = np.full((len(frames), 3, 3), np.nan), np.full((len(frames), 3), np.nan)
+        for k, frame in enumerate(frames):
+            if frame in row:
+                R[k], t[k] = self.path.R_cam_world[row[frame]], self.path.t_cam_world[row[frame]]
+        return R, t
 
     def rays(self, uv_px: Float[np.ndarray, "*batch 2"]) -> Float[np.ndarray, "*batch 2"]:
         """Normalised coordinates, without distortion, of pixels; NaN where the lens reaches none."""
@@ -45,6 +101,16 @@ class RigCamera:
         points = rays if self.lens is None else self.lens.distort(torch.as_tensor(rays)).numpy()
         return points @ self.K[:2, :2].T + self.K[:2, 2]
 
+    def project_at(
+        self, points_world: Float[np.ndarray, "frame *batch 3"], frames: Sequence[int]
+    ) -> Float[np.ndarray, "frame *batch 2"]:
+        """The pixels of world points at every frame, NaN behind the camera and where it has no pose."""
+        R, t = self.poses(frames)
+        flat = points_world.reshape(len(frames), -1, 3)
+        cam = flat @ R.swapaxes(1, 2) + t[:, None]
+        z = cam[..., 2:]
+        return self.pixels(cam[..., :2] / np.where(z > 0, z, np.nan)).reshape(*points_world.shape[:-1], 2)
+
     def project(self, points_world: Float[np.ndarray, "*batch 3"]) -> Float[np.ndarray, "*batch 2"]:
         """The pixels of world points, NaN behind the camera."""
         points_cam = points_world @ self.R_cam_world.T + self.t_cam_world
@@ -53,17 +119,22 @@ class RigCamera:
 
     def scaled(self, unit_m: float) -> "RigCamera":
         """The camera in metres, of one whose unit of length is so many metres."""
-        return replace(self, t_cam_world=self.t_cam_world * unit_m)
+        path = self.path and replace(self.path, t_cam_world=self.path.t_cam_world * unit_m)
+        return replace(self, t_cam_world=self.t_cam_world * unit_m, path=path)
 
     def pinhole(self, width: int, height: int) -> Camera:
-        """The camera of the undistorted image of the same size and focal lengths.
+        """The camera of the undistorted image of the same size and focal lengths, on its path if it moves.
 
         Raises:
             InputError: the calibration is no camera's.
         """
         K = self.K
         intrinsics = (float(K[0, 0]), float(K[1, 1]), float(K[0, 2]), float(K[1, 2]))
-        return Camera(self.name, width, height, *intrinsics, self.R_cam_world, self.t_cam_world)
+        camera = Camera(self.name, width, height, *intrinsics, self.R_cam_world, self.t_cam_world)
+        path = self.path
+        return (
+            camera if path is None else camera.moving(CameraPath(path.frames, path.R_cam_world, path.t_cam_world))
+        )
 
     def resized(self, width: int, height: int) -> "RigCamera":
         """The camera of images that are resampled to another size."""
@@ -83,13 +154,15 @@ def opencv_camera(
     size: tuple[int, int] | None = None,
     where: object = None,
 ) -> RigCamera:
-    """A camera of OpenCV's numbers: pixel centres at whole numbers, R or a rotation vector, R and t as they stand.
+    """A camera of OpenCV's numbers: pixel centres at whole numbers, R, a rotation vector or a
+    quaternion, R and t as they stand.
 
     Raises:
         InputError: something has another shape, is not finite, or is no lens that OpenCV knows.
     """
     here = f"{where}, camera {name}"
     R, t = extrinsics
+    numbers = np.asarray(R, np.float64).ravel()
     return RigCamera(
         name,
         _moved(matrix(K, (3, 3), f"{here}: the camera matrix")),
@@ -97,6 +170,7 @@ def opencv_camera(
         matrix(t, (3,), f"{here}: the translation"),
         lens_of(distortion, fisheye=fisheye, where=f"{here}: the distortion"),
         size,
+        numbers=numbers if numbers.size in (3, 4) else None,
     )
 
 
@@ -126,7 +200,7 @@ def lens_of(coefficients: object, *, fisheye: bool = False, where: object = None
 
 
 def matrix(values: object, shape: tuple[int, ...], where: object) -> np.ndarray:
-    """Finite numbers of that shape; a vector may be nested.
+    """Finite numbers of that shape; a vector may be nested, and a matrix written in one row.
 
     Raises:
         InputError: they are not.
@@ -135,7 +209,7 @@ def matrix(values: object, shape: tuple[int, ...], where: object) -> np.ndarray:
         found = np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
         raise InputError("a calibration holds something else than numbers", where=where, found=error) from None
-    if len(shape) == 1 and found.size == shape[0]:
+    if found.size == np.prod(shape) and 1 in (len(shape), *found.shape, found.ndim):
         found = found.reshape(shape)
     if found.shape != shape:
         raise InputError(
@@ -144,57 +218,6 @@ def matrix(values: object, shape: tuple[int, ...], where: object) -> np.ndarray:
     if not np.isfinite(found).all():
         raise InputError("a calibration is not finite", where=where)
     return found
-
-
-def rotation(values: object, where: object) -> Float[np.ndarray, "3 3"]:
-    """A rotation matrix, of one or of a rotation vector.
-
-    Raises:
-        InputError: it is neither.
-    """
-    import cv2
-
-    numbers = np.asarray(values, np.float64)
-    R = cv2.Rodrigues(numbers.reshape(3, 1))[0] if numbers.size == 3 else matrix(numbers, (3, 3), where)
-    return checked_rotation(R, where)
-
-
-def checked_rotation(R: Float[np.ndarray, "3 3"], where: object) -> Float[np.ndarray, "3 3"]:
-    """Raises:
-    InputError: it is no rotation; one whose determinant is -1 is called what it is.
-    """
-    if np.abs(R @ R.T - np.eye(3)).max() > 5e-3:
-        raise InputError(
-            "a rotation of the calibration is not orthonormal", where=where, found=np.round(R, 4).tolist()
-        )
-    if np.linalg.det(R) < 0:
-        raise InputError(
-            "a rotation of the calibration is a mirror image (its determinant is -1)",
-            where=where,
-            fix="one axis is flipped: negate that row (camera axis) or column (world axis) of R and t",
-        )
-    u, _, vt = np.linalg.svd(R)
-    return u @ vt
-
-
-def decomposed(P: Float[np.ndarray, "3 4"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """K, R and t of a projection matrix `K [R | t]`, K with a positive diagonal and K[2, 2] = 1."""
-    P = P * np.sign(np.linalg.det(P[:, :3]))
-    flip = np.eye(3)[::-1]
-    q, r = np.linalg.qr((flip @ P[:, :3]).T)
-    K, R = flip @ r.T @ flip, flip @ q.T
-    signs = np.diag(np.sign(np.diag(K)))
-    K, R = K @ signs, signs @ R
-    return K / K[2, 2], R, np.linalg.solve(K, P[:, 3])
-
-
-def same_pose(one: RigCamera, other: RigCamera) -> bool:
-    """Whether two poses are the same, up to what a bundle adjustment leaves: 0.1 degrees and a thousandth."""
-    scale = max(float(np.linalg.norm(one.t_cam_world)), 1e-9)
-    return bool(
-        np.abs(one.R_cam_world - other.R_cam_world).max() < 2e-3
-        and np.linalg.norm(one.t_cam_world - other.t_cam_world) < 2e-3 * scale
-    )
 
 
 def unique_names(cameras: Sequence[RigCamera], where: object) -> list[RigCamera]:

@@ -1,5 +1,6 @@
 """JSON, YAML (OpenCV's own included), TOML and npz files as mappings and lists; nothing in them runs code."""
 
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib  # pyright: ignore[reportMissingImports]
 
-ENDINGS = (".json", ".yaml", ".yml", ".npz", ".toml")
+ENDINGS = (".json", ".yaml", ".yml", ".npz", ".npy", ".toml")
 
 
 def read_structured(path: Path) -> Any:
@@ -25,7 +26,14 @@ def read_structured(path: Path) -> Any:
     Raises:
         InputError: it is missing, damaged, or of another kind.
     """
-    readers = {".json": read_json, ".npz": read_npz, ".toml": _toml, ".yaml": read_yaml, ".yml": read_yaml}
+    readers = {
+        ".json": read_json,
+        ".npz": read_npz,
+        ".npy": _npy,
+        ".toml": _toml,
+        ".yaml": read_yaml,
+        ".yml": read_yaml,
+    }
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise InputError("a calibration file has an unknown ending", where=path, expected=", ".join(ENDINGS))
@@ -43,6 +51,14 @@ def marks(path: Path, *endings: str) -> Mapping[str, Any]:
     return content if isinstance(content, Mapping) else {}
 
 
+def _npy(path: Path) -> np.ndarray:
+    """One array of plain numbers, within what the file's size allows."""
+    try:
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError("a file is damaged, or no array of plain numbers", where=path, found=error) from error
+
+
 def _toml(path: Path) -> Any:
     try:
         return tomllib.loads(read_text(path))
@@ -51,11 +67,12 @@ def _toml(path: Path) -> Any:
 
 
 def _with_matrices(value: Any) -> Any:
-    """Mappings of rows, cols and data, as OpenCV writes matrices, become arrays."""
+    """Mappings of rows, cols (or sizes) and data, as OpenCV writes matrices, become arrays."""
     if isinstance(value, Mapping):
-        if {"rows", "cols", "data"} <= set(value):
-            data, shape = np.asarray(value["data"], np.float64), (int(value["rows"]), int(value["cols"]))
-            return data.reshape(shape) if data.size == shape[0] * shape[1] else data
+        if "data" in value and ({"rows", "cols"} <= set(value) or "sizes" in value):
+            data = np.asarray(value["data"], np.float64)
+            shape = tuple(int(n) for n in value.get("sizes", (value.get("rows"), value.get("cols"))))
+            return data.reshape(shape) if data.size == math.prod(shape) else data
         return {key: _with_matrices(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_with_matrices(item) for item in value]
