@@ -2,6 +2,7 @@
 
 import json
 import logging
+import zipfile
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -58,6 +59,20 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="cannot hold"):
         write_state(tmp_path / "b.npz", {"a": object()})
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_a_file_of_more_than_two_gibibytes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Archives have other records from there on; here they have them from the first byte on."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
+    write_state(tmp_path / "a.npz", {"values": torch.arange(1000.0)})
+    monkeypatch.undo()
+    content = (tmp_path / "a.npz").read_bytes()
+    assert b"PK\6\7" in content
+    assert torch.equal(read_state(tmp_path / "a.npz")["values"], torch.arange(1000.0))
+    at = content.rfind(b"PK\6\6") + 40
+    (tmp_path / "a.npz").write_bytes(content[:at] + (2**40).to_bytes(8, "little") + content[at + 8 :])
+    with pytest.raises(InputError, match="too many entries"):
+        read_state(tmp_path / "a.npz")
 
 
 def test_the_latest_is_taken_and_the_one_before_kept(tmp_path: Path) -> None:

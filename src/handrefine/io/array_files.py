@@ -68,14 +68,15 @@ def _check_directory(path: Path) -> None:
     """Refuse an archive whose list of entries alone would fill the memory."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(0, size - 2**16 - 22))
+        file.seek(max(0, size - 2**16 - 22 - 76))
         tail = file.read()
     end = tail.rfind(b"PK\5\6")
     if end < 0 or len(tail) - end < 22:
         raise zipfile.BadZipFile("it is no archive, or ends too early")
-    if b"PK\6\7" in tail[max(0, end - 20) : end + 4]:
-        raise zipfile.BadZipFile("it is an archive of the 64-bit kind, too large for arrays")
-    if struct.unpack_from("<L", tail, end + 12)[0] > MAX_DIRECTORY_BYTES:
+    directory_bytes = struct.unpack_from("<L", tail, end + 12)[0]
+    if end >= 76 and tail[end - 20 : end - 16] == b"PK\6\7":  # 2 GiB and more, as checkpoints may have: 64 bits
+        directory_bytes = max(directory_bytes, struct.unpack_from("<Q", tail, end - 36)[0])
+    if directory_bytes > MAX_DIRECTORY_BYTES:
         raise zipfile.BadZipFile("it has too many entries")
 
 
