@@ -28,6 +28,8 @@ def lens_at(arrays: Mapping[str, np.ndarray], k: int) -> Lens | None:
     """
     if MODELS not in arrays or not str(arrays[MODELS][k]):
         return None
+    if COEFFICIENTS not in arrays:
+        raise InputError("lenses lack their coefficients", where=MODELS, expected=COEFFICIENTS)
     model, row = str(arrays[MODELS][k]), arrays[COEFFICIENTS][k]
     if model not in get_args(LensModel):
         raise InputError("a lens is of no known model", where=MODELS, expected=get_args(LensModel), found=model)

@@ -63,7 +63,9 @@ def read_person(path: Path) -> Person:
         InputError: the file is missing, damaged, of another kind or of a later version, or holds no numbers.
     """
     arrays = read_npz(path)
-    if str(arrays.get("format")) != FORMAT or int(arrays.get("version", 0)) > VERSION:
+    version = arrays.get("version", np.int64(0))
+    known = not version.shape and version.dtype.kind in "iu" and version <= VERSION
+    if str(arrays.get("format")) != FORMAT or not known:
         found = f"{arrays.get('format', 'no format')}, version {arrays.get('version', 'unknown')}"
         expected = f"{FORMAT}, version {VERSION} at most"
         raise InputError("this is no file of a person", where=path, expected=expected, found=found, fix=FIX)

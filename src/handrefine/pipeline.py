@@ -137,20 +137,20 @@ def run_task(
     monitors: Mapping[Side, Monitor] | None = None,
     stop: Callable[[], bool] | None = None,
     resume: bool = False,
+    take_over: bool = False,
     command: Sequence[str] = (),
 ) -> tuple[RunResult, Metrics]:
     """Do the task; returns its result and what its `metrics.json` holds.
 
-    The annotations are written before anything is evaluated, and the report last: what is only measured or
-    looked at costs no result. A hand that is worse than the annotation is not written in the dataset's format
-    (`against` of the metrics); what else could not be written is `unwritten` of the result.
+    Annotations are written before anything is evaluated, and the report last. A hand that is worse than the
+    annotation is not written in the dataset's format (`against` of the metrics). `unwritten`: what else failed.
 
     Args:
         monitors: further figures of a hand's geometry for the log.
         stop: asked before every iteration; once it says so, the run ends there. Its result says `unfinished`, and
-            is written like any other, but for a finished run that it would replace.
-        resume: go on from the checkpoints of an earlier run of the same task to the same folder, where it has left
-            some (`unfinished_task`).
+            is written like any other, but replaces no finished run.
+        resume: go on from checkpoints that an earlier run of the task (`unfinished_task`) has left in the folder.
+        take_over: a run of another host to the same folder has ended, although it wrote there lately.
         command: what the user typed, for the record.
 
     Raises:
@@ -159,7 +159,8 @@ def run_task(
     """
     refuse_overlap(task.data, task.out)
     progress = SilentProgress() if progress is None else progress
-    with closing(progress), RunFolder.create(task.out, overwrite=task.overwrite, resume=resume) as folder:
+    again = {"overwrite": task.overwrite, "resume": resume, "take_over": take_over}
+    with closing(progress), RunFolder.create(task.out, **again) as folder:
         progress.part("reading")
         sequence, held_out = read_task(task)
         refuse_full_disk(folder.layout.root, sequence, len(task.hands), task.config)

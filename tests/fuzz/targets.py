@@ -2,19 +2,18 @@
 
 import json
 import pickle
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import imageio.v3 as iio
 import numpy as np
-import torch
 import yaml
 from calibration_files import FILES as CALIBRATIONS
 from calibration_files import kalibr_text
-from example_run import write_example_run
 from keypoint_files import SOURCES
 from keypoint_files import WRITERS as KEYPOINTS
+from tiny_arctic import write_arctic
+from tiny_assemblyhands import write_assemblyhands
 from tiny_datasets import write_dexycb, write_hanco, write_ho3d
 from tiny_interhand26m import write_dataset
 
@@ -27,6 +26,8 @@ from fuzz.mutations import (
     changed_pickle,
     changed_yaml,
 )
+from fuzz.run_targets import OF_RUNS
+from fuzz.target import Target, not_finite
 from handrefine.capture.calibration.registry import FORMATS, read_calibration
 from handrefine.capture.keypoints.registry import read_keypoints
 from handrefine.config import Config
@@ -38,11 +39,7 @@ from handrefine.hand.model import OPEN_HAND
 from handrefine.hand.model_file import load_model_arrays
 from handrefine.io.text_files import read_json, read_yaml
 from handrefine.pipeline import Task
-from handrefine.refinement.checkpoints import LATEST, CheckpointFiles, Checkpoints
-from handrefine.runs.annotation_file import read_annotation_npz
-from handrefine.runs.reader import open_run
 from handrefine.sequence import HandSequence
-from handrefine.state import State
 
 #: What a change of another format than the file's raises.
 WRONG_KINDS = (ValueError, TypeError, KeyError, OverflowError, IndexError, RecursionError)
@@ -57,14 +54,6 @@ CHANGES: Mapping[str, Callable[[bytes, Random], bytes]] = {
 }
 
 
-@dataclass(frozen=True)
-class Target:
-    """write: valid files below a folder. read: everything that a user's command would read of them."""
-
-    write: Callable[[Path], object]
-    read: Callable[[Path], object]
-
-
 def mutate(path: Path, content: bytes, random: Random) -> bytes:
     """The content of a file, changed by its format or by its bytes."""
     change = CHANGES.get(path.suffix)
@@ -74,22 +63,6 @@ def mutate(path: Path, content: bytes, random: Random) -> bytes:
         return change(content, random)
     except (*WRONG_KINDS, pickle.PicklingError, yaml.YAMLError):
         return changed_bytes(content, random)  # what cannot be written in this format
-
-
-def not_finite(value: object, path: str = "") -> Iterator[str]:
-    """Places of a result that hold NaN or infinity; cameras and annotations must not, where they are valid."""
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind == "f" and not np.isfinite(value).all():
-            yield path
-    elif isinstance(value, float):
-        if not np.isfinite(value):
-            yield path
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from not_finite(getattr(value, field.name), f"{path}.{field.name}")
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from not_finite(item, f"{path}[{key}]")
 
 
 def _read_dataset(root: Path) -> object:
@@ -104,14 +77,6 @@ def _read_dataset(root: Path) -> object:
 def _check(sequence: HandSequence) -> None:
     bad = [*not_finite(sequence.cameras, "cameras"), *not_finite(sequence.annotations, "annotations")]
     assert not bad, bad
-
-
-def _read_run(root: Path) -> object:
-    run = open_run(root / "run")
-    result = run.result()
-    for hand in run.hands:
-        _ = hand.warnings, hand.metrics, hand.records
-    return result
 
 
 def _write_model(root: Path) -> None:
@@ -151,27 +116,6 @@ def _write_texts(root: Path) -> None:
 
 def _read_texts(root: Path) -> object:
     return read_json(root / "a.json"), read_yaml(root / "a.yaml")
-
-
-#: What tells the run of a fuzzed checkpoint from others.
-OF_RUN = {"settings": "a", "data": "b", "pictures": np.full((2, 4), 0.25, np.float32)}
-
-
-def _write_checkpoint(root: Path) -> None:
-    values = {"number": 3, "waiting": ["joint"], "within": None, "hooks": {"log": {"records": [{"loss": 0.5}]}}}
-    state = {**values, "unknowns": {"pose": torch.zeros(2, 48), "mask": torch.tensor([True, False])}}
-    files = CheckpointFiles(Checkpoints(root), OF_RUN)
-    for _ in range(2):
-        files.keep(lambda: state, True)
-
-
-def _read_checkpoint(root: Path) -> object:
-    """The latest, then the one before by itself, which would hide that the latest is refused."""
-    taken: list[State] = []
-    for _ in range(2):
-        CheckpointFiles(Checkpoints(root, resume=True), OF_RUN).load(taken.append)
-        (root / LATEST).unlink(missing_ok=True)
-    return taken
 
 
 def _write_config(root: Path) -> None:
@@ -234,16 +178,13 @@ TARGETS: Mapping[str, Target] = {
     "dexycb": Target(write_dexycb, _read_dataset),
     "hanco": Target(write_hanco, _read_dataset),
     "ho3d": Target(write_ho3d, _read_dataset),
+    "arctic": Target(write_arctic, _read_dataset),
+    "assemblyhands": Target(write_assemblyhands, _read_dataset),
     "calibrations": Target(_write_calibrations, _read_calibrations),
     "keypoints": Target(_write_keypoints, _read_keypoints),
-    "checkpoints": Target(_write_checkpoint, _read_checkpoint),
     "models": Target(_write_model, _read_models),
     "images": Target(_write_images, _read_images),
     "texts": Target(_write_texts, _read_texts),
     "config": Target(_write_config, _read_config),
-    "run": Target(lambda root: write_example_run(root / "run", iterations=3), _read_run),
-    "annotation": Target(
-        lambda root: write_example_run(root / "run", iterations=1),
-        lambda root: read_annotation_npz(root / "run" / "annotation.npz"),
-    ),
+    **OF_RUNS,
 }

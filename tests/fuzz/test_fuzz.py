@@ -29,7 +29,7 @@ def test_every_file_of_the_corpus_ends_in_a_message(path: Path) -> None:
             load_config(path)
 
 
-SHORTLY = ("interhand26m", "dexycb", "hanco", "keypoints", "texts", "images", "checkpoints")
+SHORTLY = ("interhand26m", "dexycb", "hanco", "keypoints", "texts", "images", "checkpoints", "batch", "numbers")
 
 
 @pytest.mark.parametrize("name", SHORTLY)

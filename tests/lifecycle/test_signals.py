@@ -99,3 +99,61 @@ def test_help_tells_of_it(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["refine", "--help"])
     assert "--resume" in capsys.readouterr().out
+
+
+def test_a_stopped_demo_is_usable_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], restored_signals: None
+) -> None:
+    asked: list[StopOnSignal] = []
+
+    def fourth_time(stop: StopOnSignal) -> bool:
+        asked.append(stop)
+        if len(asked) == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return really(stop)
+
+    really = StopOnSignal.__call__
+    monkeypatch.setattr(StopOnSignal, "__call__", fourth_time)
+    out, config = tmp_path / "demo", write_config(tmp_path / "few.yaml", 2)
+    video = ["--n-cameras", "2", "--n-frames", "1", "--size", "48"]
+    with pytest.raises(SystemExit) as caught:
+        main(["demo", *video, "--config", str(config), "--out", str(out)])
+    assert caught.value.code == 143
+    said = capsys.readouterr().out
+    resume = said[said.index("--resume") :].split()[:4]
+    assert resume == ["--resume", str(out / "run"), "--data", str(out / "data")]
+    metrics = json.loads((out / "run" / "metrics.json").read_text())
+    assert metrics["iterations"] == 2
+    assert "vertex_error_mm" in metrics
+
+    main(["refine", *resume])
+    metrics = json.loads((out / "run" / "metrics.json").read_text())
+    assert metrics["iterations"] == 12
+    assert "unfinished" not in metrics
+
+
+@pytest.mark.parametrize(
+    ("of", "status", "word"), [("SIGTERM", 143, "terminated"), ("SIGINT", 130, "interrupted")]
+)
+@pytest.mark.usefixtures("restored_signals")
+def test_every_other_command_ends_at_once_and_leaves_no_rubbish(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    of: str,
+    status: int,
+    word: str,
+) -> None:
+    def interrupted(folder: Path, *rest: object) -> None:
+        (folder / "half").write_text("")
+        os.kill(os.getpid(), signal.Signals[of])
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background processes ignore it
+    monkeypatch.setattr("handrefine.synthetic.video.synthesize", interrupted)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught:
+        main(["synthesize", "--out", str(tmp_path / "video")])
+    assert caught.value.code == status
+    assert word in capsys.readouterr().err
+    assert os.listdir(tmp_path) == []
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -11,7 +11,7 @@ from handrefine.errors import InputError
 from handrefine.findings import Finding
 from handrefine.preprocess.initialization import initialize
 from handrefine.preprocess.plausibility.check import check_input
-from handrefine.sequence import Camera, HandAnnotation, HandSequence, Side
+from handrefine.sequence import Camera, FrameIndex, HandAnnotation, HandSequence, Side
 
 OPENGL = np.diag([1.0, -1.0, -1.0])
 TIP_TO_ROOT = [20, *(4 * finger + 3 - k for finger in range(5) for k in range(4))]
@@ -105,6 +105,13 @@ def test_a_mistake_in_one_camera_is_a_warning_that_names_the_camera(drawn: Drawn
     assert "mirrored left to right" in text(found(replace(drawn, masks=mirrored).video()))
 
 
+def test_a_focal_length_of_another_size_is_told_although_the_hand_lies_in_its_masks(drawn: Drawn) -> None:
+    half = changed_cameras(drawn.sequence.cameras, lambda c: replace(c, fx=c.fx / 2, fy=c.fy / 2))
+    told = text(found(drawn.video(cameras=half)))
+    assert "warning: the projected hand is smaller than pictures show it" in told
+    assert "with fx and fy times 2" in told
+
+
 def test_exchanged_cameras_are_told(drawn: Drawn) -> None:
     cameras = dict(drawn.sequence.cameras)
     cameras["00"], cameras["01"] = replace(cameras["01"], name="00"), replace(cameras["00"], name="01")
@@ -145,6 +152,9 @@ def test_pictures_without_content_are_told(drawn: Drawn, level: int, word: str) 
 def test_pictures_that_are_there_twice_are_told(drawn: Drawn) -> None:
     twice = {k: drawn.pictures[k[0], "00"] if k[1] == "01" else p for k, p in drawn.pictures.items()}
     assert "cameras 00, 01 show the same picture" in text(found(replace(drawn, pictures=twice).video()))
+    frozen = {k: drawn.pictures[FrameIndex(0), k[1]] if k[1] == "02" else p for k, p in drawn.pictures.items()}
+    told = text(found(replace(drawn, pictures=frozen).video()))
+    assert "are the same at all frames while the hand moves (in camera 02" in told
     cameras = {**drawn.sequence.cameras, "03": replace(drawn.sequence.cameras["02"], name="03")}
     assert "same calibration (02 and 03" in text(found(drawn.video(cameras=cameras)))
 

@@ -133,6 +133,8 @@ def edited(path, **changes: object) -> None:
         ({"format": "something else"}, "not a handrefine annotation"),
         ({"version": 2}, "later version"),
         ({"faces": None}, "lacks arrays"),
+        ({"camera_path_R_cam_world": None}, "lacks arrays(.*\\n)*.*camera_path_R"),
+        ({"camera_lens_coefficients": None}, "lacks arrays(.*\\n)*.*camera_lens_coefficients"),
         ({"after_pose_aa": np.zeros((3, 45))}, "wrong shape"),
         ({"after_verts_world": np.zeros((3, 8, 3), np.float32)}, "wrong shape"),
         ({"other_joints_world": np.zeros((2, 21, 3))}, "wrong shape"),

@@ -89,8 +89,13 @@ def test_another_host_is_believed_alive_as_long_as_it_writes(tmp_path, monkeypat
     mark = json.loads((partial / MARKER).read_text())
     mark["owner"]["host"] = "elsewhere"
     (partial / MARKER).write_text(json.dumps(mark))
-    with pytest.raises(InputError, match=r"on elsewhere, begun (.*\n)*.*if it has ended"):
+    with pytest.raises(InputError, match=r"on elsewhere, begun (.*\n)*.*--take-over"):
         RunFolder.create(target, overwrite=True)
+    content = (partial / MARKER).read_bytes()
+    RunFolder.create(target, resume=True, take_over=True).close()
+    assert f'"process": {os.getpid()}' in (partial / MARKER).read_text()
+    (partial / MARKER).write_bytes(content)
+    (partial / "log.jsonl").write_text("{}")
     later = time.time() + owner.SILENT_S + 1
     monkeypatch.setattr(owner.time, "time", lambda: later)
     with pytest.raises(InputError, match="did not finish"):

@@ -99,6 +99,8 @@ def test_another_hand_models_person_is_refused(right: HandModel, found: Person):
     [
         ({"format": np.str_("else")}, "no file of a person"),
         ({"version": np.int64(9)}, "no file of a person"),
+        ({"version": np.zeros(3, int)}, "no file of a person"),
+        ({"version": np.str_("one")}, "no file of a person"),
         ({"shape": np.zeros(4)}, "shape is no row"),
         ({"coefficients_m": np.full(3, np.nan)}, "coefficients_m is no row"),
     ],

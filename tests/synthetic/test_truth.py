@@ -118,6 +118,7 @@ def test_truth_file_round_trip(truth, tmp_path):
     [
         ({"pose_aa": None}, "lacks 'pose_aa'"),
         ({"verts_world": np.full((6, 9, 3), np.nan)}, "'verts_world' of a truth file holds NaN"),
+        ({"open_hand": np.zeros(2, bool)}, "'open_hand' of a truth file has the wrong shape"),
         ({"joints_world": np.zeros((6, 20, 3))}, "'joints_world' of a truth file has the wrong shape"),
         ({"trans_m": np.zeros((5, 3))}, "'trans_m' of a truth file has the wrong shape"),
         ({"side": np.array("both")}, "neither right nor left"),

@@ -61,7 +61,8 @@ def _run(folder: BatchFolder, name: str, threads: int | None) -> str | None:
         task = _with_person(task, folder, of)
         if threads is not None:
             _limit_threads(task.config.render.variant, threads)
-        run_task(task, resume=True)  # from the checkpoints of a worker that was killed
+        # From the checkpoints of a worker that was killed: wherever it was, it let go of the lock held here.
+        run_task(task, resume=True, take_over=True)
     run = open_run(task.out)
     free = told_free(of, config_from_mapping(run.configuration["config"])) if of.after else None
     return "; ".join([*(run.metrics.get("against") or ()), *([free] if free else [])]) or None

@@ -12,7 +12,7 @@ from handrefine.cli.common import Dataset
 from handrefine.config import HandConfig
 from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
-from handrefine.export.new_output import refuse_existing
+from handrefine.export.new_output import new_folder, refuse_existing
 from handrefine.findings import tell
 from handrefine.hand.fit import JointFit
 from handrefine.io.safe_paths import refuse_overlap
@@ -51,10 +51,11 @@ class Fit(Dataset):
             side: HandAnnotation(side, mano=fit.parameters, mano_valid=fit.mano_valid)
             for side, fit in fits.items()
         }
-        files = sequence.write_back(sequence, fitted, self.out)
+        with new_folder(self.out) as folder:
+            files = [path.relative_to(folder) for path in sequence.write_back(sequence, fitted, folder)]
         for side, fit in fits.items():
             console.print(_table(side, fit))
-        console.print("written: " + ", ".join(map(str, files)), markup=False)
+        console.print("written: " + ", ".join(str(self.out / path) for path in files), markup=False)
 
 
 def fit_sequence(sequence: HandSequence, side: Side, config: HandConfig) -> JointFit:

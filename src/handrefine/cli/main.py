@@ -19,6 +19,7 @@ from rich.markup import escape
 import handrefine
 from handrefine.cli.deprecated import renewed
 from handrefine.cli.exit_codes import INTERRUPTED, USAGE_ERROR
+from handrefine.cli.signals import Terminated, sigterm_raises
 from handrefine.cli.slips import named_options, refuse_slips
 from handrefine.errors import InputError
 
@@ -79,7 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for message in messages:
         errors.print(f"[yellow]deprecated:[/] {escape(message)}", highlight=False, soft_wrap=True)
     try:
-        status = parse(arguments)(Console())
+        with sigterm_raises():
+            status = parse(arguments)(Console())
     except InputError as error:
         if debug:
             traceback.print_exc()
@@ -91,6 +93,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise SystemExit(INTERRUPTED) from None
+    except Terminated:
+        errors.print("terminated")
+        raise
     if status:
         raise SystemExit(status)
 

@@ -41,6 +41,8 @@ class Refine(Dataset):
     resume: Path | None = None
     """Go on with the run of this folder, which was stopped or killed. No other option is needed, but --data where
     the dataset has moved."""
+    take_over: bool = False
+    """A run of another host to the same folder has ended: do not wait until it has been silent for ten minutes."""
     checkpoint_every_s: float = 30.0
     """Seconds between two checkpoints within a stage; the ends of stages are always kept."""
     rerun: Path | None = None
@@ -77,7 +79,7 @@ class Refine(Dataset):
         return replace(self.settings, surface=replace(self.settings.surface, person=self.person))
 
     def __call__(self, console: Console) -> int:
-        status = run_and_show(self.task(), console)
+        status = run_and_show(self.task(), console, take_over=self.take_over)
         if self.rerun is not None:
             from handrefine.cli.rerun import what_has_changed
 
@@ -86,20 +88,32 @@ class Refine(Dataset):
         return status
 
 
-def run_and_show(task: "Task", console: Console, *, resume: bool = False) -> int:
+def run_and_show(task: "Task", console: Console, *, resume: bool = False, take_over: bool = False) -> int:
     """Do a task until it is done or a signal stops it, and show what came of it; returns the exit status."""
     from handrefine.pipeline import run_task
 
     with StopOnSignal(console) as stop:
         progress = run_progress(task.config, console)
         command = ["handrefine", *sys.argv[1:]]
-        result, metrics = run_task(task, progress=progress, stop=stop, resume=resume, command=command)
+        result, metrics = run_task(
+            task, progress=progress, stop=stop, resume=resume, take_over=take_over, command=command
+        )
     if result.unfinished is None:
         show_run(task.out, console)
         return tell_of_faults(metrics["against"], result.unwritten, console, accept_worse=task.accept_worse)
-    told = f"the run was {result.unfinished}; go on with it by: handrefine refine --resume {task.out}"
-    console.print(told, markup=False, highlight=False, soft_wrap=True)
+    tell_of_stop(result.unfinished, task.out, console)
     return stop.status
+
+
+def tell_of_stop(unfinished: str, run: Path, console: Console, *, data: Path | None = None) -> None:
+    """The last words on a run that a signal has stopped.
+
+    Args:
+        data: the dataset, where it is no longer at the place at which the run read it.
+    """
+    options = f"--resume {run}" + ("" if data is None else f" --data {data}")
+    told = f"the run was {unfinished}; go on with it by: handrefine refine {options}"
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def tell_of_faults(

@@ -17,6 +17,8 @@ class Resume(Common):
     """The run folder, or what was to become one."""
     data: Path | None = None
     """The dataset's folder, where it is no longer at its place."""
+    take_over: bool = False
+    """The run was on another host and has ended: do not wait until it has been silent for ten minutes."""
 
     def __call__(self, console: Console) -> int:
         from handrefine.pipeline import unfinished_task
@@ -25,4 +27,5 @@ class Resume(Common):
         if task is None:
             console.print(f"{self.resume} is finished: there is nothing to do", markup=False, highlight=False)
             return 0
-        return run_and_show(task if self.data is None else replace(task, data=self.data), console, resume=True)
+        task = task if self.data is None else replace(task, data=self.data)
+        return run_and_show(task, console, resume=True, take_over=self.take_over)

@@ -1,7 +1,9 @@
-"""What Ctrl-C and a cluster's SIGTERM do to a run: it ends after its current iteration, and keeps what it has."""
+"""What Ctrl-C and a cluster's SIGTERM do: a run ends after its iteration, all else at once; no rubbish is left."""
 
 import logging
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -11,6 +13,28 @@ log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: A shell shows a process that a signal ended as this plus the signal's number.
 SIGNALLED = 128
+
+
+class Terminated(SystemExit):
+    """SIGTERM came: like `KeyboardInterrupt`, whatever is at work lets go of its temporary files and ends."""
+
+    def __init__(self) -> None:
+        super().__init__(SIGNALLED + signal.SIGTERM)
+
+
+@contextmanager
+def sigterm_raises() -> Iterator[None]:
+    """Within the block SIGTERM raises `Terminated`, as Ctrl-C raises `KeyboardInterrupt`; a second one kills."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class StopOnSignal:
@@ -52,7 +76,7 @@ class StopOnSignal:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self._received = number
         if not self._asked:
-            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(self.status)
+            raise KeyboardInterrupt if number == signal.SIGINT else Terminated
         for of in SIGNALS:
             signal.signal(of, signal.SIG_DFL)
         self._console.show_cursor()  # the second one leaves no time for it

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from handrefine.cli.synthetic_video import SyntheticVideo, tell_of_video
+from handrefine.export.new_output import new_folder
 from handrefine.sequence import sides_of
 
 
@@ -19,6 +20,7 @@ class Synthesize(SyntheticVideo):
     def __call__(self, console: Console) -> None:
         from handrefine.synthetic.video import synthesize
 
-        truths = synthesize(self.out, sides_of(self.hand), self.synthetic(), self.error_mm, self.settings)
+        with new_folder(self.out) as folder:
+            truths = synthesize(folder, sides_of(self.hand), self.synthetic(), self.error_mm, self.settings)
         tell_of_video(truths, self.error_mm, console)
         console.print(f"dataset folder: {self.out}", markup=False)

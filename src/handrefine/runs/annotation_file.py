@@ -52,6 +52,12 @@ TEXTS = {"side", "hand_model", "camera_name", "camera_lens_model"}
 UNKNOWN_AS_NAN = ("other_joints_world", "camera_lens_coefficients")
 TRUTHS = {"before_flat_hand_mean", "after_flat_hand_mean", "camera_grey", "camera_moves", "open_hand"}
 WHOLE = {"frames", "joint_cameras", "faces", "uv_faces", "camera_size_px", "view_frame", "view_camera"}
+#: Arrays of which each means nothing without the others.
+_TOGETHER = (
+    {"camera_lens_model", "camera_lens_coefficients"},
+    {"camera_moves", "camera_path_R_cam_world", "camera_path_t_cam_world"},
+    {"joint_std_mm", "joint_cameras"},
+)
 #: Arrays that earlier files lack, or that are there only where something is known.
 OPTIONAL: dict[str, tuple[str | int, ...]] = {
     "open_hand": (),
@@ -215,7 +221,8 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 def _check_shapes(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, int]:
     """The sizes behind the words of `SHAPES`, once every array agrees with them."""
-    if missing := [name for name in SHAPES if name not in arrays]:
+    needed = {*SHAPES, *(name for group in _TOGETHER if not group.isdisjoint(arrays) for name in group)}
+    if missing := sorted(needed - set(arrays)):
         raise InputError("the annotation file lacks arrays", where=path, found=", ".join(missing), fix=FIX)
     sizes: dict[str, int] = {}
     for name, shape in {**SHAPES, **{name: OPTIONAL[name] for name in OPTIONAL if name in arrays}}.items():

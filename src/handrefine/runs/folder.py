@@ -47,7 +47,9 @@ class RunFolder:
         self.finished = True
 
     @classmethod
-    def create(cls, path: Path, *, overwrite: bool = False, resume: bool = False) -> "RunFolder":
+    def create(
+        cls, path: Path, *, overwrite: bool = False, resume: bool = False, take_over: bool = False
+    ) -> "RunFolder":
         """Make the temporary folder.
 
         Args:
@@ -56,6 +58,7 @@ class RunFolder:
                 what a run has left that did not finish is replaced. What no run has written to the folder stays
                 for good, see `handrefine.runs.manifest`.
             resume: keep the checkpoints of an earlier run to the same path that did not finish.
+            take_over: the caller knows that a run of another host has ended, whatever it wrote lately.
 
         Raises:
             InputError: the path is taken, is a file or a mount point, or cannot be written to; another run writes
@@ -71,8 +74,9 @@ class RunFolder:
             _refuse_unusable(target, overwrite=overwrite)
             for temporary in (partial, _aside(target)):
                 _refuse_foreign(temporary)
-            if resume:
+            if not take_over:
                 refuse_living(partial)
+            if resume:
                 keep_what_goes_on(partial, target)
             else:
                 _refuse_unfinished(partial, overwrite=overwrite)
@@ -247,7 +251,6 @@ def _refuse_unfinished(partial: Path, *, overwrite: bool) -> None:
     """What a run has left that did not finish goes only if that is asked for."""
     if not partial.exists():
         return
-    refuse_living(partial)
     owner = owner_of(partial)
     if not worth_keeping(partial):
         log.info("%s is taken over: its run ended before its first iteration (%s)", partial, owner)

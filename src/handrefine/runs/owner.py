@@ -66,5 +66,5 @@ def refuse_living(folder: Path) -> None:
             "a run on another host may still write to this output folder",
             where=folder,
             found=f"{owner}, which last wrote {silent_s:.0f} s ago",
-            fix=f"if it has ended, try again in {SILENT_S - silent_s:.0f} s, or move that folder away",
+            fix=f"if you know that it has ended: --take-over; else try again in {SILENT_S - silent_s:.0f} s",
         )

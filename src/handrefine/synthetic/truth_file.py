@@ -9,7 +9,7 @@ import numpy as np
 
 from handrefine.errors import InputError
 from handrefine.io.array_files import read_npz
-from handrefine.lens_arrays import lens_arrays, lens_at
+from handrefine.lens_arrays import COEFFICIENTS, MODELS, MOST_COEFFICIENTS, lens_arrays, lens_at
 from handrefine.sequence import Camera, FrameId, ManoParameters, Side
 from handrefine.synthetic.truth import SyntheticTruth
 
@@ -33,7 +33,13 @@ _ARRAYS: Mapping[str, tuple[int | str | None, ...]] = {
     "camera_R_cam_world": ("C", 3, 3),
     "camera_t_cam_world": ("C", 3),
 }
-_TEXTS, _TRUTHS = ("side", "camera_names"), ("flat_hand_mean",)
+#: Those that earlier versions lack.
+_LATER: Mapping[str, tuple[int | str | None, ...]] = {
+    "open_hand": (),
+    MODELS: ("C",),
+    COEFFICIENTS: ("C", MOST_COEFFICIENTS),
+}
+_TEXTS, _TRUTHS = ("side", "camera_names", MODELS), ("flat_hand_mean", "open_hand")
 
 
 def save_truth(path: Path, *truths: SyntheticTruth) -> None:
@@ -90,7 +96,7 @@ def load_truth(path: Path, side: Side | None = None) -> SyntheticTruth:
             arrays["shape"],
             arrays["trans_m"],
             flat_hand_mean=bool(arrays["flat_hand_mean"]),
-            open_hand=bool(arrays.get("open_hand", False)),  # earlier versions did not say
+            open_hand=bool(arrays.get("open_hand", False)),
         ),
         verts_world=arrays["verts_world"],
         joints_world=arrays["joints_world"],
@@ -120,7 +126,7 @@ def _read_arrays(path: Path, side: Side | None) -> dict[str, np.ndarray]:
         if side is not None and str(arrays.get(f"{prefix}side")) == side:
             arrays |= {name.removeprefix(prefix): v for name, v in arrays.items() if name.startswith(prefix)}
     known: dict[str | int | None, int] = {}
-    for name, shape in _ARRAYS.items():
+    for name, shape in {**_ARRAYS, **{name: _LATER[name] for name in _LATER if name in arrays}}.items():
         if name not in arrays:
             raise InputError(f"a truth file lacks {name!r}", where=path, found=", ".join(arrays))
         values = arrays[name]
@@ -135,7 +141,7 @@ def _read_arrays(path: Path, side: Side | None) -> dict[str, np.ndarray]:
         kinds = "U" if name in _TEXTS else "b" if name in _TRUTHS else "fiu"
         if values.dtype.kind not in kinds:
             raise InputError(f"{name!r} of a truth file holds other things", where=path, found=values.dtype)
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
+        if values.dtype.kind == "f" and name != COEFFICIENTS and not np.isfinite(values).all():
             raise InputError(f"{name!r} of a truth file holds NaN or infinity", where=path)
     if str(arrays["side"]) not in get_args(Side):
         raise InputError("a truth file's side is neither right nor left", where=path, found=arrays["side"])

@@ -23,6 +23,9 @@ DOUBTFUL, IMPERFECT = 0.4, 0.85
 #: It is one where hand and region then cover each other so much better and the hand lies in the region so well; or
 #: fairly well, where hand and picture do not belong together otherwise.
 COVERS_MORE, LIES_IN, LIES_FAIRLY_IN = 0.2, 0.8, 0.6
+#: A hand that lies in its region is looked at again where they cover each other so little: a forearm or another
+#: hand may be in the region, too, or the scale is wrong.
+COVERED = 0.6
 #: Less is no overlap at all.
 NOTHING = 0.15
 
@@ -44,8 +47,8 @@ def _scaled(factor: float) -> CameraChange:
     return _moved(lambda c: c.R_cam_world, lambda c: factor * c.t_cam_world)
 
 
-def _zoomed(factor: float) -> CameraChange:
-    return lambda c: replace(c, fx=c.fx * factor, fy=c.fy * factor, cx=c.cx * factor, cy=c.cy * factor)
+def _zoomed(factor: float, centre: float) -> CameraChange:
+    return lambda c: replace(c, fx=c.fx * factor, fy=c.fy * factor, cx=c.cx * centre, cy=c.cy * centre)
 
 
 #: Mistakes in calibrations, as what would mend them.
@@ -73,7 +76,8 @@ SCALES: Mapping[str, CameraChange] = {
         f"with the cameras' positions times {factor:g}": _scaled(factor)
         for factor in (1e-3, 1e-2, 0.1, 10.0, 100.0, 1e3)
     },
-    **{f"with fx, fy, cx, cy times {factor:g}": _zoomed(factor) for factor in (0.25, 0.5, 2.0, 4.0)},
+    **{f"with fx, fy, cx, cy times {factor:g}": _zoomed(factor, factor) for factor in (0.25, 0.5, 2.0, 4.0)},
+    **{f"with fx and fy times {factor:g}": _zoomed(factor, 1.0) for factor in (0.25, 0.5, 2.0, 4.0)},
 }
 #: Mistakes in pictures or masks.
 MIRRORED: Mapping[str, RegionChange] = {
@@ -153,9 +157,9 @@ def _can_tell(view: SeenView) -> bool:
 def _explained(views: Sequence[SeenView], others: Mapping[str, CameraChange] | None = None) -> Finding | None:
     """others: further changes of the cameras that may explain."""
     now = agreement(views)
-    if now.share > IMPERFECT:
-        return None
     by_region = all(view.region is not None for view in views)
+    if now.share > IMPERFECT:
+        return _of_another_scale(views, now) if by_region and now.cover < COVERED else None
     then, explanation = _explanation(
         views, now, {**CONVENTIONS, **(SCALES if by_region else {}), **(others or {})}
     )
@@ -177,6 +181,19 @@ def _explained(views: Sequence[SeenView], others: Mapping[str, CameraChange] | N
         fix = f"{explanation} they would fit"
     sure = now.share < NOTHING or (explanation is not None and now.share < DOUBTFUL)
     return Finding("error" if sure else "warning", what, None, found, fix)
+
+
+def _of_another_scale(views: Sequence[SeenView], now: Agreement) -> Finding | None:
+    """For hands that lie in their regions and cover little of them."""
+    then, name = max(((agreement(views, camera=change), name) for name, change in SCALES.items()), key=_cover)
+    if then.share < IMPERFECT or then.cover < now.cover + COVERS_MORE:
+        return None
+    found = f"they cover each other by {100 * now.cover:.0f} %, {name} by {100 * then.cover:.0f} %"
+    return Finding("warning", "the projected hand is smaller than pictures show it", None, found, f"{name}?")
+
+
+def _cover(of: tuple[Agreement, str]) -> float:
+    return of[0].cover
 
 
 def _explanation(

@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from handrefine.findings import Finding, some
-from handrefine.preprocess.plausibility.evidence import BLACK, SeenView, by_camera
+from handrefine.preprocess.plausibility.evidence import BLACK, SeenView, by_camera, share_inside
 from handrefine.sequence import Camera
 
 #: A picture whose levels differ by less shows nothing.
 FLAT = 6
 WHITE = 247
+#: A hand that has moved so far looks different.
+MOVES_M = 0.005
+#: ... where so much of it is in the picture.
+LEAST_INSIDE = 0.5
 #: A sharp change of a principal point's place, as a share of the picture: another size's calibration.
 OFF_CENTRE, SAME = 0.75, 0.12
 
@@ -44,9 +48,7 @@ def _names(views: Sequence[SeenView]) -> str:
 
 
 def _twice(views: Sequence[SeenView]) -> Iterator[Finding]:
-    groups: dict[bytes, list[SeenView]] = {}
-    for view in views:
-        groups.setdefault(view.digest, []).append(view)
+    groups = _by_digest(views)
     pairs = Counter(
         tuple(sorted({view.camera.name for view in of}))
         for of in groups.values()
@@ -57,17 +59,32 @@ def _twice(views: Sequence[SeenView]) -> Iterator[Finding]:
         yield Finding(
             "warning", f"cameras {some(names)} show the same picture", None, found, "use one of them only"
         )
-    frozen = [name for name, of in by_camera(views).items() if _is_frozen(of)]
-    if frozen:
-        what = "the pictures of a camera are the same at all frames while the hand moves"
-        yield Finding("warning", what, f"camera {some(frozen)}", None, "leave it out: --cameras")
+    for name, of in by_camera(views).items():
+        if frozen := [view.frame for group in _by_digest(of).values() if _should_differ(group) for view in group]:
+            everywhere = len(frozen) == len(of)
+            when = "all frames" if everywhere else f"frames {some(sorted(frozen))}"
+            yield Finding(
+                "warning",
+                f"the pictures of a camera are the same at {when} while the hand moves",
+                f"camera {name}",
+                None,
+                "leave it out: --cameras" if everywhere else "leave it or these frames out: --cameras, --frames",
+            )
 
 
-def _is_frozen(views: Sequence[SeenView]) -> bool:
-    if len(views) < 2 or len({view.digest for view in views}) > 1:
-        return False
-    middles = np.array([view.points_world.mean(axis=0) for view in views])
-    return bool(np.ptp(middles, axis=0).max() > 0.02)
+def _by_digest(views: Sequence[SeenView]) -> dict[bytes, list[SeenView]]:
+    groups: dict[bytes, list[SeenView]] = {}
+    for view in views:
+        groups.setdefault(view.digest, []).append(view)
+    return groups
+
+
+def _should_differ(views: Sequence[SeenView]) -> bool:
+    """Whether hands are in these pictures and some point of them moves, or their middle where others are there."""
+    same = len({len(view.points_world) for view in views}) == 1
+    points = np.stack([v.points_world if same else v.points_world.mean(axis=0, keepdims=True) for v in views])
+    moves = np.linalg.norm(np.ptp(points, axis=0), axis=1).max(initial=0.0) > MOVES_M
+    return bool(moves) and min(share_inside(view.points_world, view.camera) for view in views) > LEAST_INSIDE
 
 
 def odd_principal_points(cameras: Sequence[Camera]) -> Iterator[Finding]:
