@@ -1,11 +1,13 @@
 """Names that a dataset brings are text on the page, whatever stands in them."""
 
+import json
 from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import yaml
 from example_run import example_metrics, example_result
 from made_run import write_result
 
@@ -71,3 +73,25 @@ def test_the_page_has_the_same_elements_whatever_names_say(tmp_path: Path) -> No
     assert evil.elements == harmless.elements
     assert not any(name.startswith("on") for _, names in evil.elements for name in names)
     assert sum("alert(1)" in text for text in evil.text) >= 3
+
+
+@pytest.mark.usefixtures("runtime")
+def test_values_that_no_run_writes_cost_their_section_only(tmp_path: Path) -> None:
+    result = example_result(cameras=2, iterations=4)
+    metrics = example_metrics(result.hands[0], 4)
+    write_result(tmp_path / "run", result, Judgement(metrics, {"right": metrics}))
+    (tmp_path / "run" / "warnings.json").write_text(json.dumps({"told": EVIL}))
+    metrics |= {
+        "mask_recall": "much",
+        "per_frame": {"mask_recall": {"before": "little", "after": []}},
+        "seconds": [],
+    }
+    (tmp_path / "run" / "metrics.json").write_text(json.dumps(metrics))
+    configuration = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    (tmp_path / "run" / "config.yaml").write_text(yaml.safe_dump({**configuration, "cameras": 3}))
+    page = write_report(tmp_path / "run").read_text(encoding="utf-8")
+    found = Elements()
+    found.feed(page)
+    assert not [of for of in found.elements if of[0] == "img" and "onerror" in of[1]]
+    assert "cannot be shown" in page
+    assert 'id="texture"' in page

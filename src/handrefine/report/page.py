@@ -1,7 +1,8 @@
 """Putting the page of one hand together."""
 
+import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -30,6 +31,10 @@ from handrefine.runs.layout import RunLayout
 from handrefine.runs.manifest import note_written
 from handrefine.runs.reader import HandRun
 
+log = logging.getLogger(__name__)
+#: What values raise where others were expected.
+_OTHER_KINDS = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
+
 
 def write_report_of_hand(run: HandRun, out: Path | None = None) -> Path:
     """Write the page of one hand's run."""
@@ -50,23 +55,35 @@ def report_page(contents: RunContents) -> str:
     """The page as text."""
     figures = view_entries(contents)
     cards = view_cards(contents, figures)  # first, because it measures the residuals that the tables show
-    sections = {
-        "summary": ("Summary", summary(contents, figures)),
-        "loss": ("Loss", loss_charts(contents.records)),
-        "frames": ("By frame", by_frame(contents, figures)),
-        "verdict": ("Verdict by frame", frame_verdicts(contents)),
-        "cameras": ("By camera", by_camera(figures)),
-        "evidence": ("Evidence of the joints", evidence(contents)),
-        "held-out": ("Held-out cameras", held_out(contents)),
-        "weights": ("Weights of the cameras", camera_weights(contents)),
-        "views": ("Views", _views(cards, view_map(contents, figures))),
-        "texture": ("Texture", appearance.texture(contents)),
-        "light": ("Light", appearance.light(contents)),
-        "colour": ("Colour transforms", appearance.colour_transforms(contents.colours)),
-        "configuration": ("Configuration", _configuration(contents)),
+    parts: dict[str, tuple[str, Callable[[], str]]] = {
+        "summary": ("Summary", lambda: summary(contents, figures)),
+        "loss": ("Loss", lambda: loss_charts(contents.records)),
+        "frames": ("By frame", lambda: by_frame(contents, figures)),
+        "verdict": ("Verdict by frame", lambda: frame_verdicts(contents)),
+        "cameras": ("By camera", lambda: by_camera(figures)),
+        "evidence": ("Evidence of the joints", lambda: evidence(contents)),
+        "held-out": ("Held-out cameras", lambda: held_out(contents)),
+        "weights": ("Weights of the cameras", lambda: camera_weights(contents)),
+        "views": ("Views", lambda: _views(cards, view_map(contents, figures))),
+        "texture": ("Texture", lambda: appearance.texture(contents)),
+        "light": ("Light", lambda: appearance.light(contents)),
+        "colour": ("Colour transforms", lambda: appearance.colour_transforms(contents.colours)),
+        "configuration": ("Configuration", lambda: _configuration(contents)),
     }
-    sections = {"summary": sections.pop("summary"), "warnings": ("Warnings", _warnings(contents)), **sections}
+    sections = {name: (heading, _shown(contents, heading, make)) for name, (heading, make) in parts.items()}
+    warned = _shown(contents, "Warnings", lambda: _warnings(contents))
+    sections = {"summary": sections.pop("summary"), "warnings": ("Warnings", warned), **sections}
     return filled_page(contents.title, _facts(contents), sections)
+
+
+def _shown(contents: RunContents, heading: str, make: Callable[[], str]) -> str:
+    """A section's HTML; nothing, and a note, where a file of the run holds other things than a run writes."""
+    try:
+        return make()
+    except _OTHER_KINDS as error:
+        log.warning("%s of the report cannot be shown: %s: %s", heading, type(error).__name__, error)
+        contents.notes.append(f"{heading} cannot be shown: a file of the run holds what no run writes.")
+        return ""
 
 
 def filled_page(title: str, facts: Sequence[str], sections: Mapping[str, tuple[str, str]]) -> str:
@@ -98,8 +115,8 @@ def _facts(contents: RunContents) -> list[str]:
     """What was run, in a line."""
     configuration, metrics = contents.configuration, contents.metrics
     counted = [
-        (len(configuration.get("cameras") or ()), "camera", "cameras"),
-        (len(configuration.get("frames") or ()), "frame", "frames"),
+        (_length(configuration.get("cameras")), "camera", "cameras"),
+        (_length(configuration.get("frames")), "frame", "frames"),
         (len(contents.views), "view", "views"),
         (metrics.get("iterations") or 0, "iteration", "iterations"),
     ]
@@ -115,10 +132,14 @@ def _facts(contents: RunContents) -> list[str]:
     return facts
 
 
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, Sequence | Mapping) and not isinstance(value, str) else 0
+
+
 def _warnings(contents: RunContents) -> str:
     """What the run warned of, what got worse, and what this page lacks."""
     messages = [
-        escape(message) + (f" <small>({count} times)</small>" if count > 1 else "")
+        escape(message) + (f" <small>({escape(str(count))} times)</small>" if count != 1 else "")
         for message, count in contents.warnings.items()
     ]
     messages += [escape(message) for message in worsened(contents)]
