@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 import handrefine
+from handrefine.cli.console import PatientConsole, show_every_character
 from handrefine.cli.deprecated import renewed
 from handrefine.cli.exit_codes import INTERRUPTED, USAGE_ERROR
 from handrefine.cli.signals import Terminated, sigterm_raises
@@ -62,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse and run one command; bad input ends in one clear message and exit status 2."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     os.environ.setdefault("PYDANTIC_ERRORS_INCLUDE_URL", "0")  # they explain pydantic, not the option
+    show_every_character()
     debug = "--debug" in arguments
     errors = Console(stderr=True)
     logging.basicConfig(
@@ -81,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         errors.print(f"[yellow]deprecated:[/] {escape(message)}", highlight=False, soft_wrap=True)
     try:
         with sigterm_raises():
-            status = parse(arguments)(Console())
+            status = parse(arguments)(PatientConsole())
     except InputError as error:
         if debug:
             traceback.print_exc()
