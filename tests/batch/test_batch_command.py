@@ -73,7 +73,9 @@ def test_the_command_line(
     out, options = tmp_path / "runs", ["--texture.size", "16", "--crop.max-size-px", "48", "--workers", "1"]
     for name, stage in CONFIG.stages.items():
         options += [f"--stages.{name}.iterations", str(min(stage.iterations, 1))]
-    main(["batch", str(broken), "--out", str(out), "--hands", "right", *options])
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", str(broken), "--out", str(out), "--hands", "right", *options])
+    assert ended.value.code == 4
     told = capsys.readouterr().out
     assert "1 of 2 tasks are done, 1 failed" in told
     main(["batch", "status", str(out)])

@@ -10,6 +10,8 @@ from tyro.conf import Positional
 
 from handrefine.cli.batch_status import duration, place_of
 from handrefine.cli.common import Configured, names
+from handrefine.cli.exit_codes import INCOMPLETE
+from handrefine.cli.signals import Terminated
 from handrefine.config import Config
 from handrefine.config_files import changed
 from handrefine.errors import InputError
@@ -73,7 +75,7 @@ class Batch(Configured):
     follow_links: bool = False
     """Read through symbolic links in the dataset's folder that lead out of it."""
 
-    def __call__(self, console: Console) -> None:
+    def __call__(self, console: Console) -> int:
         from handrefine.batch.local import default_workers
         from handrefine.batch.run import prepare_batch, run_batch
 
@@ -87,7 +89,7 @@ class Batch(Configured):
         workers = self.workers or default_workers()
         if self.dry_run:
             self._show_plan(workers, console)
-            return
+            return 0
         folder = prepare_batch(self.batch_settings(), self.out, planned, again=self.retry_failed)
         total = len(folder.names())
 
@@ -96,11 +98,16 @@ class Batch(Configured):
             what = f"{state.status}{seconds}" + (f": {state.reason}" if state.reason else "")
             console.print(f"{name}: {what}", markup=False, highlight=False)
 
-        states = run_batch(folder, self._runner(workers), ended, retry_failed=self.retry_failed)
+        try:
+            states = run_batch(folder, self._runner(workers), ended, retry_failed=self.retry_failed)
+        except (KeyboardInterrupt, Terminated):
+            console.print("stopped: the same command again goes on where it was", highlight=False)
+            raise
         failed = sum(of.status == "failed" for of in states.values())
         done = sum(of.status == "done" for of in states.values())
         console.print(f"{done} of {total} tasks are done" + (f", [red]{failed} failed[/]" if failed else ""))
         console.print(f"more: handrefine batch status {escape(str(self.out))}")
+        return INCOMPLETE if failed else 0
 
     def _config(self) -> Config:
         """With the gaps that are to be filled, where they are told."""

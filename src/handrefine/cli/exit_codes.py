@@ -4,7 +4,7 @@
 USAGE_ERROR = 2
 #: A run finished, but is worse than what it began with: no `dataset/` was written of it.
 NOT_BETTER = 3
-#: A run finished with its annotation, but some of its other files could not be written.
+#: A run finished with its annotation, but some of its other files could not be written; tasks of a batch failed.
 INCOMPLETE = 4
 #: Stopped by Ctrl-C; by another signal, 128 plus its number (`handrefine.cli.signals`).
 INTERRUPTED = 130
