@@ -3,18 +3,21 @@
 import multiprocessing
 import resource
 import shutil
+import time
 import traceback
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
 
 from fuzz.targets import TARGETS, mutate
 from handrefine.errors import InputError
+from lifecycle import cpu_seconds
 
-#: What no input may need.
-MOST_SECONDS, MOST_BYTES = 10.0, 2**30
+#: What no input may need: seconds of computing (on a busy machine they take longer), or of waiting; memory.
+MOST_SECONDS, MOST_WAITING, MOST_BYTES = 10.0, 60.0, 2**30
 
 
 @dataclass
@@ -83,7 +86,7 @@ def _some(name: str, seeds: list[int], folder: Path, report: Report) -> list[int
     theirs.close()
     patience = 120.0  # for the valid files to be written
     for k in range(-1, len(seeds)):
-        if not ours.poll(patience):
+        if not _answers(ours, process, patience):
             report.faults.append(f"{name}, seed {seeds[max(k, 0)]}: hangs for more than {patience:.0f} s")
             break
         try:
@@ -108,6 +111,15 @@ def _some(name: str, seeds: list[int], folder: Path, report: Report) -> list[int
     process.kill()
     process.join()
     return seeds[max(k, 0) + 1 :]
+
+
+def _answers(pipe: Connection, process: BaseProcess, patience_s: float) -> bool:
+    """Whether the process says something before it has computed so long; or waited for something."""
+    began, began_cpu = time.monotonic(), cpu_seconds(process)
+    while not pipe.poll(0.2):
+        if cpu_seconds(process) - began_cpu > patience_s or time.monotonic() - began > patience_s + MOST_WAITING:
+            return False
+    return True
 
 
 def _work(name: str, seeds: list[int], folder: Path, pipe: Connection) -> None:

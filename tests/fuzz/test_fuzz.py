@@ -61,8 +61,14 @@ def test_a_campaign_finds_exceptions_crashes_hangs_and_memory(
         if next(reads) == 1:
             time.sleep(60)
 
-    monkeypatch.setattr(campaign, "MOST_SECONDS", 1.0)
-    for name, reader in (("bad", read), ("slow", slow)):
+    def busy(root: Path) -> None:
+        if next(reads) == 1:
+            while time.process_time() < 1e9:
+                pass
+
+    monkeypatch.setattr(campaign, "MOST_SECONDS", 0.5)
+    for name, reader, waiting_s in (("bad", read, 60.0), ("slow", slow, 0.5), ("busy", busy, 60.0)):
+        monkeypatch.setattr(campaign, "MOST_WAITING", waiting_s)
         reads = iter(range(1000))
         target = targets.Target(lambda root: (root / "a.txt").write_text("x"), reader)
         monkeypatch.setattr(campaign, "TARGETS", {**TARGETS, name: target})
