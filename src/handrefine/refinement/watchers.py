@@ -1,5 +1,6 @@
 """The hooks of every refinement: what cameras see and how far they are believed, the log, and its progress."""
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import product
@@ -8,6 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry
 from handrefine.progress import Progress, Record
 from handrefine.refinement.camera_weights import CameraWeights
@@ -17,6 +19,7 @@ from handrefine.refinement.visibility import Visibility, measure_visibility
 from handrefine.scene.variables import GEOMETRY_NAMES
 from handrefine.state import State
 
+log = logging.getLogger(__name__)
 #: Extra figures of a hand's geometry for the log, e.g. its error where a caller knows the truth.
 Monitor = Callable[[HandGeometry], Mapping[str, float]]
 
@@ -67,7 +70,14 @@ class RenewLabels(Hook):
     """Crops and labels the images anew after the stages that ask for it."""
 
     def stage_ends(self, stage: Stage) -> Problem | None:
-        return stage.problem.observed_anew({}) if stage.config.renew_labels else None
+        """Hands that have left the pictures keep the labels that they have, and are judged by them at the end."""
+        if not stage.config.renew_labels:
+            return None
+        try:
+            return stage.problem.observed_anew({})
+        except InputError as error:
+            log.warning("after stage %s images are not labelled anew: %s", stage.name, error.what)
+            return None
 
 
 class KeepTextures(Hook):
