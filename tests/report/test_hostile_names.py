@@ -76,7 +76,13 @@ def test_the_page_has_the_same_elements_whatever_names_say(tmp_path: Path) -> No
 
 
 @pytest.mark.usefixtures("runtime")
-def test_values_that_no_run_writes_cost_their_section_only(tmp_path: Path) -> None:
+def test_values_that_no_run_writes_cost_their_section_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*of: object) -> str:
+        raise TypeError("made up")
+
+    monkeypatch.setattr("handrefine.report.page.evidence", broken)
     result = example_result(cameras=2, iterations=4)
     metrics = example_metrics(result.hands[0], 4)
     write_result(tmp_path / "run", result, Judgement(metrics, {"right": metrics}))
@@ -93,5 +99,6 @@ def test_values_that_no_run_writes_cost_their_section_only(tmp_path: Path) -> No
     found = Elements()
     found.feed(page)
     assert not [of for of in found.elements if of[0] == "img" and "onerror" in of[1]]
-    assert "cannot be shown" in page
+    assert "warnings.json cannot be read" in page
+    assert "Evidence of the joints cannot be shown" in page
     assert 'id="texture"' in page

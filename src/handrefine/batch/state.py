@@ -10,6 +10,17 @@ from handrefine.errors import InputError
 Status = Literal["queued", "running", "done", "failed"]
 
 
+#: What a state's values are, where they are known.
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(("node", "reason"), (str,)),
+    **dict.fromkeys(("process", "attempts"), (int,)),
+    **dict.fromkeys(("started", "ended", "cpu_seconds"), (int, float)),
+}
+
+#: No number of a process or of seconds since 1970 is larger.
+_LARGEST = 1e12
+
+
 @dataclass(frozen=True)
 class TaskState:
     """A task's state.
@@ -38,8 +49,15 @@ class TaskState:
         """Raises:
         InputError: it is none.
         """
-        if not isinstance(values, Mapping) or values.get("status") not in get_args(Status):
+        known = isinstance(values, Mapping) and values.get("status") in get_args(Status)
+        if not known or not all(_is(kind, values.get(name)) for name, kind in _KINDS.items()):
             raise InputError(
                 "the state of a task is broken", where=where, fix="remove the file: the task is done anew"
             )
-        return cls(**{f.name: values[f.name] for f in fields(cls) if f.name in values})
+        return cls(**{f.name: values[f.name] for f in fields(cls) if values.get(f.name) is not None})
+
+
+def _is(kind: tuple[type, ...], value: object) -> bool:
+    if isinstance(value, int | float):
+        return isinstance(value, kind) and not isinstance(value, bool) and abs(value) < _LARGEST
+    return value is None or isinstance(value, kind)

@@ -139,7 +139,7 @@ def _length(value: object) -> int:
 def _warnings(contents: RunContents) -> str:
     """What the run warned of, what got worse, and what this page lacks."""
     messages = [
-        escape(message) + (f" <small>({escape(str(count))} times)</small>" if count != 1 else "")
+        escape(message) + (f" <small>({count} times)</small>" if count > 1 else "")
         for message, count in contents.warnings.items()
     ]
     messages += [escape(message) for message in worsened(contents)]

@@ -83,7 +83,7 @@ class _Folder:
 
     @cached_property
     def warnings(self) -> Mapping[str, int]:
-        return _mapping(self.layout.warnings, read_json(self.layout.warnings))
+        return _mapping(self.layout.warnings, read_json(self.layout.warnings), int)
 
     @cached_property
     def held_out(self) -> Metrics:
@@ -294,7 +294,7 @@ def _camera_results(hand: HandRun) -> list[CameraResult]:
         ) from error
 
 
-def _mapping(path: Path, value: Any) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InputError("a file of a run holds no mapping", where=path)
+def _mapping(path: Path, value: Any, kind: type = object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(item, kind) for item in value.values()):
+        raise InputError("a file of a run holds no mapping, or of other things", where=path)
     return value
