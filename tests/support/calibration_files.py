@@ -225,12 +225,100 @@ def in_colmap_binary(folder: Path) -> Path:
     return folder
 
 
+def transformation(k: int) -> np.ndarray:
+    return np.vstack([np.column_stack([R[k], T[k]]), [0, 0, 0, 1]])
+
+
+def in_filestorage_json(folder: Path) -> Path:
+    """As OpenCV itself writes JSON: matrices of one axis have `sizes` in newer versions."""
+    file = cv2.FileStorage(str(folder / "rig.json"), cv2.FileStorage_WRITE)
+    for k in range(2):
+        file.startWriteStruct(f"cam{k}", cv2.FileNode_MAP)
+        for name, values in (("K", K[k]), ("D", DIST[k]), ("R", R[k]), ("T", T[k])):
+            file.write(name, values)
+        file.endWriteStruct()
+    file.release()
+    return folder / "rig.json"
+
+
+def in_files_apart(folder: Path) -> Path:
+    """Intrinsics of all cameras in one file, extrinsics in another."""
+    inner = {f"cam{k}": {"camera_matrix": K[k].tolist(), "dist_coeff": DIST[k].tolist()} for k in range(2)}
+    outer = {f"cam{k}": {"R": R[k].tolist(), "t": T[k].tolist()} for k in range(2)}
+    (folder / "intrinsics.json").write_text(json.dumps(inner))
+    (folder / "extrinsics.json").write_text(json.dumps(outer))
+    return folder
+
+
+def in_sections(folder: Path) -> Path:
+    cameras = {
+        f"cam{k}": {
+            "intrinsics": {
+                "fx": K[k][0, 0],
+                "fy": K[k][1, 1],
+                "cx": K[k][0, 2],
+                "cy": K[k][1, 2],
+                **dict(zip(("k1", "k2", "p1", "p2"), DIST[k].tolist(), strict=True)),
+            },
+            "extrinsics": {
+                "rotation": dict(zip("wxyz", quaternion(R[k]).tolist(), strict=True)),
+                "translation": T[k].tolist(),
+            },
+        }
+        for k in range(2)
+    }
+    (folder / "rig.json").write_text(json.dumps(cameras))
+    return folder / "rig.json"
+
+
+def in_named_transformations(folder: Path) -> Path:
+    """`T_world_cam0` goes from the camera to the world."""
+    values = {f"K_cam{k}": K[k] for k in range(2)} | {f"dist_cam{k}": DIST[k] for k in range(2)}
+    np.savez(
+        folder / "rig.npz",
+        **values,  # pyright: ignore[reportArgumentType]
+        T_cam0_world=transformation(0),
+        T_world_cam1=np.linalg.inv(transformation(1)),
+    )
+    return folder / "rig.npz"
+
+
+def in_folders(folder: Path) -> Path:
+    for k in range(2):
+        (folder / f"cam{k}").mkdir()
+        for name, values in (("intrinsics", K[k]), ("distortion", DIST[k]), ("extrinsics", transformation(k))):
+            (folder / f"cam{k}" / f"{name}.txt").write_text(rows(values))
+    return folder
+
+
+def in_one_text(folder: Path) -> Path:
+    """Values below their cameras' names; numbers in rows, in brackets and one by one."""
+    first = f"Camera cam0\nIntrinsic matrix:\n{rows(K[0])}\nDistortion coefficients: {rows(DIST[0])}\n"
+    first += f"Rotation matrix:\n{rows(R[0])}\nTranslation vector:\n{rows(T[0][:, None])}\n\n"
+    numbers = zip(("fx", "fy", "cx", "cy"), K[1][[0, 1, 0, 1], [0, 1, 2, 2]], strict=True)
+    second = "[cam1]\n" + "".join(f"{name} = {value}\n" for name, value in numbers)
+    second += f"dist = {DIST[1].tolist()}\nR = {R[1].tolist()}\nt = {T[1].tolist()}\n"
+    (folder / "rig.txt").write_text(first + second)
+    return folder / "rig.txt"
+
+
+def in_kittis_text(folder: Path) -> Path:
+    lines = [
+        f"{name}_cam{k}: {rows(values[k].ravel())}\n"
+        for k in range(2)
+        for name, values in (("K", K), ("D", DIST), ("R", R), ("T", T))
+    ]
+    (folder / "calib_cam_to_cam.txt").write_text("calib_time: 09-Jan-2012 13:57:47\n" + "".join(lines))
+    return folder / "calib_cam_to_cam.txt"
+
+
 FILES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     f.__name__: (form, f)
     for form, f in (
         *(("opencv", f) for f in (in_opencv_json, in_opencv_json_list, in_opencv_yaml_files, in_npz_stacks)),
         *(("opencv", f) for f in (in_npz_suffixes, in_extrinsic_matrices, in_projection_matrices)),
-        *(("text", f) for f in (in_headed_text, in_bare_text)),
+        *(("opencv", f) for f in (in_filestorage_json, in_files_apart, in_sections, in_named_transformations)),
+        *(("text", f) for f in (in_headed_text, in_bare_text, in_folders, in_one_text, in_kittis_text)),
         *(("toml", f) for f in (in_anipose_toml, in_caliscope_toml)),
         *(("colmap", f) for f in (in_colmap_text, in_colmap_binary)),
         ("easymocap", in_easymocap),

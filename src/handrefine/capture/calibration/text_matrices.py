@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from handrefine.capture.calibration.value_kinds import camera_in, kind_of, split_name
+from handrefine.capture.calibration.value_kinds import camera_in, is_section, kind_of, split_name
 from handrefine.io.text_files import read_text
 
 ENDINGS = (".txt", ".dat", ".csv", ".cal", ".cam", "")
@@ -43,7 +43,7 @@ def _content(blocks: list[tuple[str, str, list[list[float]]]]) -> dict[str, Any]
         place = camera or place
         own = found.setdefault(place, {})
         if heading:
-            own.setdefault(heading, values)
+            own.setdefault(heading, float(values.ravel()[0]) if values.size == 1 else values)
             continue
         if _is_path(values):
             own.setdefault("RT", values[:, -16:] if values.shape[1] > 15 else values[:, -12:])
@@ -108,6 +108,10 @@ def _blocks(text: str) -> list[tuple[str, str, list[list[float]]]]:
             named = re.match(r"(\w*[A-Za-z][\w.\-]*)\s+(\S.*)$", content) or re.match(
                 r"\[?([A-Za-z][\w .\-]*)\]?()$", content
             )
+        if named and (kind_of(named[1]) == "name" or (is_section(named[1]) and named[2].strip().isdecimal())):
+            close()
+            heading, camera = "", named[2].strip() or named[1]  # `Camera 0`, `name: cam0`
+            continue
         if named and (not named[2] or _NUMBERS.fullmatch(named[2]) or set(named[2]) <= set("[({ ")):
             close()
             heading, content = _heading(named[1]), named[2]

@@ -75,21 +75,29 @@ def is_section(name: str) -> bool:
 def camera_in(name: str) -> str:
     """The camera's name in a name that may also say what is told of it: `cam0_intrinsics` is `cam0`; else
     empty."""
-    words = [word for word in re.split(r"([_\- .]+)", name) if word]
-    kept = [not (kind_of(word) or is_section(word)) for word in words]
-    if kind_of(name) or is_section(name) or not any(k and re.search(r"\w", w) for k, w in zip(kept, words)):  # noqa: B905
+    if kind_of(name) or is_section(name):
         return ""
-    inner = [k for k, keep in enumerate(kept) if keep and re.search(r"[^_\- .]", words[k])]
-    return "".join(words[inner[0] : inner[-1] + 1])
+    words = re.split(r"([_\- .]+)", re.sub(r"[_\- ](to|from)[_\- ].*", "", name))  # `cam1_to_cam0` is cam1's
+    kept = [k for k in range(0, len(words), 2) if words[k] and not (kind_of(words[k]) or is_section(words[k]))]
+    return "".join(words[kept[0] : kept[-1] + 1]) if kept else ""
 
 
 def split_name(name: str, value: Any) -> tuple[str, str] | None:
-    """Kind and camera of a name that holds both: `K_cam0`, `cam0_K`, `K0`, `DL`, `K_left`."""
+    """Kind and camera of a name that holds both: `K_cam0`, `cam0_K`, `K0`, `DL`, `K_left`, `T_world_cam0`."""
     places = [(name[: m.start()], name[m.end() :]) for m in re.finditer(r"[_/.\- ]", name)]
     ends = re.fullmatch(r"(.*?\D)[_/.\- ]?(\d+|Left|Right|left|right|L|R)", name)
     for head, tail in [*places, *([(ends[1], ends[2])] if ends else [])]:
         for word, camera in ((head, tail), (tail, head)):
             kind = kind_of(word, value)
             if kind is not None and camera:
-                return kind, camera
+                return _of_transformation(kind, camera, value)
     return None
+
+
+def _of_transformation(kind: str, camera: str, value: Any) -> tuple[str, str]:
+    """`T_cam0_world` takes world points to the camera, `T_world_cam0` back."""
+    ends = re.fullmatch(r"(?:(world|w)_)?(.+?)(?:_(?:world|w))?", camera)
+    if kind not in ("t", "RT", "R") or ends is None:
+        return kind, camera
+    whole = "RT" if np.size(value) in (12, 16) else kind
+    return ("RT_world_cam" if ends[1] and whole == "RT" else whole), ends[2]
