@@ -104,9 +104,13 @@ def _vector(value: Any) -> Any:
 
 def _by_shape(value: Any) -> str | None:
     """Of a value whose name is the camera's: a projection matrix or a transformation."""
-    if isinstance(value, str | bytes) or np.size(value) not in (12, 16):
+    try:
+        numbers = np.asarray(value, np.float64)
+    except (TypeError, ValueError):  # text, or rows of different lengths: something else of the file
         return None
-    Rt = np.asarray(value, np.float64).reshape(-1, 4)[:3]
+    if numbers.size not in (12, 16):
+        return None
+    Rt = numbers.reshape(-1, 4)[:3]
     return "RT" if np.abs(Rt[:, :3] @ Rt[:, :3].T - np.eye(3)).max() < 5e-3 else "P"
 
 
