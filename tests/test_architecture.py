@@ -36,12 +36,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"runs", "evaluation.measures"},
     "viewer": {"runs", "evaluation.measures", "export.meshes", "export.glb"},
     "export": {"runs", "evaluation.measures", "render", "datasets", "hand"},
+    "task": {*SETTINGS, "datasets"},
     "pipeline": {
-        *BELOW_CONFIG, *SETTINGS, "datasets", "preprocess", "refinement", "evaluation", "runs", "report",
+        *BELOW_CONFIG, *SETTINGS, "task", "datasets", "preprocess", "refinement", "evaluation", "runs", "report",
     },
     "batch": {
-        *SETTINGS, "pipeline", "datasets", "preprocess", "render", "refinement.schedule", "runs",
-        "export.new_output", "report.markup", "report.page",
+        *SETTINGS, "task", "pipeline", "datasets", "preprocess", "render", "refinement.schedule",
+        "refinement.check", "runs", "export.new_output", "report.markup", "report.page",
     },
     "evaluate_run": {"datasets", "evaluation", "runs", "report", "synthetic"},
 }  # fmt: skip

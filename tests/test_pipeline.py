@@ -19,7 +19,7 @@ from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
 from handrefine.evaluate_run import evaluate_on_cameras
-from handrefine.pipeline import Task, read_task, run_task
+from handrefine.pipeline import read_task, run_task
 from handrefine.refinement.refine import refine
 from handrefine.runs import writer
 from handrefine.runs.layout import RunLayout
@@ -28,6 +28,7 @@ from handrefine.runs.result import RunResult
 from handrefine.sequence import Side
 from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.video import synthesize
+from handrefine.task import Task
 
 CONFIG = {"texture": {"size": 16}, "schedule": schedule(environment=1, texture=1, joint=1)}
 BOTH: tuple[Side, Side] = ("right", "left")

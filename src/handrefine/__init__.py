@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from handrefine.evaluation.run_metrics import metrics_without_truth as metrics_without_truth
     from handrefine.hand.fit import fit_to_joints as fit_to_joints
     from handrefine.hand.model import load_hand_model as load_hand_model
-    from handrefine.pipeline import Task as Task
     from handrefine.pipeline import run_task as run_task
     from handrefine.pipeline import save_run as save_run
     from handrefine.pipeline import unfinished_task as unfinished_task
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from handrefine.runs.reader import open_run as open_run
     from handrefine.runs.result import RunResult as RunResult
     from handrefine.runs.write_back import refined_annotation as refined_annotation
+    from handrefine.task import Task as Task
 
 __version__ = version("handrefine")
 
@@ -56,7 +56,7 @@ _HOME = {
     "Extensions": "refinement.problem",
     "Session": "refinement.session",
     "RunResult": "runs.result",
-    "Task": "pipeline",
+    "Task": "task",
     "run_task": "pipeline",
     "open_run": "runs.reader",
     "refined_annotation": "runs.write_back",

@@ -39,6 +39,18 @@ class InputError(Exception):
         super().__init__("\n".join(_printable(line) for line in lines))
 
 
+class VideoError(InputError):
+    """What is wrong is one of several videos; the others could go on without it.
+
+    Args:
+        position: of the video.
+    """
+
+    def __init__(self, error: InputError, position: int) -> None:
+        super().__init__(error.what, where=error.where, expected=error.expected, found=error.found, fix=error.fix)
+        self.position = position
+
+
 def _shown(value: object) -> str:
     text = str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... ({len(text)} characters)"

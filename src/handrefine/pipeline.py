@@ -2,16 +2,13 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
 
-from handrefine.config import Config
-from handrefine.config_files import config_from_mapping, config_to_mapping
-from handrefine.datasets.registry import AUTO, read_dataset
-from handrefine.errors import InputError
+from handrefine.datasets.registry import read_dataset
+from handrefine.errors import InputError, VideoError
 from handrefine.evaluation.frame_verdict import verdicts_by_hand
 from handrefine.evaluation.held_out import measure_holdout, nothing_measured, split_off
 from handrefine.evaluation.run_metrics import hand_metrics, together
@@ -22,7 +19,7 @@ from handrefine.preprocess.camera_selection import automatic_count, cameras_that
 from handrefine.progress import Progress, SilentProgress
 from handrefine.refinement.checkpoints import Checkpoints
 from handrefine.refinement.collected_warnings import added, collected_warnings
-from handrefine.refinement.refine import refine
+from handrefine.refinement.refine import Video, refine, refine_together
 from handrefine.refinement.session import Session
 from handrefine.refinement.watchers import Monitor
 from handrefine.render.mitsuba.runtime import start_mitsuba
@@ -36,98 +33,9 @@ from handrefine.runs.result import Metrics, RunResult
 from handrefine.runs.unfinished import forget_checkpoints, read_task_file, unfinished_run
 from handrefine.runs.writer import RunWriter, write_configuration
 from handrefine.sequence import HandSequence, Side, frame_positions
+from handrefine.task import Task
 
 log = logging.getLogger(__name__)
-#: Seconds between checkpoints that come never: a century.
-_LONGEST_S = 3e9
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """One job, whole: what `handrefine refine` is asked for. It can be stored and sent as JSON.
-
-    Attributes:
-        data: the dataset's folder.
-        out: the run folder to create.
-        format, sequence: layout of the dataset and name of the sequence, see `read_dataset`.
-        hands: which hands are refined, in one optimisation.
-        cameras: names, or `auto:N` alone for the N that see most of the hands; all where there are none.
-        held_out: names of cameras that are kept from the fit and judge it.
-        frames: which of the sequence's frames, see `frames_named`; all where nothing is said.
-        overwrite: replace what an earlier run wrote to `out`.
-        follow_links: read through symbolic links that lead out of `data`.
-        checkpoint_every_s: seconds between two checkpoints, from which a run can be gone on with.
-        accept_worse: write hands back in the dataset's format that are worse than the annotation.
-        config: all settings.
-    """
-
-    data: Path
-    out: Path
-    format: str = AUTO
-    sequence: str | None = None
-    hands: tuple[Side, ...] = ("right",)
-    cameras: tuple[str, ...] = ()
-    held_out: tuple[str, ...] = ()
-    frames: str | None = None
-    overwrite: bool = False
-    follow_links: bool = False
-    checkpoint_every_s: float = 30.0
-    accept_worse: bool = False
-    config: Config = field(default_factory=Config)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """The task in mappings, lists, strings, numbers and None only."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        values |= {name: str(values[name]) for name in ("data", "out")}
-        values |= {name: list(values[name]) for name in ("hands", "cameras", "held_out")}
-        return {**values, "config": config_to_mapping(self.config)}
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], where: object = None) -> "Task":
-        """Inverse of `to_mapping`; what is missing is as by default, and so is what `config` does not name.
-
-        Raises:
-            InputError: a name is unknown, missing, or has a value of the wrong kind.
-        """
-        known = {f.name for f in fields(cls)}
-        unknown, missing = set(values) - known, {"data", "out"} - set(values)
-        if unknown or missing:
-            raise InputError(
-                "a task has unknown names" if unknown else "a task lacks names",
-                where=where,
-                expected=", ".join(sorted(known)),
-                found=", ".join(sorted(unknown)) or "no " + ", ".join(sorted(missing)),
-            )
-        given: dict[str, Any] = dict(values)
-        for name in ("hands", "cameras", "held_out"):
-            if name in given:
-                given[name] = _names(name, given[name], where)
-        if not given.get("hands", ("right",)) or set(given.get("hands", ())) - set(get_args(Side)):
-            raise InputError("no such hands", where=where, expected="a list of right, left", found=given["hands"])
-        given["config"] = given.get("config", {})
-        kinds: dict[str, type | tuple[type, ...]] = {
-            **dict.fromkeys(("data", "out"), (str, Path)),
-            "format": str,
-            **dict.fromkeys(("sequence", "frames"), (str, type(None))),
-            **dict.fromkeys(("overwrite", "follow_links", "accept_worse"), bool),
-            "checkpoint_every_s": (int, float),
-            "config": Mapping,
-        }
-        for name, kind in kinds.items():
-            if name in given and not isinstance(given[name], kind):
-                raise InputError(f"{name} of a task has the wrong kind of value", where=where, found=given[name])
-        if not 0 <= given.get("checkpoint_every_s", 0) <= _LONGEST_S:
-            raise InputError(
-                "checkpoint_every_s of a task is no time", where=where, found=given["checkpoint_every_s"]
-            )
-        given |= {name: Path(given[name]) for name in ("data", "out")}
-        return cls(**{**given, "config": config_from_mapping(given["config"], where=where)})
-
-
-def _names(name: str, value: object, where: object) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(of, str) for of in value):
-        raise InputError(f"{name} of a task is no list of names", where=where, found=value)
-    return tuple(value)
 
 
 def run_task(
@@ -162,6 +70,65 @@ def run_task(
     again = {"overwrite": task.overwrite, "resume": resume, "take_over": take_over}
     with closing(progress), RunFolder.create(task.out, **again) as folder:
         progress.part("reading")
+        run = BegunRun.of(task, folder)
+        session = run.session(stop, resume=resume)
+        result = refine(
+            run.sequence, task.hands, task.config, progress=progress, monitors=monitors, session=session
+        )
+        result, judgement = run.complete(result, progress, command)
+    return result, judgement.together
+
+
+def run_together(tasks: Sequence[Task], *, resume: bool = False, take_over: bool = False) -> None:
+    """Do tasks of one person in one optimization (`refine_together`), each into a run folder of its own.
+
+    Args:
+        tasks: all with the settings of the first, whose folder holds the checkpoints of all and is completed last.
+        resume, take_over: as for `run_task`.
+
+    Raises:
+        VideoError: one of them cannot be done; the others could be without it.
+        InputError: as `refine_together`.
+    """
+    progress, begun = SilentProgress(), list[BegunRun]()
+    with ExitStack() as folders:
+        for position, task in enumerate(tasks):
+            try:
+                refuse_overlap(task.data, task.out)
+                again = {"overwrite": task.overwrite, "resume": resume, "take_over": take_over}
+                folder = RunFolder.create(task.out, **again)
+                begun.append(BegunRun.of(task, folders.enter_context(folder)))
+            except InputError as error:
+                raise VideoError(error, position) from error
+        videos = [
+            Video(sequence=run.sequence, hands=run.task.hands, session=run.session(None, resume=resume))
+            for run in begun
+        ]
+        results = refine_together(videos, tasks[0].config, progress=progress)
+        for run, result in zip(begun, results, strict=True):
+            run.complete(result, progress)
+
+
+@dataclass(frozen=True, eq=False)
+class BegunRun:
+    """A task with the folder that it writes to and what it has read.
+
+    digest: of everything that is read from now on.
+    """
+
+    task: Task
+    folder: RunFolder
+    sequence: HandSequence
+    held_out: HandSequence | None
+    digest: ReadDigest
+
+    @classmethod
+    def of(cls, task: Task, folder: RunFolder) -> "BegunRun":
+        """Read the video, and write down what is asked for.
+
+        Raises:
+            InputError: as `read_task`, or the disk is full.
+        """
         sequence, held_out = read_task(task)
         refuse_full_disk(folder.layout.root, sequence, len(task.hands), task.config)
         digest = ReadDigest()
@@ -170,18 +137,30 @@ def run_task(
         if not folder.layout.task.exists():
             folder.write_json(folder.layout.task.name, replace(task, data=task.data.resolve()).to_mapping())
         write_configuration(folder, sequence, task.hands, task.config)
-        session = Session(
-            record=folder.append_log,
-            checkpoints=Checkpoints(folder.layout.checkpoints, float(task.checkpoint_every_s), resume=resume),
-            show=partial(write_live_views, folder.layout),
+        return cls(task, folder, sequence, held_out, digest)
+
+    def session(self, stop: Callable[[], bool] | None, *, resume: bool) -> Session:
+        """Records, checkpoints and live views go to the folder."""
+        layout = self.folder.layout
+        return Session(
+            record=self.folder.append_log,
+            checkpoints=Checkpoints(layout.checkpoints, float(self.task.checkpoint_every_s), resume=resume),
+            show=partial(write_live_views, layout),
             **({} if stop is None else {"stop": stop}),
         )
-        result = refine(sequence, task.hands, task.config, progress=progress, monitors=monitors, session=session)
+
+    def complete(
+        self, result: RunResult, progress: Progress, command: Sequence[str] = ()
+    ) -> tuple[RunResult, Judgement]:
+        """Write and judge what was found."""
+        folder, accept_worse = self.folder, self.task.accept_worse
         remove_live_views(folder.layout)
         folder.finished = result.unfinished is None
-        result, judgement = _write(folder, result, sequence, held_out, progress, accept_worse=task.accept_worse)
-        folder.write_json(folder.layout.provenance.name, provenance(digest, command))
-    return result, judgement.together
+        result, judgement = _write(
+            folder, result, self.sequence, self.held_out, progress, accept_worse=accept_worse
+        )
+        folder.write_json(folder.layout.provenance.name, provenance(self.digest, command))
+        return result, judgement
 
 
 def unfinished_task(out: Path) -> Task | None:

@@ -14,8 +14,9 @@ from handrefine.batch.plan import BatchSettings, clips, plan
 from handrefine.batch.run import prepare_batch, unreadable
 from handrefine.config import Config
 from handrefine.errors import InputError
-from handrefine.pipeline import Task, read_task
+from handrefine.pipeline import read_task
 from handrefine.sequence import FrameId
+from handrefine.task import Task
 
 NAME = f"test/Capture5/{SEQUENCE}"
 

@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,8 +163,9 @@ def test_a_later_clip_holds_what_the_first_has_found(tmp_path: Path, capsys: pyt
     assert f"held, of {giver}" in folder.page.read_text()
 
 
-def test_a_person_without_a_surface_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"surface\.modes 60"):
-        BatchSettings(data=tmp_path, share_person="sequential")
+def test_a_person_that_nobody_finds_is_refused(tmp_path: Path) -> None:
+    known = replace(CONFIG, surface=replace(CONFIG.surface, person=tmp_path / "person.npz"))
+    with pytest.raises(InputError, match="must find the person"):
+        BatchSettings(data=tmp_path, share_person="sequential", config=known)
     with pytest.raises(InputError, match="--person-clips"):
         BatchSettings(data=tmp_path, share_person="sequential", person_clips=0, config=CONFIG)

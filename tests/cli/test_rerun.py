@@ -14,11 +14,11 @@ from handrefine.cli.refine import Refine
 from handrefine.config import Config
 from handrefine.config_files import load_config
 from handrefine.errors import InputError
-from handrefine.pipeline import Task
 from handrefine.runs.provenance import ReadDigest, differences
 from handrefine.runs.reader import open_run
 from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.video import synthesize
+from handrefine.task import Task
 
 SHORT = {"texture": {"size": 16}, "render": {"spp": 1}, "stages": schedule(texture=1, joint=1)}
 

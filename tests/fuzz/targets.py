@@ -38,8 +38,8 @@ from handrefine.errors import InputError
 from handrefine.hand.model import OPEN_HAND
 from handrefine.hand.model_file import load_model_arrays
 from handrefine.io.text_files import read_json, read_yaml
-from handrefine.pipeline import Task
 from handrefine.sequence import HandSequence
+from handrefine.task import Task
 
 #: What a change of another format than the file's raises.
 WRONG_KINDS = (ValueError, TypeError, KeyError, OverflowError, IndexError, RecursionError)

@@ -13,12 +13,13 @@ from handrefine.config_files import config_from_mapping, config_to_mapping, load
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.errors import InputError
 from handrefine.evaluation.monitors import error_monitor
-from handrefine.pipeline import Task, run_task
+from handrefine.pipeline import run_task
 from handrefine.refinement.refine import refine
 from handrefine.sequence import Side
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
 from handrefine.synthetic.truth_file import load_truth
 from handrefine.synthetic.video import synthesize
+from handrefine.task import Task
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {

@@ -17,7 +17,7 @@ from handrefine.evaluate_run import evaluate_against_truth
 from handrefine.evaluation.held_out import measure_holdout, split_off
 from handrefine.evaluation.monitors import error_monitor
 from handrefine.hand.model import load_hand_model, mirrors
-from handrefine.pipeline import Task, run_task
+from handrefine.pipeline import run_task
 from handrefine.refinement.problem import prepare
 from handrefine.refinement.refine import refine
 from handrefine.runs.result import RunResult
@@ -26,6 +26,7 @@ from handrefine.sequence import HandSequence, Side
 from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.truth_file import load_truth
 from handrefine.synthetic.video import synthesize
+from handrefine.task import Task
 
 BOTH: tuple[Side, Side] = ("right", "left")
 HELD_OUT = "04"

@@ -10,7 +10,7 @@ from short_schedules import schedule
 
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
-from handrefine.pipeline import Task, run_task
+from handrefine.pipeline import run_task
 from handrefine.progress import SilentProgress
 from handrefine.refinement.live_views import LiveView
 from handrefine.report.live import live_page, live_server, running
@@ -20,6 +20,7 @@ from handrefine.runs.unfinished import partial_of
 from handrefine.sequence import FrameId
 from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.video import synthesize
+from handrefine.task import Task
 
 
 def page_of(server) -> tuple[str, str | None]:

@@ -12,9 +12,9 @@ from handrefine.errors import InputError
 from handrefine.hand.model import HandModel, load_hand_model
 from handrefine.optimizers.geometry_vector import GeometryVector
 from handrefine.optimizers.vertex_metric import Motion
-from handrefine.person import Person, read_person, write_person
+from handrefine.person import Person, mean_person, read_person, write_person
 from handrefine.scene.colour_transforms import ColourTransforms
-from handrefine.scene.known_person import begun_as, person_of, surface_of
+from handrefine.scene.known_person import begun_as, person_of, surface_of, texture_of
 from handrefine.scene.light import SphericalLight
 from handrefine.scene.surface import SurfaceConfig
 from handrefine.scene.texture import TexturePyramid
@@ -43,7 +43,9 @@ def found(right: HandModel) -> Person:
     with torch.no_grad():
         video.surface.coefficients.copy_(5e-4 * torch.randn(MODES, generator=torch.Generator().manual_seed(0)))
         video.pose.shape.copy_(torch.linspace(-1, 1, 10))
-    person = person_of(video)
+    seen = np.zeros((256, 256), dtype=bool)
+    seen[:, 128:] = True
+    person = person_of(video, seen)
     assert person is not None
     return person
 
@@ -58,6 +60,9 @@ def test_a_file_gives_the_person_back(found: Person, tmp_path: Path):
     assert read.hand_model == found.hand_model
     for name in ("shape", "coefficients_m", "displacement_m"):
         assert np.array_equal(getattr(read, name), getattr(found, name))
+    texture = read.textures["right"]
+    assert np.allclose(texture, found.textures["right"], atol=5e-4)
+    assert np.array_equal(texture[..., 3], np.broadcast_to([0, 0, 0, 0, 1, 1, 1, 1], (8, 8)))
 
 
 def test_another_video_wears_the_surface_and_does_not_move_it(right: HandModel, found: Person):
@@ -87,6 +92,30 @@ def test_the_other_hand_wears_its_mirror_image(right: HandModel, found: Person):
     assert torch.allclose(verts, mirrored * flip, atol=1e-5)
 
 
+def test_a_texel_is_the_mean_of_who_has_seen_it(found: Person):
+    one, other = np.zeros((8, 8, 4)), np.ones((8, 8, 4))
+    one[:, :4, 3] = 1  # sees the left half; the other one all
+    assert np.unique(mean_person([found, found]).textures["right"][..., :3]).tolist() == [0.5]
+    mean = mean_person([replace(found, textures={"right": of}) for of in (one, other)]).textures["right"]
+    assert (mean[:, :4, :3] == 0.5).all()
+    assert (mean[:, 4:, :3] == 1).all()
+    assert (mean[..., 3] == 1).all()
+
+
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_a_texture_begins_as_the_persons(found: Person, size: int):
+    wanted = torch.linspace(0.1, 0.9, 32)[:, None, None].expand(32, 32, 3)
+    person = replace(found, textures={"right": torch.cat([wanted, torch.ones(32, 32, 1)], dim=2).numpy()})
+    texture = texture_of("right", size, 1, person)
+    begun = texture()[0]
+    assert begun.shape == (size, size, 3)
+    fine, coarse = (begun, wanted) if size >= 32 else (wanted, begun)
+    smaller = torch.nn.functional.adaptive_avg_pool2d(fine.permute(2, 0, 1), len(coarse)).permute(1, 2, 0)
+    assert torch.allclose(smaller, coarse, atol=1e-5 if size <= 32 else 0.02)
+    assert torch.allclose(texture(1)[0].mean(), wanted.mean(), atol=0.02)
+    assert (texture_of("left", size, 1, person)() == 0.5).all()
+
+
 def test_another_hand_models_person_is_refused(right: HandModel, found: Person):
     with pytest.raises(InputError, match="another hand model"):
         surface_of(right, CONFIG, replace(found, hand_model="MANO.pkl"))
@@ -103,6 +132,8 @@ def test_another_hand_models_person_is_refused(right: HandModel, found: Person):
         ({"version": np.str_("one")}, "no file of a person"),
         ({"shape": np.zeros(4)}, "shape is no row"),
         ({"coefficients_m": np.full(3, np.nan)}, "coefficients_m is no row"),
+        ({"texture_left": np.zeros((8, 4, 4))}, "left hand is no square"),
+        ({"texture_right": np.full((8, 8, 4), 2.0)}, "right hand is no square"),
     ],
 )
 def test_a_broken_file_is_told(found: Person, tmp_path: Path, changes: dict, message: str):

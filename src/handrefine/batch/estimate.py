@@ -48,7 +48,9 @@ def estimate(tasks: Sequence[BatchTask]) -> Estimate:
     short = changed(config, {"stages": few})
     with tempfile.TemporaryDirectory(prefix="handrefine-") as scratch:
         folder = BatchFolder(Path(scratch))
-        folder.write_task(replace(task, after=(), task={**task.task, "config": config_to_mapping(short)}))
+        folder.write_task(
+            replace(task, after=(), together=(), task={**task.task, "config": config_to_mapping(short)})
+        )
         write_json(folder.settings, {"settings": {}, "unreadable": {}})
         began = time.perf_counter()
         run_locally(folder, [task.name], 1)

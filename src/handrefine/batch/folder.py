@@ -12,8 +12,8 @@ from handrefine.batch.state import TaskState
 from handrefine.errors import InputError
 from handrefine.io.files import write_json
 from handrefine.io.text_files import read_json
-from handrefine.pipeline import Task
 from handrefine.sequence import FrameId
+from handrefine.task import Task
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class BatchTask:
     task: `Task.to_mapping`, without where it writes to.
     sequence: full name. frames: those at which a wanted hand is annotated. n_views: images to be fitted.
     subject: whose hands they are, where a person is to be shared. after: the tasks that give the person.
+    together: the tasks, this one among them, that are done as one; the first is begun, and does them all.
     """
 
     name: str
@@ -33,6 +34,12 @@ class BatchTask:
     n_views: int
     subject: str | None = None
     after: tuple[str, ...] = ()
+    together: tuple[str, ...] = ()
+
+    @property
+    def begun_by(self) -> str:
+        """The task whose process does this one: mostly itself."""
+        return self.together[0] if self.together else self.name
 
     def ready(self, out: Path) -> Task:
         """The task that writes to a run folder.
@@ -98,9 +105,9 @@ class BatchFolder:
         stored = read_json(path)
         try:
             frames = tuple(FrameId(int(frame)) for frame in stored["frames"])
-            after = tuple(map(str, stored.get("after", ())))
+            after, together = (tuple(map(str, stored.get(key, ()))) for key in ("after", "together"))
             known = dict(stored["task"]), str(stored["sequence"]), frames, int(stored["n_views"])
-            return BatchTask(name, *known, stored.get("subject"), after)
+            return BatchTask(name, *known, stored.get("subject"), after, together)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError("the file of a task is broken", where=path, found=repr(error)) from error
 

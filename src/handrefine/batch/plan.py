@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from handrefine.batch.folder import BatchTask
-from handrefine.batch.persons import Givers, Sharing, check_sharing
+from handrefine.batch.persons import USUAL_CLIPS, Givers, Sharing, check_sharing, joined
 from handrefine.config import Config
 from handrefine.config_files import config_to_mapping
 from handrefine.datasets.registry import AUTO, list_sequences, read_dataset
@@ -19,10 +19,11 @@ from handrefine.errors import InputError
 from handrefine.findings import Finding, some
 from handrefine.frame_ranges import as_choice, frames_named
 from handrefine.io.safe_paths import as_file_name
-from handrefine.pipeline import Task
 from handrefine.preprocess.camera_selection import automatic_count
 from handrefine.preprocess.fill import gaps
+from handrefine.refinement.check import check_together
 from handrefine.sequence import FrameId, FrameIndex, HandSequence, Side, called
+from handrefine.task import Task
 
 #: As many cameras must be left to fit where cameras are held out without being named.
 FEWEST_TO_FIT = 3
@@ -39,8 +40,9 @@ class BatchSettings:
         held_out: names of cameras, or `auto:N` alone for N cameras of each clip in rotation, where at least 3 are
             left to fit.
         clip, overlap: frames of a clip, and frames that it shares with the next one.
-        share_person: whether the first clips of a person give what is theirs to all later ones.
-        person_clips: how many clips give it.
+        share_person: whether the first clips of a person give what is theirs to all later ones; joint: these first
+            ones are refined in one optimisation.
+        person_clips: how many clips give it; as `USUAL_CLIPS` says when missing.
     """
 
     data: Path
@@ -53,7 +55,7 @@ class BatchSettings:
     clip: int = 10
     overlap: int = 2
     share_person: Sharing = "none"
-    person_clips: int = 1
+    person_clips: int | None = None
     follow_links: bool = False
     config: Config = field(default_factory=Config)
 
@@ -64,8 +66,15 @@ class BatchSettings:
                 where="--clip, --overlap",
                 found=f"{self.clip} frames that overlap by {self.overlap}",
             )
-        if self.share_person == "sequential":
-            check_sharing(self.config, self.person_clips)
+        if self.share_person != "none":
+            check_sharing(self.config, self.givers)
+            if self.share_person == "joint":
+                check_together(self.config)
+
+    @property
+    def givers(self) -> int:
+        """How many clips find a person."""
+        return USUAL_CLIPS[self.share_person] if self.person_clips is None else self.person_clips
 
     def to_mapping(self) -> dict[str, Any]:
         """In mappings, lists, strings, numbers and None only."""
@@ -99,7 +108,15 @@ def plan(
     Raises:
         InputError: the dataset has no sequence of such a name.
     """
-    givers = Givers(settings.person_clips, known) if settings.share_person == "sequential" else None
+    if settings.share_person == "joint":
+        yield from _joined(list(_each(settings, names, None)), settings.givers, list(known))
+    else:
+        yield from _each(
+            settings, names, Givers(settings.givers, known) if settings.share_person == "sequential" else None
+        )
+
+
+def _each(settings: BatchSettings, names: Sequence[str] | None, givers: Givers | None) -> Iterator[Planned]:
     for name in _chosen(settings) if names is None else names:
         try:
             sequence = read_dataset(
@@ -112,6 +129,17 @@ def plan(
             yield Planned(name, tasks, sequence.findings, reason, sequence.subject)
         except (InputError, OSError, MemoryError) as error:
             yield Planned(name, reason=one_line(error))
+
+
+def _joined(every: Sequence[Planned], wanted: int, known: Sequence[BatchTask]) -> Iterator[Planned]:
+    """The same, with a place for every task; where nobody knows its subject, a sequence is a person of its own."""
+    of_subject: dict[str, list[BatchTask]] = {}
+    for of in every:
+        subject = f"sequence {of.sequence}" if of.subject is None else of.subject
+        of_subject.setdefault(subject, []).extend(replace(task, subject=subject) for task in of.tasks)
+    placed = {task.name: task for tasks in of_subject.values() if tasks for task in joined(tasks, wanted, known)}
+    for of in every:
+        yield replace(of, tasks=tuple(placed[task.name] for task in of.tasks))
 
 
 def _chosen(settings: BatchSettings) -> list[str]:

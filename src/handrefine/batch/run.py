@@ -96,7 +96,7 @@ def run_batch(
     """Do all tasks that are not done; returns the states of all.
 
     Args:
-        told: gets the name and state of every task that has ended.
+        told: gets the name and state of every task that has ended, those that were done with it included.
         retry_failed: those that failed, too.
     """
     states = folder.states()
@@ -106,5 +106,11 @@ def run_batch(
     for name in waiting:
         if states[name].status == "failed":
             folder.write_state(name, TaskState())
-    runner(folder, waiting, lambda name: told(name, folder.state(name)))
+
+    def ended(name: str) -> None:
+        of = folder.task(name)
+        for each in of.together if of.begun_by == name else (name,):
+            told(each, folder.state(each))
+
+    runner(folder, waiting, ended)
     return folder.states()

@@ -61,23 +61,30 @@ class BatchStatusNow:
         per_view, workers = self._seconds_per_view, self._workers
         if per_view is None or not workers:
             return None
-        left = [
-            max(per_view * row.task.n_views - (self.elapsed_s(row.state) or 0.0), 0.0)
-            if row.state.status == "running"
-            else per_view * row.task.n_views
-            for row in self.rows
-            if row.state.status in ("queued", "running")
-        ]
+        left = []
+        for rows in self._pieces("queued", "running").values():
+            elapsed_s = (self.elapsed_s(rows[0].state) or 0.0) if rows[0].state.status == "running" else 0.0
+            left.append(max(per_view * sum(row.task.n_views for row in rows) - elapsed_s, 0.0))
         return max([sum(left) / workers, *left], default=0.0)
+
+    def _pieces(self, *statuses: Status) -> Mapping[tuple[str, Status], list[TaskRow]]:
+        """The tasks of these states, those together that one process does as one."""
+        found: dict[tuple[str, Status], list[TaskRow]] = {}
+        for row in self.rows:
+            if row.state.status in statuses:
+                found.setdefault((row.task.begun_by, row.state.status), []).append(row)
+        return found
 
     @property
     def _workers(self) -> int:
-        return self.counts["running"]
+        return len(self._pieces("running"))
 
     @property
     def _seconds_per_view(self) -> float | None:
-        done = [(row.state.seconds, row.task.n_views) for row in self.rows if row.state.status == "done"]
-        seconds, views = sum(s for s, _ in done if s is not None), sum(v for s, v in done if s is not None)
+        seconds, views = 0.0, 0
+        for rows in self._pieces("done").values():
+            if (took_s := rows[0].state.seconds) is not None:
+                seconds, views = seconds + took_s, views + sum(row.task.n_views for row in rows)
         return seconds / views if views else None
 
 

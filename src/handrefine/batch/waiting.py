@@ -16,7 +16,9 @@ class Waiting:
 
     def __init__(self, folder: BatchFolder, names: Iterable[str]) -> None:
         self._folder = folder
-        after = {name: folder.task(name).after for name in names}
+        tasks = {name: folder.task(name) for name in names}
+        # A task that is done with others is begun by the first of them, unless that has ended.
+        after = {name: of.after for name, of in tasks.items() if of.begun_by == name or of.begun_by not in tasks}
         # Those that others wait for wait for nobody: they come first, and the rest keeps its order.
         givers = {giver for of in after.values() for giver in of}
         self._after = dict(sorted(after.items(), key=lambda item: item[0] not in givers))

@@ -7,7 +7,9 @@ import signal
 import sys
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from handrefine.batch.folder import BatchFolder, BatchTask
@@ -15,10 +17,11 @@ from handrefine.batch.persons import person_for, told_free
 from handrefine.batch.plan import one_line
 from handrefine.batch.state import TaskState
 from handrefine.config_files import config_from_mapping
-from handrefine.errors import InputError
-from handrefine.pipeline import Task, run_task, unfinished_task
+from handrefine.errors import InputError, VideoError
+from handrefine.pipeline import run_task, run_together, unfinished_task
 from handrefine.runs.reader import open_run
 from handrefine.runs.unfinished import unfinished_run
+from handrefine.task import Task
 
 log = logging.getLogger(__name__)
 #: How often a worker looks whether the process that started it still lives.
@@ -30,47 +33,97 @@ PATIENCE_S = 5.0
 def do_task(folder: BatchFolder, name: str, threads: int | None = None) -> TaskState:
     """Do one task and write down what became of it; one that is done, or in work elsewhere, is left alone.
 
+    Tasks that are done together with it are done as well; of these all are at work, or done, at once.
+
     Args:
         threads: of the renderer; as many as there are cores where nothing is said.
     """
-    with folder.claimed(name, PATIENCE_S) as claimed:
-        state = folder.state(name)
-        if not claimed or state.status == "done":
-            return state
+    with ExitStack() as claims:
+        names = [of for of in _done_with(folder, name) if claims.enter_context(folder.claimed(of, PATIENCE_S))]
+        if name not in names or folder.state(name).status == "done":
+            return folder.state(name)
         began = time.time()
-        state = TaskState("running", platform.node(), os.getpid(), began, attempts=state.attempts + 1)
-        folder.write_state(name, state)
+        states = {
+            of: TaskState("running", platform.node(), os.getpid(), began, attempts=folder.state(of).attempts + 1)
+            for of in names
+        }
+        for of, state in states.items():
+            folder.write_state(of, state)
         try:
-            against = _run(folder, name, threads)
+            reasons = _run(folder, names, threads)
         except Exception as error:  # whatever it was, the other tasks go on
             log.exception("the task failed")
-            state = replace(state, status="failed", reason=one_line(error))
-        else:
-            state = replace(state, status="done", reason=against, cpu_seconds=time.process_time())
-        state = replace(state, ended=time.time())
-        folder.write_state(name, state)
-        return state
+            reasons = {of: Failed(one_line(error)) for of in names}
+        share_s = time.process_time() / max(1, sum(not isinstance(of, Failed) for of in reasons.values()))
+        for of in reversed(names):  # the first, which others wait for, comes last
+            reason, ended = reasons[of], time.time()
+            if isinstance(reason, Failed):
+                states[of] = replace(states[of], status="failed", reason=reason.why, ended=ended)
+            else:
+                states[of] = replace(states[of], status="done", reason=reason, cpu_seconds=share_s, ended=ended)
+            folder.write_state(of, states[of])
+        return states[name]
 
 
-def _run(folder: BatchFolder, name: str, threads: int | None) -> str | None:
-    """Returns what is to be said of the result: what speaks against it (then it has no `dataset/`), and that it
-    was to hold a person and does not."""
+@dataclass(frozen=True)
+class Failed:
+    """Why a task failed, in one line."""
+
+    why: str
+
+
+def _done_with(folder: BatchFolder, name: str) -> list[str]:
+    """The task and those that its process does as well: none once one of them is done."""
     of = folder.task(name)
-    task = of.ready(folder.run(name))
-    if not _is_finished(task.out):  # else the process died between its last file and its state
-        task = _with_person(task, folder, of)
+    if of.begun_by != name or any(folder.state(each).status == "done" for each in of.together):
+        return [name]
+    return list(of.together or (name,))
+
+
+def _run(folder: BatchFolder, names: list[str], threads: int | None) -> dict[str, str | Failed | None]:
+    """Returns what is to be said of each result: what speaks against it (then it has no `dataset/`), and that it
+    was to hold a person and does not."""
+    failed: dict[str, str | Failed | None] = {}
+    tasks = {name: folder.task(name).ready(folder.run(name)) for name in names}
+    if not all(_is_finished(of.out) for of in tasks.values()):  # else it died between last file and state
         if threads is not None:
-            _limit_threads(task.config.render.variant, threads)
-        # From the checkpoints of a worker that was killed: wherever it was, it let go of the lock held here.
-        run_task(task, resume=True, take_over=True)
-    run = open_run(task.out)
+            _limit_threads(tasks[names[0]].config.render.variant, threads)
+        if len(names) > 1:
+            failed |= _run_together(tasks)
+        else:
+            task = _with_person(tasks[names[0]], folder, folder.task(names[0]))
+            # From the checkpoints of a worker that was killed: wherever it was, it let go of the lock held here.
+            run_task(task, resume=True, take_over=True)
+    done = [name for name in names if name not in failed]
+    return {**failed, **{name: _said_of(folder, name) for name in done}}
+
+
+def _run_together(tasks: Mapping[str, Task]) -> dict[str, Failed]:
+    """Do tasks as one; those that cannot be done are left out, and returned with the reason."""
+    left, failed = dict(tasks), dict[str, Failed]()
+    while left:
+        # One that has been completed is written once more: it was found together with those that have not.
+        again = [replace(of, overwrite=_is_finished(of.out)) for of in left.values()]
+        try:
+            run_together(again, resume=True, take_over=True)
+            break
+        except VideoError as error:
+            name = list(left)[error.position]
+            log.warning("%s is left out: %s", name, error)
+            failed[name] = Failed(one_line(error))
+            del left[name]
+    return failed
+
+
+def _said_of(folder: BatchFolder, name: str) -> str | None:
+    of, run = folder.task(name), open_run(folder.run(name))
     free = told_free(of, config_from_mapping(run.configuration["config"])) if of.after else None
     return "; ".join([*(run.metrics.get("against") or ()), *([free] if free else [])]) or None
 
 
 def _with_person(task: Task, folder: BatchFolder, of: BatchTask) -> Task:
     """The task, told whom to hold; one that was begun goes on as it was begun, by its checkpoints."""
-    if not of.after:
+    if not of.after and not of.together:
         return task
     try:
         begun = unfinished_task(task.out)

@@ -51,11 +51,11 @@ class Batch(Configured):
     """Frames that a clip shares with the next one."""
     fill: int | None = None
     """Also refine frames without annotation, in gaps of at most so many between annotated ones: --hand.fill."""
-    share_person: Literal["none", "sequential"] = "none"
-    """sequential: the first clips of a person find shape and surface, which later ones hold; needs
-    --surface.modes."""
-    person_clips: int = 1
-    """How many clips give a person to the others, which hold the mean."""
+    share_person: Literal["none", "sequential", "joint"] = "none"
+    """sequential: the first clip of a person finds shape, texture and (--surface.modes) surface, with which later
+    ones begin. joint: the first clips find them in one optimisation, each with its own light and cameras."""
+    person_clips: int | None = None
+    """How many clips give a person to the others: 1 when missing, or 4 if joint."""
     workers: int | None = None
     """Tasks at a time; one a GPU, or one a core when missing."""
     cluster: str | None = None

@@ -63,7 +63,9 @@ def place_of(task: "BatchTask") -> str:
     """Whose person a task gives or holds, where one is shared."""
     if task.subject is None:
         return ""
-    return f", holds the person of {', '.join(task.after)}" if task.after else f", gives the person {task.subject}"
+    if task.after:
+        return f", holds the person of {', '.join(task.after)}"
+    return f", gives the person {task.subject}" + (f", with {task.begun_by}" if task.together else "")
 
 
 def summary(now: "BatchStatusNow") -> str:

@@ -25,11 +25,12 @@ class Demo(SyntheticVideo):
         from handrefine.cli.refine import run_progress, tell_of_faults, tell_of_stop
         from handrefine.evaluate_run import evaluate_against_truth
         from handrefine.evaluation.monitors import error_monitor
-        from handrefine.pipeline import Task, run_task
+        from handrefine.pipeline import run_task
         from handrefine.refinement.watchers import Monitor
         from handrefine.runs.folder import RunFolder
         from handrefine.runs.layout import DEMO_DATA, DEMO_RUN, RunLayout
         from handrefine.synthetic.video import TRUTH_FILE, synthesize
+        from handrefine.task import Task
 
         sides = sides_of(self.hand)
         with RunFolder.create(self.out, overwrite=self.overwrite) as folder, StopOnSignal(console) as stop:

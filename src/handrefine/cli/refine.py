@@ -19,7 +19,7 @@ from handrefine.scene.variables import GEOMETRY_NAMES
 from handrefine.sequence import sides_of
 
 if TYPE_CHECKING:
-    from handrefine.pipeline import Task
+    from handrefine.task import Task
 
 GEOMETRY = frozenset(GEOMETRY_NAMES)
 
@@ -35,7 +35,7 @@ class Refine(Dataset):
     holdout: str | None = None
     """Comma-separated names of cameras that are kept from the fit, and on which its result is judged."""
     person: Path | None = None
-    """person.npz of another run of the same person: its surface is held, its shape is where this one begins."""
+    """person.npz of another run of the same person: its surface is held, shape and texture begin there."""
     frames: str | None = None
     """Which frames, by the dataset's numbers: 3,7,9 or 0:500:5 (its end left out) or both; all when missing."""
     resume: Path | None = None
@@ -54,7 +54,7 @@ class Refine(Dataset):
 
     def task(self) -> "Task":
         """The job that is asked for."""
-        from handrefine.pipeline import Task
+        from handrefine.task import Task
 
         return Task(
             data=self.data,

@@ -16,7 +16,7 @@ def options_of(run: str | Path) -> dict[str, Any]:
     Raises:
         InputError: the folder does not say what was asked for.
     """
-    from handrefine.pipeline import Task
+    from handrefine.task import Task
 
     task = Task.from_mapping(_mapping(RunLayout(Path(run)).task), where=RunLayout(Path(run)).task)
     return {

@@ -213,7 +213,9 @@ def export_person(selection: Selection, out: Path) -> None:
     source = selection.run.layout.person
     if not source.is_file():
         raise InputError(
-            "the run found no surface of the person", where=source, fix="refine with --surface.modes 60"
+            "the run found no person",
+            where=source,
+            found="an older run, or one whose every frame has a shape of its own (frame_coupling: independent)",
         )
     with new_file(out) as temporary:
         write_person(temporary, read_person(source))

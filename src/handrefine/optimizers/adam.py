@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from handrefine.scene.video_model import VideoModel
+from handrefine.scene.video_model import Unknowns
 from handrefine.state import State
 
 
 class Adam:
     """Adam (Kingma and Ba 2015), one rate a variable (section 3.6)."""
 
-    def __init__(self, model: VideoModel, names: Sequence[str], rates: Mapping[str, float]) -> None:
+    def __init__(self, model: Unknowns, names: Sequence[str], rates: Mapping[str, float]) -> None:
         groups = [
             {"params": model.parameters_of(name), "lr": 0.0, "rate": rates[name]}
             for name in names

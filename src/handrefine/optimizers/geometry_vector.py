@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from handrefine.optimizers.vertex_metric import N_POSE, N_SHAPE, Motion, columns
-from handrefine.scene.video_model import VideoHand, VideoModel
+from handrefine.scene.video_model import Unknowns, VideoHand
 
 
 class GeometryVector:
@@ -85,11 +85,12 @@ class GeometryVector:
         return Motion(own, shared)
 
 
-def groups(model: VideoModel) -> list[Sequence[VideoHand]]:
-    """All hands together where they share a shape, else one by one."""
-    if len({id(hand.pose.shape) for hand in model.hands}) == 1:
-        return [model.hands]
-    return [(hand,) for hand in model.hands]
+def groups(model: Unknowns) -> list[Sequence[VideoHand]]:
+    """Hands that share a shape together."""
+    of_shape: dict[int, list[VideoHand]] = {}
+    for hand in model.hands:
+        of_shape.setdefault(id(hand.pose.shape), []).append(hand)
+    return list(of_shape.values())
 
 
 def _surface(hand: VideoHand) -> list[nn.Parameter]:

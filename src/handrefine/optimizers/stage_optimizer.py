@@ -14,7 +14,7 @@ from handrefine.optimizers.adam import Adam
 from handrefine.optimizers.gauss_newton import GaussNewtonConfig
 from handrefine.optimizers.vertex_metric_descent import VertexMetricConfig, descents
 from handrefine.scene.variables import GEOMETRY_NAMES
-from handrefine.scene.video_model import VideoModel
+from handrefine.scene.video_model import Unknowns
 from handrefine.state import State, Stateful
 
 
@@ -41,7 +41,7 @@ class OptimizerConfig:
 #: The optimizer of the geometry that needs more than gradients, see `handrefine.refinement.gauss_newton_stage`.
 GAUSS_NEWTON = "gauss_newton"
 #: Optimizers of the geometry by name: of a model, the names of its variables, all rates and the settings.
-MakeOptimizers = Callable[[VideoModel, Sequence[str], Mapping[str, float], OptimizerConfig], Sequence[Optimizer]]
+MakeOptimizers = Callable[[Unknowns, Sequence[str], Mapping[str, float], OptimizerConfig], Sequence[Optimizer]]
 GEOMETRY_OPTIMIZERS: Mapping[str, MakeOptimizers] = {
     "adam": lambda model, names, rates, config: [Adam(model, names, rates)],
     "vertex_metric": lambda model, names, rates, config: descents(model, names, config.vertex_metric),
@@ -59,7 +59,7 @@ class StageOptimizer:
     """
 
     def __init__(
-        self, model: VideoModel, names: Sequence[str], rates: Mapping[str, float], config: OptimizerConfig
+        self, model: Unknowns, names: Sequence[str], rates: Mapping[str, float], config: OptimizerConfig
     ) -> None:
         for parameter in model.parameters():
             parameter.requires_grad_(False)
@@ -76,7 +76,12 @@ class StageOptimizer:
                 parameter.grad = None
 
     def step(self, factor: float) -> list[str]:
-        """One step at this share of the full rates; returns the variables whose gradients were not finite."""
+        """One step at this share of the full rates; returns the variables whose gradients were not finite.
+
+        Nothing moves where no parameter holds a gradient.
+        """
+        if all(p.grad is None for of in self._of_variable.values() for p in of):
+            return []
         broken = [name for name, of in self._of_variable.items() if drop_broken_gradients(of)]
         for optimizer in self._optimizers:
             optimizer.step(factor)

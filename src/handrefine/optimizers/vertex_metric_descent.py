@@ -12,7 +12,7 @@ from pydantic import dataclasses as typed
 from handrefine.optimizers.geometry_vector import GeometryVector, groups
 from handrefine.optimizers.vertex_metric import Motion, VertexMetric, measure_metric
 from handrefine.scene.variables import spreads
-from handrefine.scene.video_model import VideoHand, VideoModel
+from handrefine.scene.video_model import Unknowns, VideoHand
 from handrefine.state import State
 
 
@@ -93,6 +93,6 @@ class VertexMetricDescent:
         self._metric = None if metric is None else VertexMetric.from_state(metric, device)
 
 
-def descents(model: VideoModel, names: Iterable[str], config: VertexMetricConfig) -> list[VertexMetricDescent]:
+def descents(model: Unknowns, names: Iterable[str], config: VertexMetricConfig) -> list[VertexMetricDescent]:
     """One descent for hands that share a shape, else one a hand."""
     return [VertexMetricDescent(hands, list(names), config) for hands in groups(model)]

@@ -44,6 +44,36 @@ def check_config(config: Config, further_variables: Sequence[str], further_terms
         )
 
 
+def check_together(config: Config) -> None:
+    """Refuse what several videos in one optimization cannot do.
+
+    Raises:
+        InputError: the first fault.
+    """
+    if config.optimizer.geometry == GAUSS_NEWTON:
+        raise InputError(
+            f"{GAUSS_NEWTON} refines one video at a time",
+            where="optimizer.geometry",
+            expected="vertex_metric or adam, where videos share a person jointly",
+            fix="share the person sequentially, or choose another preset",
+        )
+    if config.frame_coupling != "joint":
+        raise InputError(
+            "independent frames have no person in common",
+            where="frame_coupling",
+            expected="joint",
+            found=config.frame_coupling,
+        )
+    for name, stage in running(config.stages).items():
+        if stage.most_iterations is not None:
+            raise InputError(
+                "stages of several videos end by their count, since they go in step",
+                where=f"stages.{name}.most_iterations",
+                found=stage.most_iterations,
+                fix="leave most_iterations out",
+            )
+
+
 def _check_names(config: Config, further_variables: Sequence[str], further_terms: Sequence[str]) -> None:
     if config.optimizer.geometry != GAUSS_NEWTON:
         optimizer_of_geometry(config.optimizer.geometry)

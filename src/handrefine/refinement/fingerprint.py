@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -16,16 +16,19 @@ from handrefine.state import State
 SAME_MEAN = 1e-3
 
 
-def fingerprint(problem: Problem) -> State:
+def fingerprint(problems: Sequence[Problem]) -> State:
     """Digests of the settings, and of cameras, frames and annotations; the mean of every picture as it is seen.
 
-    Call before the problem has changed.
+    Call before the problems, one a video, have changed.
     """
-    settings = {"config": config_to_mapping(problem.config), "hands": [hand.side for hand in problem.hands]}
+    settings = [
+        {"config": config_to_mapping(of.config), "hands": [hand.side for hand in of.hands]} for of in problems
+    ]
+    told = settings[0] if len(settings) == 1 else settings
     return {
-        "settings": _digest([json.dumps(settings, sort_keys=True, default=str).encode()]),
-        "data": _digest(_data(problem)),
-        "pictures": _means(problem),
+        "settings": _digest([json.dumps(told, sort_keys=True, default=str).encode()]),
+        "data": _digest(part for problem in problems for part in _data(problem)),
+        "pictures": np.concatenate([_means(problem) for problem in problems]),
     }
 
 
@@ -51,7 +54,7 @@ def _foreign(what: str, where: object) -> InputError:
     )
 
 
-def _digest(parts: Iterator[bytes] | list[bytes]) -> str:
+def _digest(parts: Iterable[bytes]) -> str:
     sha = hashlib.sha256()
     for part in parts:
         sha.update(len(part).to_bytes(8, "little") + part)

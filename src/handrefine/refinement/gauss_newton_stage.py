@@ -1,6 +1,6 @@
 """One stage of second-order steps: render, refit the appearance, gather what pictures know, and step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -43,7 +43,7 @@ class GaussNewtonStage:
         rates: Adam's, by variable.
     """
 
-    def __init__(self, stage: Stage, rates: dict[str, float]) -> None:
+    def __init__(self, stage: Stage, rates: Mapping[str, float]) -> None:
         problem, config = stage.problem, stage.config
         self._stage, self._problem, self._model = stage, problem, problem.model
         device = problem.runtime.device

@@ -9,8 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.config import Config
-from handrefine.errors import InputError
-from handrefine.hand.model import HandGeometry, HandModel, mirrors
+from handrefine.hand.model import HandGeometry, HandModel
 from handrefine.losses.base import Setup, TermConfig
 from handrefine.losses.comparison import Comparison, compare
 from handrefine.losses.objective import Objective
@@ -29,11 +28,11 @@ from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
 from handrefine.render.registry import create_renderer
 from handrefine.scene.camera_rotations import CameraRotations
 from handrefine.scene.colour_transforms import ColourTransforms
-from handrefine.scene.known_person import begun_as, surface_of
+from handrefine.scene.known_person import begun_as, surface_of, texture_of
 from handrefine.scene.light import SphericalLight
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.scene_module import SceneModule
-from handrefine.scene.texture import TexturePyramid
+from handrefine.scene.shared_person import share
 from handrefine.scene.video_model import Prediction, VideoHand, VideoModel
 from handrefine.sequence import Camera, FrameId, FrameIndex, HandSequence, Side
 from handrefine.state import State
@@ -167,7 +166,8 @@ def prepare(
     sequence, starts = _video(sequence, annotated)
     person = None if config.surface.person is None else read_person(config.surface.person)
     hands = [_video_hand(start, len(sequence.frames), config, person) for start in starts]
-    _share(hands, config)
+    if config.frame_coupling == "joint":
+        share(hands, config.hands)
     model = VideoModel(
         hands,
         SphericalLight(config.light.order),
@@ -215,32 +215,10 @@ def _video_hand(start: Initialization, n_frames: int, config: Config, person: Pe
     return VideoHand(
         start.hand,
         pose if person is None else begun_as(pose, person),
-        TexturePyramid(config.texture.size, n_textures=len(own) if alone else 1),
+        texture_of(start.hand.side, config.texture.size, len(own) if alone else 1, person),
         [own.index(FrameIndex(k)) if k in own else -1 for k in range(n_frames)],
         surface_of(start.hand, config.surface, person),
     )
-
-
-def _share(hands: list[VideoHand], config: Config) -> None:
-    """Let hands have one shape, which starts at the mean of all, and surface; and the first hand's texture."""
-    first, *others = hands
-    for other in others:
-        if config.hands.shared_shape:
-            if not mirrors(other.hand, first.hand):
-                raise InputError(
-                    f"the {other.hand.side} hand model is not the mirror image of the {first.hand.side} one, so"
-                    " that they cannot share a shape",
-                    where="hands.shared_shape",
-                    found=f"{other.hand.name} beside {first.hand.name}",
-                    fix="add --hand.fix-left-shape, or switch hands.shared_shape off",
-                )
-            with torch.no_grad():
-                first.pose.shape.copy_((first.pose.shape + other.pose.shape) / 2)
-            other.pose.shape = first.pose.shape
-            if first.surface is not None and other.surface is not None:
-                other.surface.coefficients = first.surface.coefficients
-        if config.hands.shared_texture:
-            other.texture = first.texture
 
 
 def _tell_missing(sequence: HandSequence, starts: Sequence[Initialization]) -> None:

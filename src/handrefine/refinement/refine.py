@@ -1,40 +1,27 @@
-"""Refining hands of a sequence, from the dataset's annotation to the result."""
+"""Refining hands of a sequence, or of several of one person, from the dataset's annotation to the result."""
 
-import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-
-import torch
+from dataclasses import dataclass, field
 
 from handrefine.config import Config
+from handrefine.errors import InputError, VideoError
 from handrefine.progress import Progress, SilentProgress
-from handrefine.refinement.camera_mending import MendCameras
-from handrefine.refinement.camera_weights import CameraWeights
+from handrefine.refinement.check import check_together
 from handrefine.refinement.checkpoints import CheckpointFiles
 from handrefine.refinement.collected_warnings import collected_warnings
 from handrefine.refinement.fingerprint import fingerprint
-from handrefine.refinement.live_views import ShowViews
-from handrefine.refinement.problem import Extensions, prepare
-from handrefine.refinement.restart import Restart
-from handrefine.refinement.result import Found, run_result
-from handrefine.refinement.seldom_seen import CalmTextures
+from handrefine.refinement.joint_descent import JointDescent
+from handrefine.refinement.problem import Extensions, Problem, prepare
+from handrefine.refinement.seldom_seen import Gathered
 from handrefine.refinement.session import Session
-from handrefine.refinement.stages import SEEDS_PER_RUN, Stages
-from handrefine.refinement.watchers import (
-    KeepRandomNumbers,
-    KeepTextures,
-    KeepWarnings,
-    Monitor,
-    RenewLabels,
-    WatchCameras,
-    WatchVisibility,
-    WriteLog,
-)
+from handrefine.refinement.stages import Stages, run_stages
+from handrefine.refinement.video_refinement import Together, VideoRefinement
+from handrefine.refinement.watchers import Monitor
 from handrefine.runs.result import RunResult
+from handrefine.scene.shared_person import SeveralVideos, share
 from handrefine.sequence import HandSequence, Side
-
-log = logging.getLogger(__name__)
+from handrefine.state import State
 
 
 def refine(
@@ -71,50 +58,96 @@ def refine(
     progress.part("labels")
     with collected_warnings() as warnings:
         problem = prepare(sequence, sides, config or Config(), extensions)
-        cameras = CameraWeights(
-            problem.config.camera_weights, problem.observations.camera_names, problem.runtime.device
-        )
-        visibility, textures = WatchVisibility(problem, cameras), KeepTextures(problem)
-        records = WriteLog(
-            [session.record],
-            [(monitors or {}).get(side) for side in sides],
-            progress,
-        )
-        restart = Restart(cameras, seed=problem.config.seed * SEEDS_PER_RUN + SEEDS_PER_RUN - 1)
-        mending = MendCameras(cameras)
-        hooks = [
-            visibility,
-            restart,
-            WatchCameras(cameras),
-            CalmTextures(cameras),
-            textures,
-            mending,
-            RenewLabels(),
-            records,
-            KeepWarnings(warnings),
-            KeepRandomNumbers(),
-            *([] if session.show is None else [ShowViews(session.show)]),
-        ]
-        stages = Stages(problem, cameras, lambda: visibility.now, hooks)
-        finished = _run(stages, session)
-        if not finished:
-            log.warning("the run was %s: what it has found by then is no finished result", stages.unfinished)
-        cameras.warn()
+        video = VideoRefinement(problem, session, monitors or {}, progress, warnings, started_s=started)
+        finished = _run([video.stages], session)
         progress.part("renders")
-        with torch.no_grad():
-            seen = cameras, visibility.now.occluded
-            found = Found(cameras.trusts, records.records, textures.textures, mending.mended, seen)
-            result = run_result(stages.problem, found)
-    seconds = records.earlier_s + time.perf_counter() - started
-    unfinished = None if finished else stages.unfinished
-    left_out = dict(stages.safety.counts)
-    return replace(result, seconds=seconds, warnings=warnings, unfinished=unfinished, left_out=left_out)
+        return video.result(finished=finished)
 
 
-def _run(stages: Stages, session: Session) -> bool:
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """One of several videos of a person.
+
+    Attributes:
+        hands: which are refined.
+        session: of this video; what stops the run and where checkpoints are is for the first video to say.
+    """
+
+    sequence: HandSequence
+    hands: Sequence[Side] = ("right",)
+    session: Session = field(default_factory=Session)
+
+
+def refine_together(
+    videos: Sequence[Video],
+    config: Config | None = None,
+    *,
+    progress: Progress | None = None,
+) -> list[RunResult]:
+    """Refine several videos of one person in one optimization.
+
+    What is the person's is one unknown for all: the shape, the surface (`surface.modes`) and the texture of each
+    hand. Poses, light and cameras are each video's own. The objective is the sum over all views of all videos.
+
+    Args:
+        config: of all videos.
+        progress: told of the first video's stages and iterations; all videos' are in step.
+
+    Returns:
+        The result of every video.
+
+    Raises:
+        VideoError: one of the videos cannot be refined; the others could be without it.
+        InputError: as `refine`, or a setting asks for what several videos cannot do.
+    """
+    started, config = time.perf_counter(), config or Config()
+    check_together(config)
+    progress = SilentProgress() if progress is None else progress
+    progress.part("labels")
+    with collected_warnings() as warnings:
+        problems = [_prepared(video, config, position) for position, video in enumerate(videos)]
+        models = [problem.model for problem in problems]
+        share([hand for model in models for hand in model.hands], config.hands)
+        seen = Gathered(len(problems))
+        descent = JointDescent(SeveralVideos(models), [len(of.observations.keys) for of in problems])
+        refinements = [
+            VideoRefinement(
+                problem,
+                video.session,
+                {},
+                progress if position == 0 else SilentProgress(),
+                warnings,
+                Together(descent.steps_of(position), seen),
+                started_s=started,
+            )
+            for position, (video, problem) in enumerate(zip(videos, problems, strict=True))
+        ]
+        finished = _run([of.stages for of in refinements], videos[0].session)
+        progress.part("renders")
+        return [of.result(finished=finished) for of in refinements]
+
+
+def _prepared(video: Video, config: Config, position: int) -> Problem:
+    try:
+        return prepare(video.sequence, video.hands, config)
+    except InputError as error:
+        raise VideoError(error, position) from error
+
+
+def _run(videos: Sequence[Stages], session: Session) -> bool:
     """Run the stages, from where the checkpoints say; False where the run was stopped."""
+
+    def state() -> State:
+        if len(videos) == 1:
+            return videos[0].state()
+        return {"number": videos[0].number, "videos": [video.state() for video in videos]}
+
+    def load_state(found: State) -> None:
+        for video, of in zip(videos, found.get("videos", [found]), strict=True):
+            video.load_state(of)
+
     if session.checkpoints is None:
-        return stages.run(stop=session.stop, keep=lambda state, must: None)
-    files = CheckpointFiles(session.checkpoints, fingerprint(stages.problem))
-    files.load(stages.load_state)
-    return stages.run(stop=session.stop, keep=files.keep)
+        return run_stages(videos, state, stop=session.stop, keep=lambda state, must: None)
+    files = CheckpointFiles(session.checkpoints, fingerprint([video.problem for video in videos]))
+    files.load(load_state)
+    return run_stages(videos, state, stop=session.stop, keep=files.keep)

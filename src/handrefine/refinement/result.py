@@ -81,6 +81,7 @@ def _hand(problem: Problem, index: int, found: Found) -> HandResult:
     before_poses = problem.starting_poses()
     before = _predict(problem, around, before_poses)
     other = problem.other_joints_world[index]
+    seen = seen_texels(problem, index, around, after.geometries, FINAL_SEED)
     return HandResult(
         side=start.hand.side,
         hand_model=start.hand.name,
@@ -90,13 +91,13 @@ def _hand(problem: Problem, index: int, found: Found) -> HandResult:
         before=_state(hand, before_poses[index], before.geometries[index]),
         after=_state(hand, hand.pose, after.geometries[index]),
         textures=hand.texture().cpu().numpy(),
-        textures_seen=seen_texels(problem, index, around, after.geometries, FINAL_SEED),
+        textures_seen=seen,
         stage_textures=found.stage_textures[index],
         views=tuple(_views(problem, around, index, before, after)),
         other_joints_world=None if other is None else other[start.frame_indices].cpu().numpy(),
         joint_residual_mm=start.joint_residual_mm,
         residual_by_joint_mm=start.residual_by_joint_mm,
-        person=person_of(hand),
+        person=person_of(hand, seen[0]),
         other_model=start.other_model,
         filled=tuple(problem.sequence.frames[k] for k in start.filled),
         evidence=_evidence(problem, index, around, after, found),

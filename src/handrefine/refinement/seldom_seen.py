@@ -1,5 +1,7 @@
 """Texels that few pixels support follow their coarser levels: seams, and what only glancing pixels show."""
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -22,18 +24,39 @@ class CalmTextures(Hook):
 
     A level's texel l with a support of s pixels keeps `l s^2 / (s^2 + (k m)^2)`, with m the median support of the
     level's seen texels and k what is configured (`texture.seldom_seen`). The coarsest level is left alone.
+
+    Args:
+        videos: what the videos that share textures have seen; this one alone when missing.
     """
 
-    def __init__(self, cameras: CameraWeights) -> None:
-        self._cameras = cameras
+    def __init__(self, cameras: CameraWeights, videos: "Gathered | None" = None) -> None:
+        self._cameras, self._videos = cameras, videos or Gathered(1)
 
     def stage_ends(self, stage: Stage) -> None:
         problem = stage.problem
         share = problem.config.texture.seldom_seen
         moving = [name for name, config in problem.stages.items() if "texture" in config.variables]
         if share > 0 and moving and stage.name == moving[-1]:
-            for texture, support in supports(problem, self._cameras).items():
+            for texture, support in self._videos.add(supports(problem, self._cameras)).items():
                 calm(texture, support, share)
+
+
+class Gathered:
+    """The support of textures that several videos share.
+
+    Args:
+        n_videos: how many add what they have seen, each once.
+    """
+
+    def __init__(self, n_videos: int) -> None:
+        self._missing, self._total = n_videos, dict[TexturePyramid, Tensor]()
+
+    def add(self, found: Mapping[TexturePyramid, Tensor]) -> Mapping[TexturePyramid, Tensor]:
+        """What all videos have seen, once the last one is there; nothing before."""
+        for texture, support in found.items():
+            self._total[texture] = self._total[texture] + support if texture in self._total else support
+        self._missing -= 1
+        return {} if self._missing else self._total
 
 
 def supports(

@@ -1,7 +1,7 @@
 """The optimization: stages over one model and all its observations, with hooks around their iterations."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
@@ -27,6 +27,17 @@ Keep = Callable[[Callable[[], State], bool], None]
 
 
 @runtime_checkable
+class StepsOptimizer(Stateful, Protocol):
+    """Moves what a stage moves, by the gradients that parameters hold."""
+
+    def zero_grad(self) -> None: ...
+
+    def step(self, factor: float) -> list[str]:
+        """One step at this share of the full rates; returns the variables whose gradients were not finite."""
+        ...
+
+
+@runtime_checkable
 class Steps(Stateful, Protocol):
     """Iterates of one stage."""
 
@@ -35,6 +46,10 @@ class Steps(Stateful, Protocol):
     ) -> Iteration:
         """Predict one batch, compare, and take one step."""
         ...
+
+
+#: The steps of a stage, which moves its variables at Adam's rates (by variable).
+MakeSteps = Callable[[Stage, Mapping[str, float]], Steps]
 
 
 @dataclass(eq=False)
@@ -63,6 +78,7 @@ class Stages:
 
     Args:
         cameras, visibility: as they are at every iteration; hooks may renew them.
+        make_steps: of every stage; as the configuration says when missing.
 
     Attributes:
         problem: as it is by now: hooks may mend its cameras.
@@ -76,11 +92,14 @@ class Stages:
         cameras: CameraWeighting,
         visibility: Callable[[], Visibility],
         hooks: Sequence[StageHook],
+        make_steps: MakeSteps | None = None,
     ) -> None:
         self.problem, self.number, self.safety = problem, 0, NumericalSafety()
         self._cameras, self._visibility, self._hooks = cameras, visibility, hooks
         self._waiting = list(problem.stages)
+        self._make_steps = make_steps or own_steps
         self._running: _Running | None = None
+        self._iteration: Iteration | None = None
 
     @property
     def unfinished(self) -> str:
@@ -88,26 +107,44 @@ class Stages:
         where = "between stages" if self._running is None else f"in stage {self._running.stage.name}"
         return f"stopped {where}, after {self.number} iterations"
 
-    def run(self, *, stop: Callable[[], bool], keep: Keep) -> bool:
-        """Run all stages to their ends; False where the run was stopped before.
+    def begin(self) -> bool:
+        """Begin the next stage, unless one runs; False after the last."""
+        if self._running is None and self._waiting:
+            self._running = self._made(self._waiting.pop(0))
+            for hook in self._hooks:
+                hook.stage_begins(self._running.stage)
+        return self._running is not None
 
-        Args:
-            stop: asked before every iteration; once it says so, the state is kept and the run stops.
-            keep: gets the state between iterations, and must keep it where a stage ends or the run stops.
-        """
-        while (running := self._running or self._begin()) is not None:
-            if stop():
-                keep(self.state, True)
-                for hook in self._hooks:
-                    hook.stage_stopped(running.stage)
-                return False
-            if running.pace.ended is None:
-                self._iterate(running)
-                keep(self.state, False)
-            else:
-                self._end(running)
-                keep(self.state, True)
-        return True
+    def iterate(self) -> None:
+        """The next iteration with its step, where the stage is not at its end."""
+        running = self._at_work()
+        if running.pace.ended is not None:
+            return
+        seed = self.problem.config.seed * SEEDS_PER_RUN + self.number
+        seen = (self._cameras, self._visibility().occluded)
+        self.safety.iteration_begins(self.problem.model)
+        self._iteration = running.steps.iterate(
+            running.index, self.number, seen, seed=seed, factor=running.pace.rate
+        )
+
+    def conclude(self) -> bool:
+        """What follows a step, or the end of the stage; returns whether it was the end, which must be kept."""
+        running, iteration = self._at_work(), self._iteration
+        if iteration is None:
+            self._end(running)
+            return True
+        self._iteration = None
+        self.safety.iteration_ends(self.number, running.stage.name, running.index % len(running.stage.batches))
+        running.pace.advance(iteration.loss)
+        running.index, self.number = running.index + 1, self.number + 1
+        for hook in self._hooks:
+            hook.iteration_ended(replace(iteration, ended=running.pace.ended))
+        return False
+
+    def stopped(self) -> None:
+        """The run ends here, within a stage."""
+        for hook in self._hooks:
+            hook.stage_stopped(self._at_work().stage)
 
     def state(self) -> State:
         """Everything that a later process needs to go on."""
@@ -134,32 +171,15 @@ class Stages:
             for hook in self._hooks:
                 hook.stage_resumed(running.stage)
 
-    def _begin(self) -> _Running | None:
-        """The next stage; None after the last."""
-        if not self._waiting:
-            return None
-        self._running = self._made(self._waiting.pop(0))
-        for hook in self._hooks:
-            hook.stage_begins(self._running.stage)
-        return self._running
-
     def _made(self, name: str) -> _Running:
         problem, config = self.problem, self.problem.stages[name]
         stage = Stage(name, config, problem, batches(problem, config), self.safety)
-        steps = GaussNewtonStage if problem.config.optimizer.geometry == GAUSS_NEWTON else DescentStage
-        return _Running(stage, steps(stage, _rates(problem)), Pace(config, len(stage.batches)))
+        return _Running(stage, self._make_steps(stage, _rates(problem)), Pace(config, len(stage.batches)))
 
-    def _iterate(self, running: _Running) -> None:
-        seed = self.problem.config.seed * SEEDS_PER_RUN + self.number
-        seen = (self._cameras, self._visibility().occluded)
-        pace = running.pace
-        self.safety.iteration_begins(self.problem.model)
-        iteration = running.steps.iterate(running.index, self.number, seen, seed=seed, factor=pace.rate)
-        self.safety.iteration_ends(self.number, running.stage.name, running.index % len(running.stage.batches))
-        pace.advance(iteration.loss)
-        running.index, self.number = running.index + 1, self.number + 1
-        for hook in self._hooks:
-            hook.iteration_ended(replace(iteration, ended=pace.ended))
+    def _at_work(self) -> _Running:
+        if self._running is None:
+            raise RuntimeError("no stage has begun")
+        return self._running
 
     def _end(self, running: _Running) -> None:
         log.info("stage %s ended %s", running.stage.name, running.pace.ended)
@@ -168,17 +188,38 @@ class Stages:
         self._running = None
 
 
+def run_stages(
+    videos: Sequence[Stages], state: Callable[[], State], *, stop: Callable[[], bool], keep: Keep
+) -> bool:
+    """Run all stages to their ends, of several videos in step; False where the run was stopped before.
+
+    Args:
+        state: of the whole run, between two iterations.
+        stop: asked before every iteration; once it says so, the state is kept and the run stops.
+        keep: gets the state between iterations, and must keep it where a stage ends or the run stops.
+    """
+    while all(video.begin() for video in videos):
+        if stop():
+            keep(state, True)
+            for video in videos:
+                video.stopped()
+            return False
+        for video in videos:
+            video.iterate()
+        ended = [video.conclude() for video in videos]
+        keep(state, any(ended))
+    return True
+
+
 class DescentStage:
     """Iterates of one stage that follow the gradient.
 
     Args:
-        rates: Adam's, by variable.
+        weight: of the objective.
     """
 
-    def __init__(self, stage: Stage, rates: dict[str, float]) -> None:
-        self._stage = stage
-        problem, names = stage.problem, stage.config.variables
-        self._optimizer = StageOptimizer(problem.model, names, rates, problem.config.optimizer)
+    def __init__(self, stage: Stage, optimizer: StepsOptimizer, weight: float = 1.0) -> None:
+        self._stage, self._optimizer, self._weight = stage, optimizer, weight
 
     def iterate(
         self, index: int, number: int, seen: tuple[CameraWeighting, Sequence], *, seed: int, factor: float
@@ -192,9 +233,9 @@ class DescentStage:
         terms = stage.safety.finite(batch.objective(iterate))
         self._optimizer.zero_grad()
         if terms:
-            torch.stack(list(terms.values())).sum().backward()
-            with stage.safety.solvable("the step of the geometry"):
-                stage.safety.note(f"the gradient of {name}" for name in self._optimizer.step(factor))
+            (self._weight * torch.stack(list(terms.values())).sum()).backward()
+        with stage.safety.solvable("the step of the geometry"):
+            stage.safety.note(f"the gradient of {name}" for name in self._optimizer.step(factor))
         return Iteration(stage, number, index, batch, iterate, terms)
 
     def state(self) -> State:
@@ -204,6 +245,16 @@ class DescentStage:
     def load_state(self, state: State) -> None:
         """Go on from there."""
         self._optimizer.load_state(state)
+
+
+def own_steps(stage: Stage, rates: Mapping[str, float]) -> Steps:
+    """Those of one video, with an optimiser of its own."""
+    problem = stage.problem
+    if problem.config.optimizer.geometry == GAUSS_NEWTON:
+        return GaussNewtonStage(stage, rates)
+    return DescentStage(
+        stage, StageOptimizer(problem.model, stage.config.variables, rates, problem.config.optimizer)
+    )
 
 
 def _rates(problem: Problem) -> dict[str, float]:

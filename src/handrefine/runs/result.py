@@ -122,7 +122,7 @@ class HandResult:
         other_joints_world: annotated joints of the person's other hand at these frames; NaN where unknown.
         joint_residual_mm: mean distance of the initial fit to the joints; None where MANO was annotated.
         residual_by_joint_mm: the same of every joint by its name.
-        person: what is theirs in every video; None where the surface is the hand model's.
+        person: what is theirs in every video; None where every frame has a shape of its own.
         other_model: the dataset's parameters belong to another hand model than the refined ones.
         filled: those of the frames of which the dataset said nothing, and `before` is interpolated.
         pca_components: of the hand model, where the dataset's parameters are coefficients of these.

@@ -25,8 +25,8 @@ class SurfaceConfig:
     modes: NonNegativeInt = 0
     """Smooth modes of displacement along the skin's normals; 0 leaves the surface the model's. 60 serve a hand."""
     person: Path | None = None
-    """`person.npz` of another video of the same person: the surface is taken as it was found there and held, and
-    the shape begins there."""
+    """`person.npz` of another video of the same person: a surface is taken as it was found there and held; shape
+    and texture begin there."""
 
 
 class PersonalSurface(nn.Module):

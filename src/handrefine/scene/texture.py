@@ -5,7 +5,7 @@ from jaxtyping import Float
 from pydantic import ConfigDict, NonNegativeFloat, PositiveInt
 from pydantic import dataclasses as typed
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
 from handrefine.errors import InputError
 from handrefine.scene.clamping import returning_clamp
@@ -79,10 +79,28 @@ class TexturePyramid(nn.Module):
             self._still = now, self._summed(enabled)
         return self._still[1]
 
+    @torch.no_grad()
+    def begin_at(self, texture: Float[Tensor, "height width 3"]) -> None:
+        """Make the levels add up to this texture: each is its mean at that level's size, less the coarser ones."""
+        wanted = texture.permute(2, 0, 1)[None]
+        if wanted.shape[-1] >= self.size:
+            wanted = adaptive_avg_pool2d(wanted, self.size)
+        else:
+            wanted = interpolate(wanted, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        coarser = None
+        for level in self.levels:
+            mean = avg_pool2d(wanted, self.size // level.shape[-1])
+            level.copy_(mean if coarser is None else mean - _doubled(coarser))
+            coarser = mean
+
     def _summed(self, enabled: int) -> Float[Tensor, "texture_frame height width 3"]:
         total: Tensor = self.levels[0]
         for k, level in enumerate(list(self.levels)[1:], start=1):
-            total = interpolate(total, scale_factor=2, mode="bilinear", align_corners=False)
+            total = _doubled(total)
             if k < enabled:
                 total = total + level
         return returning_clamp(total, 0.0, 1.0).permute(0, 2, 3, 1)
+
+
+def _doubled(texture: Float[Tensor, "texture 3 side side"]) -> Tensor:
+    return interpolate(texture, scale_factor=2, mode="bilinear", align_corners=False)

@@ -1,8 +1,8 @@
 """Everything that is unknown about a video, and the images that a guess of it predicts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -92,6 +92,20 @@ class VideoHand(nn.Module):
         """One for the video, or one a frame of the video."""
         texture = self.texture(min(levels, self.texture.n_levels))
         return texture if len(texture) == 1 else texture[self.rows.clamp(min=0)]
+
+
+@runtime_checkable
+class Unknowns(Protocol):
+    """What an optimiser moves: the unknowns of one video, or of several that share some."""
+
+    @property
+    def hands(self) -> tuple[VideoHand, ...]: ...
+
+    def parameters(self) -> Iterator[nn.Parameter]: ...
+
+    def parameters_of(self, variable: str) -> list[nn.Parameter]:
+        """The parameters behind a variable's name, each once; none where there is no such variable."""
+        ...
 
 
 class VideoModel(nn.Module):

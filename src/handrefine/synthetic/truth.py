@@ -32,6 +32,7 @@ class SyntheticSettings:
         size: width and height of every image in pixels.
         texture_size: width and height of the true texture in texels.
         seed: same seed and settings, same truth.
+        person_seed: where given, whose hands they are: videos of one have the same shape and skin.
         kind: matched, or mismatched: uneven light, a larger variety of gaps, an abrupt move; images differ
             from the model as `mismatch` says.
         held: a thing in the first hand, see `handrefine.synthetic.held_thing`.
@@ -42,6 +43,7 @@ class SyntheticSettings:
     size: int = 128
     texture_size: int = 512
     seed: int = 0
+    person_seed: int | None = None
     kind: TruthKind = "matched"
     mismatch: MismatchSettings = field(default_factory=MismatchSettings)
     held: HeldKind = "none"
@@ -101,9 +103,11 @@ def make_truths(
     variation of the skin each. Their palms face one another, the second hand as near to the first as it gets
     without touching it (see `handrefine.synthetic.hand_placement`): each hides and shadows parts of the other.
     """
-    gesture_rng, shape_rng, camera_rng, light_rng, skin_rng, mismatch_rng, second_rng, second_skin_rng = (
-        np.random.default_rng(s) for s in np.random.SeedSequence(settings.seed).spawn(8)
+    gesture_rng, shape_rng, camera_rng, light_rng, skin_rng, mismatch_rng, second_rng, second_skin_rng = _rngs(
+        settings.seed
     )
+    if settings.person_seed is not None:
+        _, shape_rng, _, _, skin_rng, _, _, second_skin_rng = _rngs(settings.person_seed)
     frames = frame_numbers(settings.n_frames, gesture_rng, largest_gap=_LARGEST_GAP[settings.kind])
     time = gesture_time(frames)
     if settings.kind == "mismatched":
@@ -144,3 +148,7 @@ def make_truths(
         )
         for hand, moved, texture in zip(hands, moving, textures, strict=True)
     )
+
+
+def _rngs(seed: int) -> list[np.random.Generator]:
+    return [np.random.default_rng(of) for of in np.random.SeedSequence(seed).spawn(8)]
