@@ -27,6 +27,8 @@ from handrefine.synthetic.video_images import render_images, sequence_in_memory
 N_VIDEOS, N_CAMERAS, N_FRAMES, SIZE_PX, ERROR_MM = 4, 2, 4, 64, 10.0
 #: What the joint arm's error may be of that of the videos one by one.
 TARGET = 0.7
+#: The arm that the others are judged by.
+ALONE = "one by one"
 
 
 def videos_of(seed: int) -> list[tuple[HandSequence, SyntheticTruth]]:
@@ -66,7 +68,7 @@ def in_turn(videos: Sequence[HandSequence], config: Config) -> list[RunResult]:
 
 
 ARMS: dict[str, Callable[[Sequence[HandSequence], Config], list[RunResult]]] = {
-    "one by one": one_by_one,
+    ALONE: one_by_one,
     "joint": jointly,
     "sequential": in_turn,
 }
@@ -84,14 +86,14 @@ def errors(result: RunResult, truth: SyntheticTruth) -> dict[str, float]:
     }
 
 
-def measure(seed: int, preset: str) -> dict[str, Any]:
-    """Every video's errors in every arm, and the arms' CPU time."""
+def measure(seed: int, preset: str, arms: Sequence[str]) -> dict[str, Any]:
+    """Every video's errors in some arms, and the arms' CPU time."""
     config = changed(load_config(preset), {"implausible_input": "warn", "seed": seed})
     videos, truths = zip(*videos_of(seed), strict=True)
     found: dict[str, Any] = {}
-    for arm, refined in ARMS.items():
+    for arm in (ALONE, *arms):
         began = time.process_time()
-        of_videos = [errors(*of) for of in zip(refined(videos, config), truths, strict=True)]
+        of_videos = [errors(*of) for of in zip(ARMS[arm](videos, config), truths, strict=True)]
         found[arm] = {"videos": of_videos, "cpu_s": time.process_time() - began}
         means = {key: float(np.mean([of[key] for of in of_videos])) for key in of_videos[0]}
         found[f"{arm}, mean"] = means
@@ -101,26 +103,30 @@ def measure(seed: int, preset: str) -> dict[str, Any]:
 
 def metrics(samples: Sequence[dict[str, Any]]) -> list[Metric]:
     found, mean = [], {}
-    for arm in ARMS:
+    arms = [arm for arm in ARMS if arm in samples[0]]
+    for arm in arms:
         for key, unit in (("error_mm", "mm"), ("from_wrist_mm", "mm"), ("betas", "")):
             mean[arm, key] = float(np.mean([of[f"{arm}, mean"][key] for of in samples]))
             found.append(Metric(f"{arm}, {key}", mean[arm, key], unit))
         found.append(Metric(f"{arm}, CPU", float(np.mean([of[arm]["cpu_s"] for of in samples])), "s"))
-    for arm, target in (("joint", TARGET), ("sequential", None)):
-        ratio = mean[arm, "error_mm"] / mean["one by one", "error_mm"]
-        found.append(Metric(f"{arm} over one by one", ratio, "x", target))
+    for arm in arms[1:]:
+        ratio = mean[arm, "error_mm"] / mean[ALONE, "error_mm"]
+        found.append(Metric(f"{arm} over {ALONE}", ratio, "x", TARGET if arm == "joint" else None))
     return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="tuning seeds are 1000 and up")
+    parser.add_argument(
+        "--arms", nargs="+", choices=list(ARMS)[1:], default=list(ARMS)[1:], help=f"beside {ALONE}"
+    )
     parser.add_argument("--preset", default="quick", help="settings of the refinement")
     parser.add_argument("--gate", action="store_true", help="exit with status 1 where a metric is short")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     chosen = parser.parse_args()
     chosen.quick = False
-    samples = [measure(seed, chosen.preset) for seed in chosen.seeds]
+    samples = [measure(seed, chosen.preset, chosen.arms) for seed in chosen.seeds]
     return finish("person", Outcome(metrics(samples), samples, chosen.seeds), chosen)
 
 
