@@ -86,6 +86,13 @@ def test_the_joints_name_the_right_convention(right: str) -> None:
     assert check_convention(stored, convention(right), found) < 3.0
 
 
+def test_many_cameras_are_told_by_some_of_them() -> None:
+    cameras = made_captures.rig(12)
+    found = made_captures.detected(cameras, made_captures.hands(2), np.random.default_rng(0), noise_px=1.0)
+    with pytest.raises(InputError, match="--convention position"):
+        check_convention([in_file(camera, "position") for camera in cameras], Convention(), found)
+
+
 def test_exchanged_cameras_are_named() -> None:
     cameras = made_captures.rig(3)
     found = made_captures.detected(cameras, made_captures.hands(6), np.random.default_rng(0), noise_px=1.0)

@@ -16,6 +16,8 @@ from handrefine.errors import InputError
 
 #: The residual is told of so many frames; the many readings are screened on fewer.
 _FRAMES, _SCREENED = 60, 8
+#: All pairs of so many cameras, spread over the rig, tell the readings apart.
+_MOST_CAMERAS = 6
 #: A residual counts at most so much of the image's width, and so much where rays meet behind a camera.
 _MOST = 0.25
 #: Another reading is named where this one's residual is above so much of the focal length, and the other's below
@@ -111,7 +113,9 @@ def check_convention(read: Sequence[RigCamera], given: Convention, detections: D
 def _best_reading(
     read: Sequence[RigCamera], given: Convention, detections: Detections
 ) -> tuple[Convention | None, float]:
-    """The reading of the file that fits best, and its residual."""
+    """The reading of the file that fits best, and its residual, of some of the cameras where they are many."""
+    kept = np.unique(np.linspace(0, len(read) - 1, min(_MOST_CAMERAS, len(read))).astype(int))
+    read, detections = [read[k] for k in kept.tolist()], detections.of_cameras(kept)
     parts = {n: detections.at(_telling_frames(detections, n)) for n in (_SCREENED, _FRAMES)}
     rays = {n: normalised(read, part) for n, part in parts.items()}  # no reading changes them
     return _best(

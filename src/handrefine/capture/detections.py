@@ -46,6 +46,16 @@ class Detections:
             frames=tuple(self.numbers[k] for k in rows.tolist()),
         )
 
+    def of_cameras(self, rows: np.ndarray) -> "Detections":
+        """In some of the cameras, by their positions."""
+        return replace(
+            self,
+            cameras=tuple(self.cameras[k] for k in rows.tolist()),
+            uv_px=self.uv_px[rows],
+            confidence=self.confidence[rows],
+            right_score=self.right_score[rows],
+        )
+
     def swapped(self, where: np.ndarray) -> "Detections":
         """The same hands, the two slots exchanged at the (camera, frame) that are named."""
 
