@@ -20,6 +20,19 @@ from handrefine.scene.video_model import VideoModel
 LEAST_COSINE = 0.15
 #: Residual from which on a pixel counts less in a fit (Huber's).
 KINK = 0.05
+#: Patches along a side of the texture.
+PATCHES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Patches:
+    """Small areas of the skin, whose reflectance a texture can follow each by itself.
+
+    index: of every point. count: how many there are.
+    """
+
+    index: Int[Tensor, " point"]
+    count: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +117,21 @@ def texture_rows(model: VideoModel, points: SurfacePoints, hand: int) -> Int[Ten
         return torch.zeros_like(points.pixel)
     before = sum(len(h.pose.translation) * h.hand.n_vertices for h in model.hands[:hand])
     return (points.corners[:, 0] - before) // of.hand.n_vertices
+
+
+def patches_of(model: VideoModel, points: SurfacePoints) -> Patches:
+    """The points' patches: coarse texels of each of the textures."""
+    textures = list(dict.fromkeys(hand.texture for hand in model.hands))
+    first = [0]
+    for texture in textures:
+        first.append(first[-1] + texture.n_textures)
+    index = torch.zeros_like(points.pixel)
+    for k, hand in enumerate(model.hands):
+        of_hand = (points.hand == k).nonzero()[:, 0]
+        rows = first[textures.index(hand.texture)] + texture_rows(model, points.select(of_hand), k)
+        x, y = (points.uv[of_hand] * PATCHES).long().clamp(0, PATCHES - 1).unbind(dim=1)
+        index[of_hand] = (rows * PATCHES + y) * PATCHES + x
+    return Patches(index, first[-1] * PATCHES**2)
 
 
 def texels(

@@ -1,6 +1,7 @@
 """One stage of second-order steps: render, refit the appearance, gather what pictures know, and step."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -8,13 +9,13 @@ from torch import Tensor
 
 from handrefine.losses.base import CameraWeighting, Iterate
 from handrefine.losses.colour_ridge import EXPOSURE_RATIO
-from handrefine.optimizers.closed_form_light import fit_colours, fit_exposures, fit_light
+from handrefine.optimizers.closed_form_light import fit_exposures, fit_light_and_colours
 from handrefine.optimizers.closed_form_texture import HOLD_PX, Levels, fit_textures
 from handrefine.optimizers.gauss_newton import Evidence, GaussNewton
 from handrefine.optimizers.information import vertex_information
 from handrefine.optimizers.picture_motion import Linearised, linearised, picture_gradient
 from handrefine.optimizers.prior_curvature import priors
-from handrefine.optimizers.seen_skin import albedo_at, seen_skin
+from handrefine.optimizers.seen_skin import SeenSkin, albedo_at, patches_of, seen_skin
 from handrefine.optimizers.stage_optimizer import StageOptimizer, drop_broken_gradients
 from handrefine.optimizers.surface_points import PointFinder, SurfacePoints
 from handrefine.refinement.hooks import Batch, Iteration, Stage
@@ -171,15 +172,10 @@ class GaussNewtonStage:
                 return iterate.prediction
             before = model.colour.matrices().clone()
             albedo = albedo_at(model, skin.points, levels).clamp(min=LEAST)
-            shown, wanted = skin.shown, skin.wanted(before)
-            if "environment" in self._closed and self._problem.config.render.shading == "radiance":
-                shown = shown * fit_light(model.light, skin, wanted)
-            pixels = losses.colour_ridge.pixels * losses.counts("colour_ridge")
-            several = len(skin.camera.unique()) > 1
-            if "exposure" in self._closed and several:
+            shown, pixels = skin.shown, losses.colour_ridge.pixels * losses.counts("colour_ridge")
+            if "exposure" in self._closed and len(skin.camera.unique()) > 1:
                 fit_exposures(model.colour, skin, shown, ridge=1 + 3 * pixels / EXPOSURE_RATIO**2)
-            if "colour" in self._closed and several:
-                fit_colours(model.colour, skin, shown, ridge=1 + 3 * pixels)
+            shown = shown * self._light_and_colours(skin, 1 + 3 * pixels, gain)
             wanted = skin.wanted(model.colour.matrices())
             if "texture" in self._closed:
                 onto = None if gain is None else (albedo, gain)
@@ -189,6 +185,24 @@ class GaussNewtonStage:
             factor = torch.ones_like(iterate.prediction.hand_rgb)
             factor[skin.points.pixel] = (shown / skin.shown.clamp(min=LEAST)).clamp(0.2, 5.0)
         return _corrected(iterate.prediction, factor, before, model.colour.matrices(), batch)
+
+    def _light_and_colours(self, skin: SeenSkin, ridge: float, gain: float | None) -> Tensor:
+        """Fit what of them is solved for; by how much the shading changes.
+
+        Where hands stand still, both at once, and the texture follows. While they move they are fitted in turn:
+        what tells light from texture is then misplaced.
+        """
+        light = self._model.light if "environment" in self._closed else None
+        if self._problem.config.render.shading != "radiance":
+            light = None
+        colour, coloured = self._model.colour, "colour" in self._closed and len(skin.camera.unique()) > 1
+        if gain is not None and "texture" in self._closed:
+            patches, bound = patches_of(self._model, skin.points), ridge if coloured else None
+            return fit_light_and_colours(colour, skin, patches, light=light, ridge=bound, share=gain)
+        change = fit_light_and_colours(colour, skin, None, light=light, ridge=None)
+        if coloured:
+            fit_light_and_colours(colour, replace(skin, shown=skin.shown * change), None, light=None, ridge=ridge)
+        return change
 
 
 def _corrected(
