@@ -5,18 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from calibration_files import (
-    DIST,
-    FILES,
-    POINTS,
-    K,
-    R,
-    T,
-    colmap_text,
-    kalibr_text,
-    opencv_pixels,
-    transforms,
-)
+from calibration_files import FILES, colmap_text, kalibr_text, transforms
+from calibration_rig import DIST, POINTS, K, R, T, opencv_pixels
 
 from handrefine.capture.calibration.registry import FORMATS, read_calibration
 from handrefine.errors import InputError

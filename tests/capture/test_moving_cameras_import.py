@@ -8,7 +8,7 @@ import cv2
 import made_captures
 import numpy as np
 import pytest
-from calibration_files import quaternion, rows
+from calibration_rig import quaternion, rows
 
 from handrefine.capture.calibration.registry import read_calibration
 from handrefine.capture.calibration.rig_camera import RigCamera, RigPath
