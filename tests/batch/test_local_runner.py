@@ -149,21 +149,21 @@ def test_a_claimed_task_is_left_alone(folder: BatchFolder, monkeypatch: pytest.M
 
 
 def test_why_a_task_failed_is_told_in_one_line(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(task: object, *, resume: bool) -> None:
+    def broken(task: object, **_: bool) -> None:
         raise InputError("an image is broken", where="image 7", fix="download it again")
 
     monkeypatch.setattr("handrefine.batch.worker.run_task", broken)
     state = do_task(folder, folder.names()[0])
     assert (state.status, state.attempts) == ("failed", 1)
     assert state.reason == "an image is broken where: image 7 fix: download it again"
-    monkeypatch.setattr("handrefine.batch.worker.run_task", lambda task, resume: 1 / 0)
+    monkeypatch.setattr("handrefine.batch.worker.run_task", lambda task, **_: 1 / 0)
     assert do_task(folder, folder.names()[1]).reason == "ZeroDivisionError: division by zero"
 
 
 def test_a_result_that_is_no_improvement_is_told(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     resumed: list[bool] = []
     run = SimpleNamespace(metrics={"against": ["it explains the images worse"]})
-    monkeypatch.setattr("handrefine.batch.worker.run_task", lambda task, resume: resumed.append(resume))
+    monkeypatch.setattr("handrefine.batch.worker.run_task", lambda task, resume, **_: resumed.append(resume))
     monkeypatch.setattr("handrefine.batch.worker.open_run", lambda out: run)
     state = do_task(folder, folder.names()[0])
     assert (state.status, state.reason) == ("done", "it explains the images worse")
