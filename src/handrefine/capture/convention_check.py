@@ -77,8 +77,7 @@ def check_convention(read: Sequence[RigCamera], given: Convention, detections: D
 
     Raises:
         InputError: it is large, and another convention, or other names of the cameras, make it much smaller; or
-        the
-            rotations are mirror images under it.
+            the rotations are mirror images under it.
     """
     cameras = [given.apply(camera) for camera in read]
     mirrors = any(np.linalg.det(camera.R_cam_world) < 0 for camera in cameras)

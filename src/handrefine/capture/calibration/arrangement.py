@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from handrefine.capture.calibration.rotations import is_orthonormal
 from handrefine.capture.calibration.value_kinds import camera_in, is_section, kind_of, split_name
 
 Values = dict[str, Any]
@@ -110,8 +111,7 @@ def _by_shape(value: Any) -> str | None:
         return None
     if numbers.size not in (12, 16):
         return None
-    Rt = numbers.reshape(-1, 4)[:3]
-    return "RT" if np.abs(Rt[:, :3] @ Rt[:, :3].T - np.eye(3)).max() < 5e-3 else "P"
+    return "RT" if is_orthonormal(numbers.reshape(-1, 4)[:3, :3]) else "P"
 
 
 def _stereo(groups: Mapping[str, Values], shared: Values) -> dict[str, Values]:

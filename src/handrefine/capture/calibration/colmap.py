@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from jaxtyping import Float
 
 from handrefine.capture.calibration.camera_names import cameras_of_images, names_of_paths
 from handrefine.capture.calibration.rig_camera import RigCamera, lens_of
+from handrefine.capture.calibration.rotations import OF_FOUR
 from handrefine.errors import InputError
 from handrefine.io.text_files import read_text
 
@@ -98,20 +98,8 @@ def _camera(name: str, image: _Image, models: Mapping[int, _Model], path: Path) 
             expected=", ".join((*_OPENCV, *_FISHEYE)), fix="undistort with `colmap image_undistorter`",
         )  # fmt: skip
     K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
-    R = rotation_of_quaternion(np.array(image.quaternion))
+    R = OF_FOUR["wxyz"](np.array(image.quaternion))
     return RigCamera(name, K, R, np.array(image.translation), lens, model.size)
-
-
-def rotation_of_quaternion(q: Float[np.ndarray, "4"]) -> Float[np.ndarray, "3 3"]:
-    """Of (w, x, y, z), of any length but 0."""
-    w, x, y, z = q / np.linalg.norm(q)
-    return np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-    )
 
 
 def _lines(path: Path) -> list[str]:

@@ -9,6 +9,9 @@ from scipy.spatial.transform import Rotation
 
 from handrefine.errors import InputError
 
+#: How far a rotation of a file may be off, as an entry of `R R^T`.
+_ROUNDING = 5e-3
+
 
 def _quaternion(q: np.ndarray) -> np.ndarray:
     return Rotation.from_quat(q[[1, 2, 3, 0]]).as_matrix()
@@ -68,13 +71,18 @@ def rotation(values: object, where: object) -> Float[np.ndarray, "3 3"]:
     return orthonormal(numbers.reshape(3, 3), where)
 
 
+def is_orthonormal(R: Float[np.ndarray, "3 3"]) -> bool:
+    """Whether columns are of unit length and at right angles, as far as files round them."""
+    return bool(np.abs(R @ R.T - np.eye(3)).max() < _ROUNDING)
+
+
 def orthonormal(R: Float[np.ndarray, "3 3"], where: object) -> Float[np.ndarray, "3 3"]:
     """The nearest matrix of unit columns at right angles, its determinant 1 or -1.
 
     Raises:
         InputError: it is far from one.
     """
-    if np.abs(R @ R.T - np.eye(3)).max() > 5e-3:
+    if not is_orthonormal(R):
         raise InputError(
             "a rotation of the calibration is not orthonormal", where=where, found=np.round(R, 4).tolist()
         )

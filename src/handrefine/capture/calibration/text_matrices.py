@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from handrefine.capture.calibration.rotations import is_orthonormal
 from handrefine.capture.calibration.value_kinds import camera_in, is_section, kind_of, split_name
 from handrefine.io.text_files import read_text
 
@@ -138,13 +139,9 @@ def _heading(name: str) -> str:
 
 def _kind_by_shape(values: np.ndarray, found: dict[str, Any]) -> str | None:
     if values.shape == (3, 3):
-        return "R" if "K" in found or _is_rotation(values) else "K"
+        return "R" if "K" in found or is_orthonormal(values) else "K"
     if values.shape in ((4, 4), (3, 4)) or values.size in (12, 16):
-        return "RT" if _is_rotation(values.reshape(-1, 4)[:3, :3]) else "P"
+        return "RT" if is_orthonormal(values.reshape(-1, 4)[:3, :3]) else "P"
     if values.size == 3:
         return "t"
     return "D" if values.size in _LENSES and (values.ndim == 1 or 1 in values.shape) else None
-
-
-def _is_rotation(R: np.ndarray) -> bool:
-    return bool(np.abs(R @ R.T - np.eye(3)).max() < 5e-3)
