@@ -15,8 +15,10 @@ of a multi-view sequence; any other is a sequence with one camera, whose frame b
 takes points from OpenCV's axes in camera i to the world; the folder of camera i ends in entry i of cam_orders.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -77,7 +79,8 @@ def read_ho3d(
         raise InputError(
             "none of the sequence's images is on disk", where=root / name, expected="rgb/0000.jpg ..."
         )
-    told = {folder.name: _hands(folder, frames) for folder in folders[name] if folder.name in names}
+    annotation = cache(_annotation)  # of hand and object
+    told = {folder.name: _hands(folder, frames, annotation) for folder in folders[name] if folder.name in names}
     hands = {camera: hand for camera, hand in told.items() if hand is not None}
     if not hands:
         raise InputError(
@@ -98,7 +101,7 @@ def read_ho3d(
         if any(owner == camera for _, owner in files)
     }
     regions, missing = object_regions(
-        root, {f.name: f for f in folders[name]}, calibrated, position, follow_links=follow_links
+        root, {f.name: f for f in folders[name]}, calibrated, position, annotation, follow_links=follow_links
     )
     return HandSequence(
         name=name,
@@ -133,16 +136,21 @@ def _calibration(root: Path, sequence: str) -> Path:
     return root / "calibration" / sequence / "calibration"
 
 
-def _hands(folder: Path, frames: Sequence[FrameId]) -> HandsOfCamera | None:
+def _annotation(path: Path) -> Mapping[str, Any]:
+    """What a file of `meta/` says; nothing where there is none."""
+    return read_pickle(path, "an annotation file") if path.exists() else {}
+
+
+def _hands(
+    folder: Path, frames: Sequence[FrameId], annotation: Callable[[Path], Mapping[str, Any]]
+) -> HandsOfCamera | None:
     """What one camera's files say; None where none is a full annotation."""
     shapes = {"handPose": (48,), "handBeta": (10,), "handTrans": (3,), "handJoints3D": (21, 3), "camMat": (3, 3)}
     arrays = {key: np.zeros((len(frames), *shape)) for key, shape in shapes.items()}
     valid = np.zeros(len(frames), dtype=bool)
     for index, frame in enumerate(frames):
         path = folder / "meta" / f"{frame:04d}.pkl"
-        if not path.exists():
-            continue
-        meta = read_pickle(path, "an annotation file")
+        meta = annotation(path)
         # Frames that nobody annotated hold None, those of the evaluation split the wrist in the joints' place.
         if any(meta.get(key) is None for key in shapes) or _is_a_point(meta["handJoints3D"]):
             continue

@@ -8,6 +8,7 @@ region is all that the object would cover if nothing stood before it: fingers in
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -18,7 +19,6 @@ from handrefine.datasets.parsing import as_finite
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
 from handrefine.io.safe_paths import within
-from handrefine.io.safe_pickle import read_pickle
 from handrefine.io.text_files import read_text
 from handrefine.rasterise import rasterise
 from handrefine.sequence import Camera, FrameId, FrameIndex, MaskReader, ViewKey
@@ -33,6 +33,7 @@ def object_regions(
     folders: Mapping[str, Path],
     cameras: Mapping[str, Camera],
     position: Mapping[FrameId, FrameIndex],
+    annotation: Callable[[Path], Mapping[str, Any]],
     *,
     follow_links: bool = False,
 ) -> tuple[dict[ViewKey, MaskReader], list[Finding]]:
@@ -40,6 +41,7 @@ def object_regions(
 
     Args:
         folders: of the cameras. position: of every frame.
+        annotation: what a file of `meta/` says; nothing where there is none.
 
     Raises:
         InputError: a pose is damaged.
@@ -50,7 +52,7 @@ def object_regions(
     for name, camera in cameras.items():
         for frame, index in position.items():
             path = folders[name] / "meta" / f"{frame:04d}.pkl"
-            meta = read_pickle(path, "an annotation file") if path.exists() else {}
+            meta = annotation(path)
             if any(meta.get(key) is None for key in ("objName", "objRot", "objTrans")):
                 continue
             mesh = within(root, f"models/{meta['objName']}/textured_simple.obj", path, follow_links=follow_links)
