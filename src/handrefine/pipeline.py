@@ -65,10 +65,8 @@ def run_task(
         InputError: `data` and `out` lie in one another, `out` is taken or another run writes to it, or holds a run
             that could be resumed; or as `read_dataset` and `refine`.
     """
-    refuse_overlap(task.data, task.out)
     progress = SilentProgress() if progress is None else progress
-    again = {"overwrite": task.overwrite, "resume": resume, "take_over": take_over}
-    with closing(progress), RunFolder.create(task.out, **again) as folder:
+    with closing(progress), _new_folder(task, resume=resume, take_over=take_over) as folder:
         progress.part("reading")
         run = BegunRun.of(task, folder)
         session = run.session(stop, resume=resume)
@@ -94,9 +92,7 @@ def run_together(tasks: Sequence[Task], *, resume: bool = False, take_over: bool
     with ExitStack() as folders:
         for position, task in enumerate(tasks):
             try:
-                refuse_overlap(task.data, task.out)
-                again = {"overwrite": task.overwrite, "resume": resume, "take_over": take_over}
-                folder = RunFolder.create(task.out, **again)
+                folder = _new_folder(task, resume=resume, take_over=take_over)
                 begun.append(BegunRun.of(task, folders.enter_context(folder)))
             except InputError as error:
                 raise VideoError(error, position) from error
@@ -107,6 +103,12 @@ def run_together(tasks: Sequence[Task], *, resume: bool = False, take_over: bool
         results = refine_together(videos, tasks[0].config, progress=progress)
         for run, result in zip(begun, results, strict=True):
             run.complete(result, progress)
+
+
+def _new_folder(task: Task, *, resume: bool, take_over: bool) -> RunFolder:
+    """The run folder, apart from the dataset."""
+    refuse_overlap(task.data, task.out)
+    return RunFolder.create(task.out, overwrite=task.overwrite, resume=resume, take_over=take_over)
 
 
 @dataclass(frozen=True, eq=False)
