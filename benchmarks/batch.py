@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import RESULTS, Metric, Outcome, finish
+from benchmarks.harness import Metric, Outcome, finish, parser
 from handrefine.batch.folder import BatchFolder
 from handrefine.batch.local import run_locally
 from handrefine.batch.plan import BatchSettings
@@ -148,20 +148,17 @@ def largest_difference_mm(names: Iterable[str], one: Callable[[str], Path], othe
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=int, default=24)
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--address", help="of a Ray cluster on which the clips run, too")
-    parser.add_argument("--head", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--work", type=Path, help="folder for videos and runs")
-    parser.add_argument("--gate", action="store_true", help="exit with status 1 where a metric is short")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
-    chosen = parser.parse_args()
+    options = parser(__doc__ or "")
+    options.add_argument("--clips", type=int, default=24)
+    options.add_argument("--kills", type=int, default=10)
+    options.add_argument("--address", help="of a Ray cluster on which the clips run, too")
+    options.add_argument("--head", type=Path, help=argparse.SUPPRESS)
+    options.add_argument("--work", type=Path, help="folder for videos and runs")
+    chosen = options.parse_args()
     os.environ["DRJIT_NUM_THREADS"] = "1"  # sums in one order
     if chosen.head is not None:
         in_batch(BatchFolder(chosen.head))
         return 0
-    chosen.quick = False
     with tempfile.TemporaryDirectory() as scratch:
         return finish("batch", measured(chosen, chosen.work or Path(scratch)), chosen)
 

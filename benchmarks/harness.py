@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.provenance import provenance
+from handrefine.errors import InputError
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -52,12 +53,28 @@ class Outcome:
     seeds: Sequence[int] = field(default_factory=lambda: (0,))
 
 
+def parser(description: str) -> argparse.ArgumentParser:
+    """What every benchmark takes; `finish` needs it."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--gate", action="store_true", help="exit with status 1 where a metric is short")
+    made.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
+    made.set_defaults(quick=False)
+    return made
+
+
 def options(description: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="a smaller version in a minute or two")
-    parser.add_argument("--gate", action="store_true", help="exit with status 1 where a metric is short")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
-    return parser.parse_args()
+    made = parser(description)
+    made.add_argument("--quick", action="store_true", help="a smaller version in a minute or two")
+    return made.parse_args()
+
+
+def exit_status(perform: Callable[[], int | None]) -> int:
+    """The exit status of a command; bad input is told in one message, and ends with 2."""
+    try:
+        return perform() or 0
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
 
 
 def finish(

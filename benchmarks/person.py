@@ -1,6 +1,5 @@
 """`python -m benchmarks.person`: four videos of one person, two cameras each, alone and with what they share."""
 
-import argparse
 import sys
 import tempfile
 import time
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import RESULTS, Metric, Outcome, finish
+from benchmarks.harness import Metric, Outcome, finish, parser
 from handrefine.config import Config
 from handrefine.config_files import changed, load_config
 from handrefine.hand.model import load_hand_model
@@ -116,16 +115,13 @@ def metrics(samples: Sequence[dict[str, Any]]) -> list[Metric]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="tuning seeds are 1000 and up")
-    parser.add_argument(
+    options = parser(__doc__ or "")
+    options.add_argument("--seeds", type=int, nargs="+", default=[0], help="tuning seeds are 1000 and up")
+    options.add_argument(
         "--arms", nargs="+", choices=list(ARMS)[1:], default=list(ARMS)[1:], help=f"beside {ALONE}"
     )
-    parser.add_argument("--preset", default="quick", help="settings of the refinement")
-    parser.add_argument("--gate", action="store_true", help="exit with status 1 where a metric is short")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
-    chosen = parser.parse_args()
-    chosen.quick = False
+    options.add_argument("--preset", default="quick", help="settings of the refinement")
+    chosen = options.parse_args()
     samples = [measure(seed, chosen.preset, chosen.arms) for seed in chosen.seeds]
     return finish("person", Outcome(metrics(samples), samples, chosen.seeds), chosen)
 

@@ -1,23 +1,18 @@
 """`python -m benchmarks.paper fig4|table1|texture [--quick] [--gate]`."""
 
 import logging
-import sys
 
 import tyro
 from rich.console import Console
 
+from benchmarks.harness import exit_status
 from benchmarks.paper.experiment import perform
 from benchmarks.paper.options import Options
-from handrefine.errors import InputError
 
 
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        return perform(tyro.cli(Options, prog="python -m benchmarks.paper"), Console())
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return exit_status(lambda: perform(tyro.cli(Options, prog="python -m benchmarks.paper"), Console()))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ Of every view: what labels call hand in grey, what they leave unknown in a light
 hand that the view surrounds, before and after.
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,8 @@ import tyro
 from jaxtyping import Float
 from tyro.conf import Positional
 
+from benchmarks.harness import exit_status
 from benchmarks.real.line_drawings import CAPTION_PX, GROUND, INK, LINE_PX, MASK, Drawing, Moment
-from handrefine.errors import InputError
 from handrefine.io.image_files import write_image
 from handrefine.runs.overlay import contact_sheet
 from handrefine.runs.reader import open_run
@@ -70,8 +69,4 @@ def main(run: Positional[Path], picture: Positional[Path], columns: int = 8) -> 
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main, prog="python -m benchmarks.real.run_drawings")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+    raise SystemExit(exit_status(lambda: tyro.cli(main, prog="python -m benchmarks.real.run_drawings")))

@@ -3,17 +3,16 @@
 Such a mask shows both hands and forearms, so a pixel of it is taken for the hand that was drawn nearer to it.
 """
 
-import sys
 from pathlib import Path
 
 import tyro
 from rich.console import Console
 from tyro.conf import Positional
 
+from benchmarks.harness import exit_status
 from benchmarks.real.yardstick.yardstick import Figures, Region, View, figures, load, mask
 from handrefine import regions
 from handrefine.datasets.registry import read_dataset
-from handrefine.errors import InputError
 from handrefine.sequence import Side, sides_of
 
 #: What lies further from a hand than this is no leak of its mask but some rim of a forearm.
@@ -59,8 +58,4 @@ def main(capture: Positional[Path]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        tyro.cli(main, prog="python -m benchmarks.real.yardstick")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+    raise SystemExit(exit_status(lambda: tyro.cli(main, prog="python -m benchmarks.real.yardstick")))
