@@ -114,9 +114,13 @@ def test_an_interrupted_head_ends_its_workers(folder: BatchFolder) -> None:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # shells make background jobs deaf to it
     threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        run_locally(folder, names, 2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_locally(folder, names, 2)
+    finally:
+        signal.signal(signal.SIGINT, before)
     for name in names[:2]:
         process = folder.state(name).process
         assert process is not None
