@@ -1,6 +1,10 @@
 """Which tasks a dataset makes."""
 
 import json
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeout
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +19,8 @@ from handrefine.batch.run import prepare_batch, unreadable
 from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.pipeline import read_task
+from handrefine.runs.folder import RunFolder
+from handrefine.runs.run_lock import RunLock
 from handrefine.sequence import FrameId
 from handrefine.task import Task
 
@@ -131,6 +137,23 @@ def test_a_folder_belongs_to_one_batch(tmp_path: Path) -> None:
         prepare_batch(BatchSettings(data=data, frames="4"), tmp_path / "none")
     with pytest.raises(InputError, match="not the folder of a batch"):
         BatchFolder(tmp_path / "none").names()
+
+
+def test_a_batch_is_planned_by_one_process_at_a_time_and_not_where_a_run_writes(tmp_path: Path) -> None:
+    settings, out = BatchSettings(data=write_dataset(tmp_path / "data")), tmp_path / "runs"
+    run = RunFolder.create(out)
+    with pytest.raises(InputError, match="another run writes"):
+        prepare_batch(settings, out)
+    run.close()
+    shutil.rmtree(run.partial)
+    other = RunLock.take(out, run.partial)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(prepare_batch, settings, out)
+        with pytest.raises(FuturesTimeout):  # its own class before Python 3.11
+            waiting.result(0.5)
+        other.release()
+        assert len(waiting.result().names()) == 1
+    assert sorted(os.listdir(tmp_path)) == ["data", "runs"]
 
 
 def test_planning_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:

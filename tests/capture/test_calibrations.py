@@ -81,3 +81,32 @@ def test_focal_lengths_beyond_all_numbers_are_told(tmp_path):
     (tmp_path / "transforms.json").write_text(json.dumps(document))
     with pytest.raises(InputError, match="camera matrix"):
         read_calibration(tmp_path / "transforms.json")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"data": [{}, 2.0]},
+        {"data": ["/etc/passwd"] * 9},
+        {"data": [[1.0], 2.0]},
+        {"data": [10**399] * 9},
+        {"rows": "-"},
+        {"rows": [3]},
+        {"sizes": 9},
+        {"sizes": [-1, -9]},
+    ],
+    ids=lambda wrong: str(wrong)[:25],
+)
+def test_what_only_looks_like_a_matrix_of_opencv_is_told_where_it_is_used_and_no_damage_elsewhere(
+    tmp_path: Path, wrong: dict
+) -> None:
+    """Found by the fuzzer: entries of rows, cols and data that hold no matrix."""
+    matrix = {"rows": 3, "cols": 3, "data": K[0].ravel().tolist()} | wrong
+    camera = {"K": K[0].tolist(), "R": R[0].tolist(), "t": T[0].tolist()}
+    path = tmp_path / "rig.json"
+    path.write_text(json.dumps({"cam0": camera, "note": matrix, "at": {"x": "left", "y": 0, "z": 10**399}}))
+    assert [found.name for found in read_calibration(path)] == ["cam0"]
+    path.write_text(json.dumps({"cam0": camera | {"K": matrix}}))
+    if wrong != {"sizes": [-1, -9]}:  # nine numbers are a camera matrix all the same
+        with pytest.raises(InputError, match=r"rig\.json"):
+            read_calibration(path)

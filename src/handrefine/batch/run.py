@@ -1,6 +1,8 @@
 """A batch from its first task to its last: planned once, and gone on with as often as it is asked for."""
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,13 @@ from handrefine.errors import InputError
 from handrefine.io.files import write_json
 from handrefine.io.safe_paths import refuse_overlap
 from handrefine.io.text_files import read_json
+from handrefine.runs.owner import owner_of
+from handrefine.runs.run_lock import RunLock
+from handrefine.runs.unfinished import partial_of
 
+log = logging.getLogger(__name__)
+#: How long another process may take to plan the same batch before this one gives up.
+PLANNING_S = 3600.0
 #: Does tasks of a batch's folder by their names, in any order, and tells of each that has ended.
 Runner = Callable[[BatchFolder, Iterable[str], Callable[[str], None]], None]
 
@@ -38,10 +46,33 @@ def prepare_batch(
         again: plan sequences once more that could not be read.
 
     Raises:
-        InputError: `out` is the folder of another batch or of something else, lies in the dataset or around it, or
-            no sequence gives a task.
+        InputError: `out` is the folder of another batch or of something else, a run writes to it, it lies in the
+            dataset or around it, or no sequence gives a task.
     """
     refuse_overlap(settings.data, out)
+    with _alone(out):
+        return _prepared(settings, out, told, again=again)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Nobody else plans a batch there or begins a run; another's planning is waited for, a run is not."""
+    target = out.expanduser().resolve()
+    work = partial_of(target)
+    try:
+        lock = RunLock.take(target, work)
+    except InputError:
+        if owner_of(work) is not None:
+            raise
+        log.info("another process plans the batch: waiting until it has")
+        lock = RunLock.take(target, work, patience_s=PLANNING_S)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _prepared(settings: BatchSettings, out: Path, told: Callable[[Planned], None], *, again: bool) -> BatchFolder:
     folder, asked = BatchFolder(out), settings.to_mapping()
     if folder.settings.is_file():
         if other := differences(asked, read_json(folder.settings)["settings"]):

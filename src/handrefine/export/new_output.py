@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from handrefine.errors import InputError
-from handrefine.io.files import whole_file
+from handrefine.io.files import tree_to_disk, whole_file
 
 
 @contextmanager
@@ -15,7 +15,8 @@ def new_folder(path: Path) -> Iterator[Path]:
     """A temporary folder beside `path` that takes its name if the block ends well, and goes if it does not.
 
     Raises:
-        InputError: `path` exists and is not an empty folder, or nothing can be written there.
+        InputError: `path` exists and is not an empty folder, or nothing can be written there; or something has
+            taken the name meanwhile, which loses nothing: the folder keeps the temporary one.
     """
     refuse_existing(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -25,9 +26,19 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise InputError("the output cannot be written", where=path, found=error, fix="choose another") from error
     try:
         yield temporary
-        os.replace(temporary, path)
-    finally:
+        tree_to_disk(temporary)
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(
+            "the finished output cannot take its name",
+            where=path,
+            found=error,
+            fix=f"everything is in {temporary}: move it where you want it",
+        ) from error
 
 
 @contextmanager

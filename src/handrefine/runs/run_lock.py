@@ -21,11 +21,12 @@ class RunLock:
         self._file = file
 
     @classmethod
-    def take(cls, target: Path, work: Path) -> "RunLock":
+    def take(cls, target: Path, work: Path, *, patience_s: float = 0.0) -> "RunLock":
         """Take the lock of an output folder, at once or not at all.
 
         Args:
             work: the folder in which a run to `target` writes as it goes; its owner is told where it is locked.
+            patience_s: how long to wait for whoever has it.
 
         Raises:
             InputError: another run has it, or it cannot be written.
@@ -33,7 +34,7 @@ class RunLock:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             file = FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
-            file.acquire()
+            file.acquire(timeout=patience_s)
         except Timeout:
             raise InputError(
                 "another run writes to this output folder",

@@ -7,6 +7,7 @@ of its files.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,8 @@ def _vector(value: Any) -> Any:
     if isinstance(value, Mapping):
         keys = {str(key).lower().removeprefix("q"): item for key, item in value.items()}
         if set(keys) in ({"x", "y", "z"}, {"w", "x", "y", "z"}):
-            return np.array([keys[axis] for axis in "wxyz" if axis in keys], np.float64)
+            with suppress(TypeError, ValueError, OverflowError):  # else something else of the file
+                return np.array([keys[axis] for axis in "wxyz" if axis in keys], np.float64)
     return value
 
 
@@ -107,7 +109,7 @@ def _by_shape(value: Any) -> str | None:
     """Of a value whose name is the camera's: a projection matrix or a transformation."""
     try:
         numbers = np.asarray(value, np.float64)
-    except (TypeError, ValueError):  # text, or rows of different lengths: something else of the file
+    except (TypeError, ValueError, OverflowError):  # text, or rows of different lengths: of something else
         return None
     if numbers.size not in (12, 16):
         return None

@@ -207,7 +207,7 @@ def matrix(values: object, shape: tuple[int, ...], where: object) -> np.ndarray:
     """
     try:
         found = np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError("a calibration holds something else than numbers", where=where, found=error) from None
     if found.size == np.prod(shape) and 1 in (len(shape), *found.shape, found.ndim):
         found = found.reshape(shape)

@@ -51,7 +51,7 @@ def rotation(values: object, where: object) -> Float[np.ndarray, "3 3"]:
     """
     try:
         numbers = np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError("a calibration holds something else than numbers", where=where, found=error) from None
     if not np.isfinite(numbers).all():
         raise InputError("a calibration is not finite", where=where)

@@ -69,11 +69,20 @@ def _toml(path: Path) -> Any:
 def _with_matrices(value: Any) -> Any:
     """Mappings of rows, cols (or sizes) and data, as OpenCV writes matrices, become arrays."""
     if isinstance(value, Mapping):
-        if "data" in value and ({"rows", "cols"} <= set(value) or "sizes" in value):
-            data = np.asarray(value["data"], np.float64)
-            shape = tuple(int(n) for n in value.get("sizes", (value.get("rows"), value.get("cols"))))
-            return data.reshape(shape) if data.size == math.prod(shape) else data
-        return {key: _with_matrices(item) for key, item in value.items()}
+        matrix = _matrix(value)
+        return {key: _with_matrices(item) for key, item in value.items()} if matrix is None else matrix
     if isinstance(value, list):
         return [_with_matrices(item) for item in value]
     return value
+
+
+def _matrix(value: Mapping[Any, Any]) -> np.ndarray | None:
+    """What OpenCV would have written so; None where it is none: an entry that nobody uses is no damage."""
+    if not ("data" in value and ({"rows", "cols"} <= set(value) or "sizes" in value)):
+        return None
+    try:
+        data = np.asarray(value["data"], np.float64)
+        shape = tuple(int(n) for n in value.get("sizes", (value.get("rows"), value.get("cols"))))
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return data.reshape(shape) if data.size == math.prod(shape) and min(shape, default=0) > 0 else data

@@ -23,7 +23,7 @@ def hand_of_triples(values: Any, right_score: float, where: object) -> FoundHand
     """
     try:
         numbers = np.asarray(values if values is not None else [], np.float64).ravel()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError("keypoints are no numbers", where=where, found=error) from None
     if numbers.size == 0 or not numbers.any():
         return None
