@@ -81,7 +81,7 @@ def test_a_turned_picture_of_the_wrong_size_names_its_tag(tmp_path: Path, pictur
         read_pixels(tmp_path / "a.jpg", 32, 24)
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("error")
 def test_a_huge_picture_is_refused_before_it_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("1", (13000, 13000)).save(tmp_path / "a.png")
     Image.new("1", (8000, 6000)).save(tmp_path / "b.png")

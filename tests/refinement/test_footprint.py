@@ -12,6 +12,7 @@ from handrefine.config_files import config_from_mapping
 from handrefine.errors import InputError
 from handrefine.refinement import footprint as module
 from handrefine.refinement.footprint import GIB, footprint, refuse_beyond_budget
+from handrefine.refinement.machine_memory import MachineMemory, machine_memory
 from handrefine.refinement.problem import prepare
 from handrefine.runs.disk_space import MIB, refuse_full_disk
 
@@ -47,14 +48,39 @@ def test_prepare_asks(monkeypatch: pytest.MonkeyPatch) -> None:
         prepare(draw().video(), ["right"], config_from_mapping({"memory_gib": 0.5}))
 
 
-def test_less_free_memory_than_needed_is_told(monkeypatch: pytest.MonkeyPatch, caplog) -> None:
+def test_less_free_memory_than_needed_is_told_and_less_than_there_is_at_all_is_refused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     needed = footprint(draw().video(), [posed(mano())], Config())
-    for free, told in ((needed.bytes + 1, False), (needed.bytes - 1, True), (None, False)):
+    for free, told in ((needed.bytes + 1, False), (needed.bytes - 1, True)):
         caplog.clear()
-        monkeypatch.setattr(module, "_free_bytes", lambda free=free: free)
+        monkeypatch.setattr(module, "machine_memory", lambda free=free: MachineMemory(1e15, free))
         refuse_beyond_budget(needed, None)
         assert ("memory may not suffice" in caplog.text) == told
     refuse_beyond_budget(needed, needed.bytes / GIB + 0.01)
+    monkeypatch.setattr(module, "machine_memory", lambda: MachineMemory(needed.bytes - 1, 0.0))
+    with pytest.raises(InputError, match=r"needs more memory(.*\n)*.*the machine(.*\n)*.*larger --memory"):
+        refuse_beyond_budget(needed, None)
+    refuse_beyond_budget(needed, needed.bytes / GIB + 0.01)
+    monkeypatch.setattr(module, "machine_memory", lambda: None)
+    refuse_beyond_budget(needed, None)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_memory_of_a_container_is_what_it_may_take(tmp_path: Path, version: int) -> None:
+    proc, cgroups = tmp_path / "proc", tmp_path / "cgroup"
+    assert machine_memory(proc, cgroups) is None
+    (proc / "self").mkdir(parents=True)
+    (proc / "meminfo").write_text("MemTotal: 1000 kB\nMemAvailable: 600 kB\nSwapTotal: 24 kB\n")
+    assert machine_memory(proc, cgroups) == MachineMemory(1024.0 * 1024, 1024.0 * 600)
+    (proc / "self/cgroup").write_text("0::/job/step\n" if version == 2 else "5:cpu:/other\n4:memory:/job/step\n")
+    root, name = (cgroups, "memory.max") if version == 2 else (cgroups / "memory", "memory.limit_in_bytes")
+    (root / "job/step").mkdir(parents=True)
+    (root / "job" / name).write_text(f"{800 * 1024}\n")
+    (root / "job/step" / name).write_text("max\n" if version == 2 else f"{2**63 - 4096}\n")
+    assert machine_memory(proc, cgroups) == MachineMemory(1024.0 * 800, 1024.0 * 600)
+    (root / "job/step" / name).write_text(f"{300 * 1024}\n")
+    assert machine_memory(proc, cgroups) == MachineMemory(1024.0 * 300, 1024.0 * 300)
 
 
 def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,5 +140,5 @@ def test_a_broken_or_missing_truth_file(tmp_path):
     (tmp_path / "truth.npz").write_bytes(b"PK\x03\x04 not much else")
     with pytest.raises(InputError, match="damaged"):
         load_truth(tmp_path / "truth.npz")
-    with pytest.raises(InputError, match="cameras must be at least 1"):
+    with pytest.raises(InputError, match="n_cameras is out of range"):
         SyntheticSettings(n_cameras=0)

@@ -5,6 +5,7 @@ says, palettes expanded, other colour spaces in RGB. Its size is known and compa
 formats of photographs and masks are read, by content and whatever the suffix: others start programs of their own.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,7 +138,10 @@ def write_image(path: Path, image: Rgb8 | Rgba8) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with warnings.catch_warnings():  # of large images, whose size is compared below
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            opened = Image.open(path, formats=FORMATS)
+        with opened as image:
             yield image
     except InputError:
         raise

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from pathlib import Path
 
 import torch
 
@@ -12,6 +11,7 @@ from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry
 from handrefine.preprocess.crops import window_around
+from handrefine.refinement.machine_memory import machine_memory
 from handrefine.sequence import HandSequence
 
 log = logging.getLogger(__name__)
@@ -56,31 +56,29 @@ def footprint(sequence: HandSequence, hands: Sequence[HandGeometry], config: Con
 
 
 def refuse_beyond_budget(needed: Footprint, budget_gib: float | None) -> None:
-    """Without a budget, more than the machine has free is only told.
+    """Without a budget, what the machine has is the budget; more than it has free just now is only told.
 
     Raises:
         InputError: the budget does not suffice.
     """
     fix = "fewer cameras (--cameras) or frames, a smaller crop.max_size_px or texture.size"
-    if budget_gib is None:
-        free = _free_bytes()
-        if free is not None and needed.bytes > free:
-            log.warning("the memory may not suffice: %s, %.1f GiB are free; fix: %s", needed, free / GIB, fix)
-    elif needed.bytes > budget_gib * GIB:
+    if budget_gib is not None:
+        most, where = budget_gib * GIB, "--memory"
+    elif (memory := machine_memory()) is None:
+        return
+    elif needed.bytes > memory.whole:
+        most, where = memory.whole, "the machine, or what this process may take of it"
+        fix += "; or insist, with a larger --memory"
+    else:
+        if needed.bytes > memory.free:
+            free = f"{memory.free / GIB:.1f} GiB are free"
+            log.warning("the memory may not suffice: %s, %s; fix: %s", needed, free, fix)
+        return
+    if needed.bytes > most:
         raise InputError(
             "the refinement needs more memory than it may take",
-            where="--memory",
-            expected=f"at most {budget_gib:g} GiB",
+            where=where,
+            expected=f"at most {most / GIB:.3g} GiB",
             found=str(needed),
             fix=fix,
         )
-
-
-def _free_bytes() -> float | None:
-    """What the machine could still give; None where it does not say so as Linux does."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    found = dict(line.split(":", 1) for line in lines if ":" in line)
-    return 1024.0 * int(found["MemAvailable"].split()[0]) if "MemAvailable" in found else None

@@ -18,6 +18,8 @@ from handrefine.synthetic.mismatch import MismatchSettings, uneven_light
 
 #: matched: the model can explain every image. mismatched: it cannot, see `handrefine.synthetic.mismatch`.
 TruthKind = Literal["matched", "mismatched"]
+#: More than this is a slip of the finger.
+_MOST = {"n_cameras": 1000, "n_frames": 100_000, "size": 2**13, "texture_size": 2**14}
 #: Longest gap between frames, in steps of three.
 _LARGEST_GAP = {"matched": 4, "mismatched": 12}
 
@@ -49,9 +51,12 @@ class SyntheticSettings:
     held: HeldKind = "none"
 
     def __post_init__(self) -> None:
-        for name in ("n_cameras", "n_frames", "size", "texture_size"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1", found=getattr(self, name))
+        for name, most in _MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise InputError(f"{name} is out of range", expected=f"1 to {most}", found=getattr(self, name))
+        for name in ("seed", "person_seed"):
+            if (value := getattr(self, name)) is not None and not 0 <= value < 2**32:
+                raise InputError(f"{name} is out of range", expected="0 to 2^32 - 1", found=value)
 
 
 @dataclass(frozen=True, eq=False)
