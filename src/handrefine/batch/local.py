@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from handrefine.batch.waiting import Waiting
 
 #: How often the processes are looked at.
 LOOK_S = 0.2
-#: A task whose process was killed is begun so often before it counts as failed.
+#: A task whose process was killed is begun so often, by one call of the command, before it counts as failed.
 ATTEMPTS = 3
 #: How long workers may take to end once they are told to.
 PATIENCE_S = 60.0
@@ -34,16 +35,18 @@ def run_locally(
         told: gets the name of every task that has ended.
     """
     waiting, free, running = Waiting(folder, names), set(range(workers)), list[_Worker]()
+    begun = Counter[str]()
     try:
         while waiting or running:
             for name in waiting.take(len(free)):
                 slot = free.pop()
+                begun[name] += 1
                 running.append(_Worker(name, slot, _start(folder, name, slot, workers)))
             time.sleep(LOOK_S)
             for worker in [of for of in running if of.process.poll() is not None]:
                 running.remove(worker)
                 free.add(worker.slot)
-                if _begin_again(folder, worker):
+                if _begin_again(folder, worker, begun[worker.name] < ATTEMPTS):
                     waiting.put_back(worker.name)
                 else:
                     waiting.ended(worker.name)
@@ -92,8 +95,8 @@ def _start(folder: BatchFolder, name: str, slot: int, workers: int) -> "subproce
         )
 
 
-def _begin_again(folder: BatchFolder, worker: _Worker) -> bool:
-    """Whether a task is to be done once more, because its process died; too often, and it has failed."""
+def _begin_again(folder: BatchFolder, worker: _Worker, once_more: bool) -> bool:
+    """Whether a task is to be done again, because its process died; without `once_more` it has failed then."""
     state = folder.state(worker.name)
     if state.status in ("done", "failed"):
         return False
@@ -101,12 +104,13 @@ def _begin_again(folder: BatchFolder, worker: _Worker) -> bool:
         return False  # another machine has it
     code = worker.process.returncode
     how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
-    attempts = max(state.attempts, 1)
-    again = attempts < ATTEMPTS
     reason = f"the process {how}" + (", perhaps for want of memory" if code == -9 else "")
-    failed = replace(state, status="queued" if again else "failed", reason=reason, ended=time.time())
-    folder.write_state(worker.name, replace(failed, attempts=attempts))
-    return again
+    status = "queued" if once_more else "failed"
+    attempts = max(state.attempts, 1)
+    folder.write_state(
+        worker.name, replace(state, status=status, reason=reason, ended=time.time(), attempts=attempts)
+    )
+    return once_more
 
 
 def _end(processes: Iterable["subprocess.Popen[bytes]"]) -> None:
