@@ -180,6 +180,8 @@ def test_a_result_that_is_no_improvement_is_told(folder: BatchFolder, monkeypatc
     state = do_task(folder, folder.names()[0])
     assert (state.status, state.reason) == ("done", "it explains the images worse")
     assert resumed == [True]  # from the checkpoints of a process that died
+    assert folder.state(folder.names()[0]) == state
+    assert state.peak_memory_mb is None or 50 < state.peak_memory_mb < 100_000
 
 
 def test_time_left_and_throughput(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:

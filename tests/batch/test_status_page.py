@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> BatchFolder:
         for frame, verdict in ((100, "improved"), (103, "beyond repair"))
     ]
     (folder.run(done) / "verdict.json").write_text(json.dumps({"frames": said}))
-    folder.write_state(done, TaskState("done", started=10.0, ended=60.0, attempts=1))
+    folder.write_state(done, TaskState("done", started=10.0, ended=60.0, attempts=1, peak_memory_mb=1234.0))
     folder.write_state(failed, TaskState("failed", started=10.0, ended=12.0, reason="<b>broken</b>", attempts=3))
     return folder
 
@@ -57,6 +57,7 @@ def test_a_tile_a_task(folder: BatchFolder, capsys: pytest.CaptureFixture[str]) 
     main(["batch", "status", str(folder.root)])
     told = capsys.readouterr().out
     assert "1 queued, 1 done, 1 failed" in told
+    assert "at most 1.2 GB a task" in " ".join(told.split())
     page = folder.page.read_text(encoding="utf-8")
     tiles = Tiles()
     tiles.feed(page)

@@ -198,6 +198,11 @@ def test_links_that_lead_out_are_followed_by_option_only(tmp_path: Path) -> None
     (image.parent / "kept.jpg").write_bytes((tmp_path / "elsewhere.jpg").read_bytes())
     image.symlink_to("kept.jpg")  # within the dataset
     assert len(read_dataset(tmp_path / "data").images) == 6
+    folder = image.parent
+    folder.rename(tmp_path / "camera")
+    folder.symlink_to(tmp_path / "camera")
+    with pytest.raises(InputError, match=r"symbolic link(.|\n)*--follow-links"):
+        read_dataset(tmp_path / "data")
 
 
 def test_a_camera_of_dexycb_cannot_lead_out(tmp_path: Path) -> None:

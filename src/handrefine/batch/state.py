@@ -14,7 +14,7 @@ Status = Literal["queued", "running", "done", "failed"]
 _KINDS: Mapping[str, tuple[type, ...]] = {
     **dict.fromkeys(("node", "reason"), (str,)),
     **dict.fromkeys(("process", "attempts"), (int,)),
-    **dict.fromkeys(("started", "ended", "cpu_seconds"), (int, float)),
+    **dict.fromkeys(("started", "ended", "cpu_seconds", "peak_memory_mb"), (int, float)),
 }
 
 #: No number of a process or of seconds since 1970 is larger.
@@ -27,7 +27,7 @@ class TaskState:
 
     node, process: who runs or ran it last. started, ended: seconds since 1970, of the last attempt.
     attempts: how often it was begun. reason: why it failed, or what speaks against its result, in one line.
-    cpu_seconds: of the process that completed it.
+    cpu_seconds, peak_memory_mb: of the process that completed it; the memory only where the system tells it.
     """
 
     status: Status = "queued"
@@ -38,6 +38,7 @@ class TaskState:
     attempts: int = 0
     reason: str | None = None
     cpu_seconds: float | None = None
+    peak_memory_mb: float | None = None
 
     @property
     def seconds(self) -> float | None:

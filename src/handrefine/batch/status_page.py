@@ -94,6 +94,8 @@ def _tile(folder: BatchFolder, row: TaskRow, seconds: float | None) -> str:
         told["person"] = f"held, of {', '.join(task.after)}" if task.after else f"given, {task.subject}"
     if seconds is not None:
         told["time"] = f"{seconds:.0f} s"
+    if state.peak_memory_mb is not None:
+        told["memory"] = f"{state.peak_memory_mb / 1e3:.1f} GB"
     if state.node and state.status == "running":
         told["where"] = f"{state.node}, process {state.process}"
     pictures = ""

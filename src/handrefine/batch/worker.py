@@ -60,7 +60,8 @@ def do_task(folder: BatchFolder, name: str, threads: int | None = None) -> TaskS
             if isinstance(reason, Failed):
                 states[of] = replace(states[of], status="failed", reason=reason.why, ended=ended)
             else:
-                states[of] = replace(states[of], status="done", reason=reason, cpu_seconds=share_s, ended=ended)
+                done = replace(states[of], status="done", reason=reason, cpu_seconds=share_s, ended=ended)
+                states[of] = replace(done, peak_memory_mb=_peak_memory_mb())
             folder.write_state(of, states[of])
         return states[name]
 
@@ -149,6 +150,15 @@ def _limit_threads(variant: str, threads: int) -> None:
         import drjit as dr
 
         dr.set_thread_count(threads)
+
+
+def _peak_memory_mb() -> float | None:
+    """The most memory that this process has had; None where no /proc tells it."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
 def _end_with_parent() -> None:

@@ -69,11 +69,13 @@ def place_of(task: "BatchTask") -> str:
 
 
 def summary(now: "BatchStatusNow") -> str:
-    """Counts, throughput and time left in one line."""
+    """Counts, throughput, time left and memory in one line."""
     counts = ", ".join(f"{n} {status}" for status, n in now.counts.items() if n)
     rate = "" if now.frames_per_hour is None else f"; {now.frames_per_hour:.0f} frames an hour"
     left = "" if now.seconds_left is None else f"; {duration(now.seconds_left)} left"
-    return counts + rate + left
+    peak = max((row.state.peak_memory_mb or 0.0 for row in now.rows), default=0.0)
+    memory = f"; at most {peak / 1e3:.1f} GB a task" if peak else ""
+    return counts + rate + left + memory
 
 
 def duration(seconds: float) -> str:

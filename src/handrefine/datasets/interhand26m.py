@@ -38,7 +38,7 @@ from handrefine.datasets.interhand26m_writer import write_interhand26m_annotatio
 from handrefine.datasets.parsing import as_finite, as_frame, as_object, read_json_object, require, unused_keys
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
-from handrefine.io.safe_paths import check_links
+from handrefine.io.safe_paths import LinksBelow
 from handrefine.lens import Lens
 from handrefine.sequence import Camera, FrameId, HandSequence, frame_positions
 
@@ -89,15 +89,16 @@ def read_interhand26m(
     published = is_published(capture, clip)
     open_hand = "MANO_NeuralAnnot" in files and says_open_hand(files["MANO_NeuralAnnot"], published=published)
     mask_root = root / "masks" / split
-    images, masks, objects = {}, {}, {}
+    images, masks, objects, links = {}, {}, {}, LinksBelow(root)
+    beside = [of for of in ((mask_root, masks), (root / OBJECTS / split, objects)) if of[0].is_dir()]
     for (frame, name), entry in views.items():
         key, size = (position[frame], name), sizes[name]
         images[key] = image_reader(image_root / entry["file_name"], *size)
-        for folder, found in ((mask_root, masks), (root / OBJECTS / split, objects)):
+        for folder, found in beside:
             path = (folder / entry["file_name"]).with_suffix(".png")
             if path.is_file():
                 if not follow_links:
-                    check_links(root, path)
+                    links.check(path)
                 found[key] = mask_reader(path, *size)
     findings += _masks_found(len(masks), len(images), mask_root / f"Capture{capture}" / clip)
     return HandSequence(

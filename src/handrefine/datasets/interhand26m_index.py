@@ -16,7 +16,7 @@ from handrefine.datasets.parsing import as_frame, as_size, require
 from handrefine.errors import InputError
 from handrefine.findings import Finding, some
 from handrefine.io.json_stream import Span, spans
-from handrefine.io.safe_paths import within
+from handrefine.io.safe_paths import LinksBelow, within
 from handrefine.sequence import FrameId, called
 
 ImageEntry = Mapping[str, Any]
@@ -131,12 +131,14 @@ def views_on_disk(
         for (frame, camera), entry in sorted(listed.items(), key=lambda item: (item[0][1], item[0][0]))
         if (cameras is None or camera in cameras) and (frames is None or frame in frames)
     }
+    links = LinksBelow(image_root)
     places = {
         key: within(
             image_root,
             entry["file_name"],
             f"{path}, file_name of frame {key[0]}, camera {key[1]}",
             follow_links=follow_links,
+            links=links,
         )
         for key, entry in chosen.items()
     }
@@ -191,15 +193,16 @@ def _of_another_suffix(missing: Iterable[Path]) -> list[str]:
 
 def _unlisted(places: Mapping[tuple[FrameId, str], Path], path: Path) -> list[Finding]:
     """Files beside the listed images, and folders beside theirs, that nothing names."""
-    named = set(places.values())
-    folders = {place.parent for place in named}
-    stems = {(place.parent, place.stem.lower()) for place in named}
+    stems: dict[Path, set[str]] = {}
+    for place in places.values():
+        stems.setdefault(place.parent, set()).add(place.stem.lower())
+    folders = stems.keys()
     extra = [
         file
         for folder in sorted(folders)
         if folder.is_dir()
         for file in sorted(folder.iterdir())
-        if file not in named and (folder, file.stem.lower()) not in stems and not file.name.startswith(".")
+        if file.stem.lower() not in stems[folder] and not file.name.startswith(".")
     ]
     beside = [
         folder

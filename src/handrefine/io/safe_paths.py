@@ -1,6 +1,7 @@
 """Names from data are data: a path that a dataset or a run names lies below its own folder; outputs lie beside."""
 
 import hashlib
+import os
 import re
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -14,13 +15,35 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 2000
 _LONGEST = 100
 
 
-def within(root: Path, name: object, where: object, *, follow_links: bool = False) -> Path:
+class LinksBelow:
+    """`check_links` for many files: every folder is resolved once, and a file only where it is itself a link."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._inside: set[Path] = set()
+
+    def check(self, path: Path, where: object = None) -> None:
+        """Raises:
+        InputError: a symbolic link on the way from the root to `path` leads out of the root.
+        """
+        folder = path.parent
+        if folder not in self._inside:
+            check_links(self._root, folder, where)
+            self._inside.add(folder)
+        if os.path.islink(path):
+            check_links(self._root, path, where)
+
+
+def within(
+    root: Path, name: object, where: object, *, follow_links: bool = False, links: LinksBelow | None = None
+) -> Path:
     """`root / name`, if that lies below `root`.
 
     Args:
         name: from a file of unknown quality.
         where: file and key that say so, for the message.
         follow_links: allow symbolic links below `root` that lead out of it.
+        links: what checks them; to be given where many names are below one `root`.
 
     Raises:
         InputError: the name is no relative path, climbs out of the folder, or a link leads out of it.
@@ -39,7 +62,7 @@ def within(root: Path, name: object, where: object, *, follow_links: bool = Fals
         )
     path = root / text
     if not follow_links:
-        check_links(root, path, where)
+        (links or LinksBelow(root)).check(path, where)
     return path
 
 
