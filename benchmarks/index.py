@@ -29,6 +29,20 @@ sequence = hr.read_dataset(sys.argv[1], sequence=sys.argv[2])
 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
 print(len(sequence.images), wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
+#: Opens a sequence from the cache, and writes its annotation back, as a merge does: into files in which all other
+#: entries keep their bytes.
+WRITE = """
+import pathlib, resource, sys, time
+import handrefine as hr
+from handrefine.datasets.registry import dataset_format
+data, name, out = pathlib.Path(sys.argv[1]), sys.argv[2], pathlib.Path(sys.argv[3])
+sequence = hr.read_dataset(data, sequence=name)
+wall, cpu = time.perf_counter(), time.process_time()
+files = dataset_format(data).write_all([(sequence, sequence.annotations)], out)
+wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+n_bytes = sum(file.stat().st_size for file in files)
+print(n_bytes, wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
 
 
 def clip_name(clip: int) -> str:
@@ -102,13 +116,13 @@ def write_index(root: Path, captures: int) -> Path:
     return folder / place("data")
 
 
-def opened(root: Path, sequence: str, cache: Path) -> dict[str, float]:
-    """What it took to open a sequence."""
+def taken(code: str, cache: Path, *words: object) -> dict[str, float]:
+    """What it took a process to do something to a sequence, and how many images or bytes it was."""
     environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
-    command = [sys.executable, "-c", OPEN, str(root), sequence]
+    command = [sys.executable, "-c", code, *map(str, words)]
     out = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    images, wall, cpu, memory = map(float, out.split())
-    return {"images": images, "wall_s": wall, "cpu_s": cpu, "memory_mb": memory}
+    count, wall, cpu, memory = map(float, out.split())
+    return {"count": count, "wall_s": wall, "cpu_s": cpu, "memory_mb": memory}
 
 
 def main() -> int:
@@ -120,18 +134,24 @@ def main() -> int:
         root, cache = Path(scratch) / "data", Path(scratch) / "cache"
         n_bytes = write_index(root, captures).stat().st_size
         sequence = f"train/Capture{captures - 1}/{clip_name(CLIPS - 1)}"
-        first, again = (opened(root, sequence, cache) for _ in range(2))
+        first, again = (taken(OPEN, cache, root, sequence) for _ in range(2))
+        written = taken(WRITE, cache, root, sequence, Path(scratch) / "out")
     metrics = [
         Metric("images listed", captures * CLIPS * CAMERAS * FRAMES, ""),
         Metric("size of data.json", n_bytes / 1e6, "MB"),
-        Metric("images of the sequence", first["images"], ""),
+        Metric("images of the sequence", first["count"], ""),
         Metric("first opening", first["cpu_s"], "s of CPU", MOST_FIRST_S if captures == CAPTURES else None),
         Metric("memory of the first", first["memory_mb"], "MB", MOST_MB),
         Metric("opening again", again["cpu_s"], "s of CPU", MOST_AGAIN_S),
         Metric("memory of that", again["memory_mb"], "MB", MOST_MB),
+        Metric("annotation files of the dataset", written["count"] / 1e6, "MB"),
+        Metric("writing them with one sequence changed", written["cpu_s"], "s of CPU"),
+        Metric("memory of that writing", written["memory_mb"], "MB", MOST_MB),
     ]
     name = "index" if captures == CAPTURES else f"index-{captures}"
-    return finish(name, Outcome(metrics, {"first": first, "again": again}), chosen, module="index")
+    return finish(
+        name, Outcome(metrics, {"first": first, "again": again, "written": written}), chosen, module="index"
+    )
 
 
 if __name__ == "__main__":
