@@ -1,6 +1,7 @@
 """`handrefine batch` as a user meets it, with the hand rendered: a small dataset of two videos."""
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -78,6 +79,7 @@ def test_the_command_line(
     assert ended.value.code == 4
     told = capsys.readouterr().out
     assert "1 of 2 tasks are done, 1 failed" in told
+    assert len(re.findall(r"^test\+Capture\S+: (?:done in \d+ s|failed .*)", told, re.MULTILINE)) == 2
     main(["batch", "status", str(out)])
     told = capsys.readouterr().out
     assert "1 done, 1 failed" in told

@@ -13,6 +13,7 @@ from handrefine.batch.folder import BatchFolder
 from handrefine.batch.plan import BatchSettings
 from handrefine.batch.run import prepare_batch
 from handrefine.batch.state import TaskState
+from handrefine.batch.task_figures import task_figures
 from handrefine.cli.main import main
 
 
@@ -78,3 +79,22 @@ def test_a_run_that_cannot_be_read_costs_its_pictures_only(folder: BatchFolder) 
     tiles = Tiles()
     tiles.feed(folder.page.read_text(encoding="utf-8"))
     assert (len(tiles.data), tiles.images) == (3, [])
+
+
+def test_what_a_run_says_is_found_once(folder: BatchFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of thousands is looked at often; a run that has changed since is read again."""
+    name = folder.names()[0]
+    first = task_figures(folder, name)
+    assert first is not None
+    assert first.verdicts == {"improved": 1, "beyond repair": 1}
+    with monkeypatch.context() as patched:
+        patched.setattr("handrefine.batch.task_figures.open_run", lambda path: 1 / 0)
+        assert task_figures(folder, name) == first
+    kept = folder.figures(name)
+    kept.write_text(kept.read_text().replace("data:image", '\\"><script>'))  # no picture any more
+    assert task_figures(folder, name) == first
+    (folder.run(name) / "verdict.json").write_text('{"frames": []}')
+    (folder.run(name) / "metrics.json").write_text((folder.run(name) / "metrics.json").read_text() + "\n")
+    again = task_figures(folder, name)
+    assert again is not None
+    assert again.verdicts == {}

@@ -78,6 +78,10 @@ class BatchFolder:
         """What the task's process had to say."""
         return self.root / "logs" / f"{name}.txt"
 
+    def figures(self, name: str) -> Path:
+        """What the page says of a task that is done; it goes with no harm."""
+        return self.root / "figures" / f"{name}.json"
+
     def names(self) -> list[str]:
         """Of all tasks.
 

@@ -140,7 +140,7 @@ def run_batch(
 
     def ended(name: str) -> None:
         of = folder.task(name)
-        for each in of.together if of.begun_by == name else (name,):
+        for each in (of.together or (name,)) if of.begun_by == name else (name,):
             told(each, folder.state(each))
 
     runner(folder, waiting, ended)

@@ -1,31 +1,19 @@
 """How far a batch is, as one page that needs no other file: a tile a task, with a link to the run's report."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from jaxtyping import UInt8
-
 from handrefine.batch.folder import BatchFolder
 from handrefine.batch.status import BatchStatusNow, TaskRow
-from handrefine.colour import srgb8_to_linear
-from handrefine.errors import InputError
+from handrefine.batch.task_figures import task_figures
 from handrefine.io.files import whole_file
-from handrefine.report.markup import PHOTO_QUALITY, image_element
+from handrefine.report.markup import picture_element
 from handrefine.report.page import filled_page
-from handrefine.runs.overlay import AFTER, BEFORE, contour_overlay
-from handrefine.runs.reader import HandRun, open_run
-from handrefine.runs.verdict_file import read_verdicts
 
-#: Width of a thumbnail.
-THUMBNAIL_PX = 200
 #: What tiles are sorted by: key of the tile's data, and the button's text.
 SORTS = {
     "name": "name",
@@ -35,15 +23,6 @@ SORTS = {
     "improved": "frames improved",
     "beyond": "frames beyond repair",
 }
-
-
-@dataclass(frozen=True)
-class _Figures:
-    """What a finished run says in few words. verdicts: how many frames of hands have each."""
-
-    verdicts: Mapping[str, int]
-    held_out: Mapping[str, Any]
-    thumbnails: tuple[UInt8[np.ndarray, "_ _ 3"], ...]
 
 
 def write_status_page(folder: BatchFolder, now: BatchStatusNow, facts: list[str]) -> Path:
@@ -78,7 +57,7 @@ def write_status_page(folder: BatchFolder, now: BatchStatusNow, facts: list[str]
 
 def _tile(folder: BatchFolder, row: TaskRow, seconds: float | None) -> str:
     task, state = row.task, row.state
-    figures = _figures(folder.run(task.name)) if state.status == "done" else None
+    figures = task_figures(folder, task.name) if state.status == "done" else None
     contour = _after(figures.held_out.get("contour_distance_px")) if figures else None
     data = {
         "name": task.name,
@@ -103,7 +82,7 @@ def _tile(folder: BatchFolder, row: TaskRow, seconds: float | None) -> str:
         told |= _shown(figures.held_out)
         told |= {verdict: f"{count} frames" for verdict, count in figures.verdicts.items()}
         names = zip(("before", "after"), figures.thumbnails, strict=False)
-        pictures = "".join(image_element(image, name, quality=PHOTO_QUALITY) for name, image in names)
+        pictures = "".join(picture_element(uri, name, *figures.size_px) for name, uri in names)
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in told.items())
     report = folder.run(task.name) / "report.html"
     title = escape(task.name)
@@ -115,35 +94,6 @@ def _tile(folder: BatchFolder, row: TaskRow, seconds: float | None) -> str:
         f'<span class="small">{state.status}</span>{reason}'
         f'<div class="pair">{pictures}</div><dl>{rows}</dl></article>'
     )
-
-
-def _figures(path: Path) -> _Figures | None:
-    """None where the run cannot be read: a page of many tasks does not fail for one."""
-    try:
-        run = open_run(path)
-        said = Counter(str(of["verdict"]) for hand in run.hands for of in read_verdicts(hand.layout).values())
-        held_out = run.metrics.get("holdout")
-        return _Figures(dict(said), held_out if isinstance(held_out, dict) else {}, _thumbnails(run.hands[0]))
-    except InputError:
-        return None
-
-
-def _thumbnails(hand: HandRun) -> tuple[UInt8[np.ndarray, "_ _ 3"], ...]:
-    """A view in the middle of the run: the contour before and after over the image."""
-    if not hand.views:
-        return ()
-    images = hand.view_images(hand.views[len(hand.views) // 2])
-    linear = srgb8_to_linear(images.image)
-    sheets = (
-        contour_overlay(linear, render[..., 3].astype(np.float32) / 255, colour)
-        for render, colour in ((images.before, BEFORE), (images.after, AFTER))
-    )
-    return tuple(map(_small, sheets))
-
-
-def _small(image: UInt8[np.ndarray, "_ _ 3"]) -> UInt8[np.ndarray, "_ _ 3"]:
-    height = round(THUMBNAIL_PX * image.shape[0] / image.shape[1])
-    return cv2.resize(image, (THUMBNAIL_PX, height), interpolation=cv2.INTER_AREA)
 
 
 def _shown(held_out: Mapping[str, Any]) -> dict[str, str]:

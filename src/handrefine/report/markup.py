@@ -41,9 +41,14 @@ def image_element(
 ) -> str:
     """An image element that carries its pixels and is decoded once it comes into sight."""
     height, width = image.shape[:2]
+    return picture_element(data_uri(image, quality), alt, width, height, kind=kind)
+
+
+def picture_element(uri: str, alt: str, width: int, height: int, *, kind: str = "") -> str:
+    """The same for pixels that are written already, as `data_uri` does."""
     return (
         f'<img class="{kind}" width="{width}" height="{height}" loading="lazy" decoding="async" '
-        f'alt="{escape(alt, quote=True)}" src="{data_uri(image, quality)}">'
+        f'alt="{escape(alt, quote=True)}" src="{uri}">'
     )
 
 
