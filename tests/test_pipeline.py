@@ -173,6 +173,23 @@ def test_the_annotation_is_written_before_anything_is_judged(
     assert not (partial / "dataset").exists()
 
 
+def test_a_folder_that_is_removed_while_the_run_goes_on_costs_its_checkpoints_alone(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = Task(data=data, out=tmp_path / "run", config=config_from_mapping(CONFIG))
+    result, _ = run_task(replace(task, out=tmp_path / "usual"))
+
+    def remove(_: object) -> dict[str, float]:
+        shutil.rmtree(tmp_path / ".run.partial", ignore_errors=True)
+        return {}
+
+    run_task(task, monitors={"right": remove})
+    assert "was removed while the run went on" in caplog.text
+    assert files_of(tmp_path / "run") == files_of(tmp_path / "usual")
+    assert len(open_run(task.out).hands[0].records) == len(result.records)
+    run_task(replace(task, overwrite=True))
+
+
 def test_a_diverged_hand_is_not_written_back_unless_that_is_insisted_on(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,10 +136,16 @@ class BegunRun:
         digest = ReadDigest()
         sequence = digest.watched(sequence)
         held_out = None if held_out is None else digest.watched(held_out)
+        run = cls(task, folder, sequence, held_out, digest)
+        run._write_request()
+        return run
+
+    def _write_request(self) -> None:
+        """What is asked for, by which the run can be gone on with."""
+        folder, task = self.folder, self.task
         if not folder.layout.task.exists():
             folder.write_json(folder.layout.task.name, replace(task, data=task.data.resolve()).to_mapping())
-        write_configuration(folder, sequence, task.hands, task.config)
-        return cls(task, folder, sequence, held_out, digest)
+        write_configuration(folder, self.sequence, task.hands, task.config)
 
     def session(self, stop: Callable[[], bool] | None, *, resume: bool) -> Session:
         """Records, checkpoints and live views go to the folder."""
@@ -156,6 +162,8 @@ class BegunRun:
     ) -> tuple[RunResult, Judgement]:
         """Write and judge what was found."""
         folder, accept_worse = self.folder, self.task.accept_worse
+        if folder.restored(result.records):
+            self._write_request()
         remove_live_views(folder.layout)
         folder.finished = result.unfinished is None
         result, judgement = _write(

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,8 @@ from handrefine.errors import InputError
 from handrefine.io import files
 from handrefine.runs import manifest
 from handrefine.runs.layout import MARKER, RunLayout
-from handrefine.runs.owner import owner_of, refuse_living
+from handrefine.runs.owner import refuse_living
+from handrefine.runs.places import refuse_foreign, refuse_unfinished, refuse_unusable
 from handrefine.runs.run_lock import RunLock
 from handrefine.runs.unfinished import (
     forget_checkpoints,
@@ -71,15 +72,15 @@ class RunFolder:
         try:
             _restore_interrupted_replacement(target)
             overwrite = overwrite or (resume and is_unfinished(target))
-            _refuse_unusable(target, overwrite=overwrite)
+            refuse_unusable(target, overwrite=overwrite)
             for temporary in (partial, _aside(target)):
-                _refuse_foreign(temporary)
+                refuse_foreign(temporary)
             if not take_over:
                 refuse_living(partial)
             if resume:
                 keep_what_goes_on(partial, target)
             else:
-                _refuse_unfinished(partial, overwrite=overwrite)
+                refuse_unfinished(partial, overwrite=overwrite)
                 if partial.exists():
                     shutil.rmtree(partial)
                 partial.mkdir(parents=True)
@@ -126,6 +127,21 @@ class RunFolder:
             log.warning("lines of %s are lost: %s", self.layout.log.name, error)
             self._close_log()
 
+    def restored(self, records: Iterable[Mapping[str, object]]) -> bool:
+        """Make the temporary folder anew where somebody has removed it; whether that was so.
+
+        Args:
+            records: of all iterations.
+        """
+        if (self.partial / MARKER).is_file():
+            return False
+        log.warning("%s was removed while the run went on: what can still be written is", self.partial)
+        self._close_log()
+        manifest.mark(self.path(MARKER).parent)
+        for record in records:
+            self.append_log(record)
+        return True
+
     def write_json(self, name: str, value: object) -> None:
         files.write_json(self.path(name), value)
 
@@ -151,7 +167,7 @@ class RunFolder:
             manifest.write_manifests(self.partial)
             files.tree_to_disk(self.partial)
             if replaces:
-                _refuse_unusable(self.target, overwrite=True)  # it may have changed since the run began
+                refuse_unusable(self.target, overwrite=True)  # it may have changed since the run began
                 if in_the_way := manifest.clashes(self.target, self.partial):
                     raise FileExistsError("not written by a run: " + ", ".join(in_the_way))
                 os.replace(self.target, old)
@@ -233,61 +249,3 @@ def _finish_replacement(old: Path, target: Path) -> None:
 
 def _holds_finished_run(target: Path) -> bool:
     return target.is_dir() and any(target.iterdir()) and not is_unfinished(target)
-
-
-def _refuse_foreign(temporary: Path) -> None:
-    """A folder in the place of a temporary one may be removed only if it is ours, or empty."""
-    ours = (temporary / MARKER).is_file() and not temporary.is_symlink()
-    empty = temporary.is_dir() and not temporary.is_symlink() and not any(temporary.iterdir())
-    if os.path.lexists(temporary) and not ours and not empty:
-        raise InputError(
-            "something that handrefine did not write has the name of a temporary folder",
-            where=temporary,
-            fix="move it, or choose another output folder",
-        )
-
-
-def _refuse_unfinished(partial: Path, *, overwrite: bool) -> None:
-    """What a run has left that did not finish goes only if that is asked for."""
-    if not partial.exists():
-        return
-    owner = owner_of(partial)
-    if not worth_keeping(partial):
-        log.info("%s is taken over: its run ended before its first iteration (%s)", partial, owner)
-        return
-    if not overwrite:
-        done = "the refined annotation is in it" if any(partial.rglob(RunLayout.annotation.name)) else None
-        raise InputError(
-            "a run to this output folder did not finish",
-            where=partial,
-            found="; ".join(filter(None, (str(owner) if owner else None, done))) or None,
-            fix="go on with it (--resume), add --overwrite to begin anew and remove it, or move that folder away",
-        )
-    log.warning("what a run has left that did not finish is replaced: %s (%s)", partial, owner)
-
-
-def _refuse_unusable(target: Path, *, overwrite: bool) -> None:
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise InputError(
-            "the output path is a file", where=target, expected="a new folder", fix="choose another folder"
-        )
-    if os.path.ismount(target):
-        raise InputError(
-            "the output folder is a mount point, which cannot be replaced as a whole",
-            where=target,
-            fix=f"choose a folder inside it, such as {target / 'run'}",
-        )
-    if not any(target.iterdir()):
-        return
-    if not overwrite:
-        raise InputError(
-            "the output folder is not empty", where=target, fix="choose another folder, or add --overwrite"
-        )
-    if not (target / MARKER).is_file():
-        raise InputError(
-            "the output folder was not written by handrefine, so --overwrite leaves it alone",
-            where=target,
-            fix="choose another folder, or remove it yourself",
-        )
