@@ -161,3 +161,17 @@ def test_planning_that_was_cut_short_is_begun_anew(tmp_path: Path) -> None:
     folder = prepare_batch(BatchSettings(data=data, clip=1, overlap=0), tmp_path / "runs")
     folder.settings.unlink()
     assert len(prepare_batch(BatchSettings(data=data), tmp_path / "runs").names()) == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"hands": ["right", 0.5]}, {"hands": "right"}, {"held_out": [None]}, {"held_out": 3}], ids=str
+)
+def test_a_task_whose_names_are_none_is_told_when_it_is_read(tmp_path: Path, changes: dict) -> None:
+    """Found by the fuzzer: the page of a batch shows them before the task is begun."""
+    folder = prepare_batch(BatchSettings(data=write_dataset(tmp_path / "data")), tmp_path / "runs")
+    (name,) = folder.names()
+    path = folder.tasks / f"{name}.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps({**stored, "task": stored["task"] | changes}))
+    with pytest.raises(InputError, match="file of a task is broken"):
+        folder.task(name)

@@ -110,9 +110,10 @@ class BatchFolder:
         try:
             frames = tuple(FrameId(int(frame)) for frame in stored["frames"])
             after, together = (tuple(map(str, stored.get(key, ()))) for key in ("after", "together"))
-            known = dict(stored["task"]), str(stored["sequence"]), frames, int(stored["n_views"])
-            return BatchTask(name, *known, stored.get("subject"), after, together)
-        except (KeyError, TypeError, ValueError) as error:
+            known = _task_values(stored["task"]), str(stored["sequence"]), frames, int(stored["n_views"])
+            subject = None if stored.get("subject") is None else str(stored["subject"])
+            return BatchTask(name, *known, subject, after, together)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InputError("the file of a task is broken", where=path, found=repr(error)) from error
 
     def write_task(self, of: BatchTask) -> None:
@@ -160,3 +161,15 @@ class BatchFolder:
     @property
     def _states(self) -> Path:
         return self.root / "states"
+
+
+def _task_values(values: Any) -> dict[str, Any]:
+    """What is shown of a task before it is begun must be what it seems.
+
+    Raises:
+        KeyError, TypeError: it is not.
+    """
+    for key in ("hands", "held_out"):
+        if not isinstance(values[key], list) or not all(isinstance(name, str) for name in values[key]):
+            raise TypeError(f"{key} is no list of names")
+    return dict(values)
