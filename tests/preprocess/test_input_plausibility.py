@@ -175,6 +175,22 @@ def test_other_orders_of_joints_and_the_other_side_are_named(drawn: Drawn) -> No
     assert "wrist first, every finger from its root to its tip" in told
 
 
+def test_joints_of_the_other_hand_are_told_although_a_hand_nearly_fits_them(drawn: Drawn) -> None:
+    """A hand that is hardly bent is nearly its own mirror image."""
+    told = text(found(with_joints(drawn, true_joints(drawn), "left"), "left"))
+    assert "the joints seem to be those of the other hand" in told
+    assert "as a hand of the other side 0." in told
+
+
+def test_parameters_in_millimetres_are_no_other_hand_model(drawn: Drawn) -> None:
+    annotation = drawn.sequence.annotations["right"]
+    assert annotation.mano is not None
+    wrong = replace(annotation.mano, trans_m=annotation.mano.trans_m * 1000)
+    told = text(found(drawn.video(annotations={"right": replace(annotation, mano=wrong)})))
+    assert "error: MANO parameters and annotated joints are not of the same hand" in told
+    assert "with trans in millimetres" in told
+
+
 def test_joints_in_another_unit_are_told(drawn: Drawn) -> None:
     told = text(found(with_joints(drawn, true_joints(drawn) * 1000)))
     assert "bones are 1e+03 times as long as a hand's: are these metres?" in told

@@ -22,8 +22,8 @@ from handrefine.preprocess.fill import gaps, interpolated
 from handrefine.sequence import JOINT_NAMES, FrameIndex, HandAnnotation, HandSequence, ManoParameters, Side
 
 log = logging.getLogger(__name__)
-#: Annotated poses are off by a centimetre at most; joints of another hand model by many.
-OTHER_MODEL_M = 0.03
+#: Poses are off by a centimetre at most; joints of another hand model by many, but by no more than a hand.
+OTHER_MODEL_M, NO_MODEL_M = 0.03, 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +79,8 @@ def of_another_model(hand: HandModel, sequence: HandSequence) -> bool:
     """Whether the sequence's MANO parameters belong to another hand model than this one.
 
     The dataset's reader says so. Besides, parameters that put the open hand centimetres away from the joints of
-    the same annotation cannot be its own.
+    the same annotation cannot be its own. (Where they are farther away than any hand model's, something else is
+    wrong, of which `odd_parameters` tells.)
 
     Raises:
         InputError: the hand is not annotated.
@@ -90,7 +91,7 @@ def of_another_model(hand: HandModel, sequence: HandSequence) -> bool:
     if sequence.official_mano:
         return True
     apart_m = _median_distance_m(hand, sequence.annotation(hand.side))
-    return apart_m is not None and apart_m > OTHER_MODEL_M
+    return apart_m is not None and OTHER_MODEL_M < apart_m < NO_MODEL_M
 
 
 def in_terms_of(hand: HandModel, sequence: HandSequence) -> HandAnnotation:

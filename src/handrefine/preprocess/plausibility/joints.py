@@ -16,8 +16,9 @@ from handrefine.sequence import BONES, FrameId, HandAnnotation, ManoParameters
 
 #: Mean distance of a fit to the joints, in millimetres, that no usual noise explains, and that no hand has.
 POOR_MM, NO_FIT_MM = 12.0, 30.0
-#: Above this it is tried whether another side or order would fit better.
-SUSPICIOUS_MM = 5.0
+#: Above the first it is tried whether another side or order would fit better, above the second whether a side
+#: would: a hand that is hardly bent nearly fits the joints of the other one.
+SUSPICIOUS_MM, OTHER_SIDE_MM = 5.0, 2.0
 #: The same of joints and of posed parameters of one annotation; annotators smooth, so that a centimetre is usual.
 APART_MM, OTHER_HAND_MM = 25.0, 50.0
 #: What explains a misfit brings it below this share of itself.
@@ -26,6 +27,7 @@ EXPLAINS = 0.5
 OTHER_UNIT = 5.0
 
 Joints = Float[np.ndarray, "frame 21 3"]
+_MIRROR = np.array([-1.0, 1.0, 1.0])
 #: Rows of a table of joints in the order of `JOINT_NAMES`.
 _ROOT_TO_TIP = list(range(21))
 _TIP_TO_ROOT = [20, *(4 * finger + 3 - k for finger in range(5) for k in range(4))]
@@ -44,7 +46,10 @@ ORDERS: Mapping[str, Sequence[int]] = {
 def odd_joints(hand: HandModel, annotation: HandAnnotation, residual_mm: float, where: str) -> Iterator[Finding]:
     """A hand that does not fit the joints that it was fitted to."""
     joints_world = _known(annotation)
-    if joints_world is None or residual_mm < SUSPICIOUS_MM:
+    if joints_world is None or residual_mm < OTHER_SIDE_MM:
+        return
+    if residual_mm < SUSPICIOUS_MM:
+        yield from _other_side(hand, joints_world, where)
         return
     unit = _unit(hand, joints_world)
     found, explanation = f"mean residual {residual_mm:.1f} mm", None
@@ -139,6 +144,24 @@ def _bone_ratios(hand: HandModel, joints_world: Joints) -> Float[np.ndarray, "fr
     return np.maximum(theirs, 1e-9) / np.linalg.norm(rest[:, a] - rest[:, b], axis=-1)
 
 
+def _other_side(hand: HandModel, joints_world: Joints, where: str) -> Iterator[Finding]:
+    """Joints that a hand of the other side fits far better, at the first frame that has all of them."""
+    whole = _whole(joints_world)
+    if not len(whole):
+        return
+    own_mm = _fit_mm(hand, whole)
+    other_mm = _fit_mm(hand, whole * _MIRROR)
+    if own_mm > OTHER_SIDE_MM and other_mm < EXPLAINS * own_mm:
+        found = f"residual {own_mm:.1f} mm; as a hand of the other side {other_mm:.1f} mm"
+        fix = "are left and right exchanged?"
+        yield Finding("warning", "the joints seem to be those of the other hand", where, found, fix)
+
+
+def _whole(joints_world: Joints) -> Float[np.ndarray, "whole 21 3"]:
+    """The first frame at which all joints are known; none where there is no such."""
+    return joints_world[np.isfinite(joints_world).sum(axis=(1, 2)) == joints_world[0].size][:1]
+
+
 def _unit(hand: HandModel, joints_world: Joints) -> float:
     """The median ratio of bones to the model's."""
     ratios = _bone_ratios(hand, joints_world)
@@ -147,13 +170,12 @@ def _unit(hand: HandModel, joints_world: Joints) -> float:
 
 def _explanation(hand: HandModel, joints_world: Joints, residual_mm: float) -> tuple[str | None, float]:
     """Another order of the joints, or another side, that a hand fits; and its residual at one frame."""
-    whole = joints_world[np.isfinite(joints_world).sum(axis=(1, 2)) == joints_world[0].size][:1]
+    whole = _whole(joints_world)
     if not len(whole):
         return None, residual_mm
-    mirror = np.array([-1.0, 1.0, 1.0])
     orders = {f"in the order {name}": of for name, of in _orders(hand, whole).items()}
-    candidates = orders | {"as a hand of the other side": whole * mirror}
-    candidates |= {f"{name}, of the other side": of * mirror for name, of in orders.items()}
+    candidates = orders | {"as a hand of the other side": whole * _MIRROR}
+    candidates |= {f"{name}, of the other side": of * _MIRROR for name, of in orders.items()}
     best, best_mm = None, residual_mm * EXPLAINS
     for name, of in candidates.items():
         then_mm = _fit_mm(hand, of)
