@@ -1,5 +1,6 @@
 """`handrefine batch` as a user meets it, with the hand rendered: a small dataset of two videos."""
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from handrefine.batch.worker import do_task
 from handrefine.cli.main import main
 from handrefine.config import Config
 from handrefine.config_files import config_from_mapping
+from handrefine.datasets.interhand26m_layout import annotation_path
 from handrefine.pipeline import run_task
 from handrefine.runs.reader import open_run
 from handrefine.synthetic.dataset import join_videos
@@ -86,6 +88,28 @@ def test_the_command_line(
     assert image.name in told
     failed = [name for name, of in BatchFolder(out).states().items() if of.status == "failed"]
     assert "Capture1" in failed[0]
+
+
+def test_a_sequence_that_cannot_be_read_is_told_at_the_end(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has nothing that is wanted is no fault."""
+    monkeypatch.setattr("handrefine.batch.local.run_locally", lambda *_: None)
+    camera = annotation_path(shutil.copytree(data, tmp_path / "data"), "test", "camera")
+    known = json.loads(camera.read_text())
+    del known["1"]["focal"]
+    camera.write_text(json.dumps(known))
+    with pytest.raises(SystemExit) as ended:
+        main(["batch", str(tmp_path / "data"), "--out", str(tmp_path / "runs")])
+    assert ended.value.code == 4
+    assert "sequences left out: 1" in capsys.readouterr().out
+    hands = annotation_path(shutil.copytree(data, tmp_path / "left"), "test", "MANO_NeuralAnnot")
+    known = json.loads(hands.read_text())
+    known["1"] = {frame: {"left": of["right"], "right": None} for frame, of in known["1"].items()}
+    hands.write_text(json.dumps(known))
+    annotation_path(tmp_path / "left", "test", "joint_3d").unlink(missing_ok=True)
+    main(["batch", str(tmp_path / "left"), "--out", str(tmp_path / "other"), "--hands", "right"])
+    assert "no wanted hand" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ from handrefine.refinement.check import check_together
 from handrefine.sequence import FrameId, FrameIndex, HandSequence, Side, called
 from handrefine.task import Task
 
+#: Why a sequence that can be read has no tasks.
+NOTHING_WANTED = "no wanted hand at any wanted frame"
 #: As many cameras must be left to fit where cameras are held out without being named.
 FEWEST_TO_FIT = 3
 
@@ -125,7 +127,7 @@ def _each(settings: BatchSettings, names: Sequence[str] | None, givers: Givers |
             tasks = tuple(_tasks(settings, name, sequence))
             if givers is not None:
                 tasks = tuple(givers.ordered(of, sequence.subject) for of in tasks)
-            reason = None if tasks else "no wanted hand at any wanted frame"
+            reason = None if tasks else NOTHING_WANTED
             yield Planned(name, tasks, sequence.findings, reason, sequence.subject)
         except (InputError, OSError, MemoryError) as error:
             yield Planned(name, reason=one_line(error))

@@ -77,7 +77,8 @@ class Batch(Configured):
 
     def __call__(self, console: Console) -> int:
         from handrefine.batch.local import default_workers
-        from handrefine.batch.run import prepare_batch, run_batch
+        from handrefine.batch.plan import NOTHING_WANTED
+        from handrefine.batch.run import prepare_batch, run_batch, unreadable
 
         if self.workers is not None and self.workers < 1:
             raise InputError("a batch needs a worker", where="--workers", found=self.workers)
@@ -105,9 +106,11 @@ class Batch(Configured):
             raise
         failed = sum(of.status == "failed" for of in states.values())
         done = sum(of.status == "done" for of in states.values())
-        console.print(f"{done} of {total} tasks are done" + (f", [red]{failed} failed[/]" if failed else ""))
+        left_out = sum(of.reason != NOTHING_WANTED for of in unreadable(folder))
+        told = f"{done} of {total} tasks are done" + (f", [red]{failed} failed[/]" if failed else "")
+        console.print(told + (f"; [red]sequences left out: {left_out}[/]" if left_out else ""))
         console.print(f"more: handrefine batch status {escape(str(self.out))}")
-        return INCOMPLETE if failed else 0
+        return INCOMPLETE if failed or left_out else 0
 
     def _config(self) -> Config:
         """With the gaps that are to be filled, where they are told."""
