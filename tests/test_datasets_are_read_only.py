@@ -43,4 +43,13 @@ def test_a_dataset_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[
         main([str(word) for word in command])
         assert fingerprint(data) == before, command
     assert (run / "report.html").exists()
-    capsys.readouterr()
+    for command in (
+        *(["export", run, "--format", of, "--out", data / of] for of in ("glb", "interhand26m")),
+        ["turntable", run, "--out", data / "images" / "turntable"],
+        ["fit", "--data", data, "--out", data / "fitted"],
+        ["batch", data, "--out", data / "runs"],
+    ):
+        with pytest.raises(SystemExit):
+            main([str(word) for word in command])
+        assert "lie in one another" in capsys.readouterr().err, command
+        assert fingerprint(data) == before, command

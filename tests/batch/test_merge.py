@@ -130,6 +130,8 @@ def test_what_cannot_be_merged(folder: BatchFolder, data: Path, tmp_path: Path) 
     (tmp_path / "taken/file").touch()
     with pytest.raises(InputError, match="exists already"):
         merge(folder, tmp_path / "taken")
+    with pytest.raises(InputError, match="lie in one another"):
+        merge(folder, data / "merged")
     annotation_file(data, "camera").with_name("handrefine.json").unlink()  # official parameters, then
     with pytest.raises(InputError, match="official MANO model"):
         merge(folder, tmp_path / "out")

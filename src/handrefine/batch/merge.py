@@ -16,6 +16,7 @@ from handrefine.datasets.registry import dataset_format, read_dataset
 from handrefine.errors import InputError
 from handrefine.export.new_output import new_folder
 from handrefine.io.files import write_json
+from handrefine.io.safe_paths import refuse_overlap
 from handrefine.io.text_files import read_json
 from handrefine.sequence import HandAnnotation, RefinedSequence, Side
 
@@ -46,10 +47,12 @@ def merge(folder: BatchFolder, out: Path, *, use: Sequence[str] = USED) -> Merge
         use: verdicts of which frames get the refined annotation.
 
     Raises:
-        InputError: nothing is done yet, the dataset has no writer, or its annotation is of another hand model.
+        InputError: `out` lies in the dataset, nothing is done yet, the dataset has no writer, or its annotation is
+            of another hand model.
     """
     settings = read_json(folder.settings)["settings"]
     data, name = Path(settings["data"]), str(settings["format"])
+    refuse_overlap(data, out)
     write = dataset_format(data, name).write_all
     if write is None:
         raise InputError("this layout cannot be written", where=data, fix="handrefine export RUN --format npz")

@@ -58,3 +58,19 @@ def one_hand(run: Path) -> "HandRun":
     from handrefine.runs.reader import open_run
 
     return open_run(run).only_hand()
+
+
+def refuse_in_dataset(run: Path, out: Path) -> None:
+    """Nothing that a command writes of a run goes into the dataset of that run, as far as the run knows of it.
+
+    Raises:
+        InputError: it would.
+    """
+    from handrefine.io.safe_paths import refuse_overlap
+    from handrefine.runs.layout import RunLayout
+    from handrefine.runs.unfinished import read_task_file
+
+    layout = RunLayout(run)
+    data = read_task_file(layout).get("data") if layout.task.is_file() else None
+    if isinstance(data, str) and "\0" not in data:
+        refuse_overlap(Path(data), out)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from handrefine.cli.common import Common, RunArgument, Which
+from handrefine.cli.common import Common, RunArgument, Which, refuse_in_dataset
 from handrefine.export import Format
 
 
@@ -31,5 +31,6 @@ class Export(Common):
         from handrefine.runs.reader import open_run
 
         run = open_run(self.run)
+        refuse_in_dataset(self.run, self.out)
         export(run, self.format, self.out, frame=self.frame, camera=self.camera, which=self.which)
         console.print(f"written: {self.out}", markup=False, highlight=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from handrefine.cli.common import Common, RunArgument, Which, one_hand
+from handrefine.cli.common import Common, RunArgument, Which, one_hand, refuse_in_dataset
 from handrefine.export.turntable import Animation, TurntableSettings, write_turntable
 
 
@@ -47,5 +47,7 @@ class Turntable(Common):
         def watched(images):
             return track(images, "turning", total=self.n_images, console=console, transient=True)
 
-        write_turntable(one_hand(self.run), self.out, settings, watched)
+        run = one_hand(self.run)
+        refuse_in_dataset(self.run, self.out)
+        write_turntable(run, self.out, settings, watched)
         console.print(f"written: {self.out}", markup=False, highlight=False)

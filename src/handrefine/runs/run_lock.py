@@ -36,6 +36,10 @@ class RunLock:
             file = FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
             file.acquire(timeout=patience_s)
         except Timeout:
+            if not os.path.lexists(file.lock_file):  # some file systems take no new names without a word
+                raise InputError(
+                    "the output folder cannot be made", where=target, fix="choose another folder"
+                ) from None
             raise InputError(
                 "another run writes to this output folder",
                 where=target,
