@@ -128,6 +128,11 @@ def test_an_unknown_configuration_key(data: Path, tmp_path: Path, fails: Callabl
     assert "did you mean render.spp?" in message
 
 
+def test_a_preset_that_is_no_text(tmp_path: Path, fails: Callable[..., str]) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"a: \xe9")
+    assert "not text in UTF-8" in fails("configs", tmp_path / "a.yaml")
+
+
 def test_an_unknown_option(data: Path, tmp_path: Path, fails: Callable[..., str]) -> None:
     message = fails("refine", "--data", data, "--out", tmp_path / "run", "--render.sppp", "3")
     assert "--render.sppp" in message

@@ -121,6 +121,29 @@ def changed_npz(content: bytes, random: Random) -> bytes:
     return out.getvalue()
 
 
+def changed_npy(content: bytes, random: Random) -> bytes:
+    """An array of another type, shape or value, or a header that says so."""
+    if random.random() < 0.5:
+        old, new = _HEADERS[int(random.integers(len(_HEADERS)))]
+        return content.replace(old, new, 1)
+    file = io.BytesIO()
+    np.save(file, _changed_array(np.load(io.BytesIO(content), allow_pickle=False), random), allow_pickle=True)
+    return file.getvalue()
+
+
+#: In the header of an array, what it says and what it shall say.
+_HEADERS = (
+    (b"'shape': (", b"'shape': (100000000000000000000, "),
+    (b"'shape': (", b"'shape': (True, "),
+    (b"'shape': (", b"'shape': (-1, "),
+    (b"<f8", b"|V0"),
+    (b"<f8", b"<U9"),
+    (b"<f8", b"|O8"),
+    (b"False", b"None "),
+    (b"{'descr'", b"((((((('descr'"),
+)
+
+
 def changed_pickle(content: bytes, random: Random) -> bytes:
     """The same content with changed values or arrays, by another protocol."""
     value = changed_value(pickle.loads(content), random)

@@ -1,5 +1,7 @@
 """What handrefine writes itself and reads again: run folders, checkpoints, batches, truths, persons."""
 
+import json
+import shutil
 from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
@@ -21,14 +23,20 @@ from handrefine.cli.batch_status import summary, task_table
 from handrefine.cli.tables import before_after_table, holdout_table
 from handrefine.hand.model import load_hand_model
 from handrefine.person import Person, read_person, write_person
+from handrefine.pipeline import unfinished_task
 from handrefine.refinement.checkpoints import LATEST, CheckpointFiles, Checkpoints
 from handrefine.report import write_report
+from handrefine.report.live import live_page, running
+from handrefine.runs import manifest
 from handrefine.runs.annotation_file import read_annotation_npz
+from handrefine.runs.layout import RunLayout
+from handrefine.runs.owner import owner_of
 from handrefine.runs.reader import open_run
 from handrefine.runs.verdict_file import read_verdicts
 from handrefine.state import State
 from handrefine.synthetic.truth import SyntheticSettings, make_truth
 from handrefine.synthetic.truth_file import load_truth, save_truth
+from handrefine.task import Task
 
 #: What tells the run of a fuzzed checkpoint from others.
 OF_RUN = {"settings": "a", "data": "b", "pictures": np.full((2, 4), 0.25, np.float32)}
@@ -71,6 +79,26 @@ def _show_run(root: Path) -> object:
     return None
 
 
+def _write_unfinished(root: Path) -> None:
+    """What a run leaves that is under way, or was killed."""
+    write_example_run(root / "run", iterations=3)
+    layout, run = RunLayout(root / ".run.partial"), RunLayout(root / "run")
+    layout.live.mkdir(parents=True)
+    shutil.copy(run.log, layout.log)
+    shutil.copy(run.texture, layout.live / "frame100_cam00.png")
+    shutil.rmtree(run.root)
+    layout.task.write_text(json.dumps(Task(data=root / "data", out=root / "run").to_mapping()))
+    manifest.mark(layout.root)
+
+
+def _read_unfinished(root: Path) -> object:
+    """What `view`, `refine --resume` and `--overwrite` look at."""
+    layout = running(root / "run")
+    assert layout is not None
+    _ = live_page(layout, "run"), owner_of(layout.root), manifest.written_files(layout.root)
+    return unfinished_task(root / "run")
+
+
 def _write_numbers(root: Path) -> None:
     hand = load_hand_model("right")
     settings = SyntheticSettings(n_cameras=2, n_frames=2, texture_size=8)
@@ -107,6 +135,7 @@ OF_RUNS: Mapping[str, Target] = {
     "report": Target(lambda root: write_example_run(root / "run", iterations=3), _show_run),
     "numbers": Target(_write_numbers, _read_numbers),
     "batch": Target(_write_batch, _read_batch),
+    "unfinished": Target(_write_unfinished, _read_unfinished),
     "annotation": Target(
         lambda root: write_example_run(root / "run", iterations=1),
         lambda root: read_annotation_npz(root / "run" / "annotation.npz"),

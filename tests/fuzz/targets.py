@@ -22,6 +22,7 @@ from fuzz.mutations import (
     changed_bytes,
     changed_json,
     changed_json_lines,
+    changed_npy,
     changed_npz,
     changed_pickle,
     changed_yaml,
@@ -50,6 +51,7 @@ CHANGES: Mapping[str, Callable[[bytes, Random], bytes]] = {
     ".yml": changed_yaml,
     ".yaml": changed_yaml,
     ".npz": changed_npz,
+    ".npy": changed_npy,
     ".pkl": changed_pickle,
 }
 
@@ -137,6 +139,9 @@ def _write_calibrations(root: Path) -> None:
         write(root / name)
     (root / "kalibr").mkdir()
     (root / "kalibr" / "camchain.yaml").write_text(kalibr_text("radtan"))
+    (root / "npy").mkdir()
+    K, R, t = np.diag([60.0, 60.0, 1.0]), np.eye(3), np.ones((3, 1))
+    np.save(root / "npy" / "P.npy", np.stack([K @ np.hstack([R, t])] * 2))
 
 
 def _read_calibrations(root: Path) -> object:

@@ -7,7 +7,7 @@ import pytest
 
 from handrefine.config_files import config_from_mapping, load_config
 from handrefine.errors import InputError
-from handrefine.io.array_files import read_npz
+from handrefine.io.array_files import read_npy, read_npz
 from handrefine.io.json_stream import walk
 from handrefine.io.safe_paths import as_file_name, within
 from handrefine.io.text_files import read_json, read_yaml
@@ -66,6 +66,24 @@ def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
         for name, value in arrays.items():
             np.testing.assert_array_equal(found[name], value)
     assert set(read_npz(tmp_path / "a.npz", ["one", "absent"])) == {"one"}
+
+
+def test_one_array_in_a_file_comes_back_or_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    for array in (np.arange(6.0).reshape(2, 3), np.asfortranarray(np.ones((2, 3), ">f4")), np.array(3)):
+        np.save(path, array)
+        np.testing.assert_array_equal(read_npy(path), array)
+    np.save(path, np.zeros(3))
+    content = path.read_bytes()
+    for header in (b"(100000000000000000000,)", b"(True,)", b"(-1,)", b"(4,)", b"(" * 9):
+        path.write_bytes(content.replace(b"(3,)", header))
+        with pytest.raises(InputError, match="no array of plain numbers"):
+            read_npy(path)
+    with pytest.raises(InputError, match="is missing"):
+        read_npy(tmp_path / "b.npy")
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="more than 9 bytes"):
+        read_npy(path, max_bytes=9)
 
 
 def test_names_of_data_are_names_of_files() -> None:

@@ -42,6 +42,19 @@ def test_what_has_been_written_so_far_is_shown(tmp_path: Path) -> None:
     assert [path.name for path in layout.live.iterdir()] == ["frame4_camb.png"]
 
 
+@pytest.mark.parametrize(
+    "value", ["1e308", "-1e308", "1" + 399 * "0", "1e-320", "NaN", "[]", 9000 * "[" + 9000 * "]"]
+)
+@pytest.mark.parametrize("name", ["loss", "seconds"])
+def test_values_that_no_run_writes_end_no_page(tmp_path: Path, name: str, value: str) -> None:
+    """Found by the fuzzer."""
+    layout = RunLayout(tmp_path)
+    layout.log.write_text(
+        "\n".join(f'{{"stage": "coarse", "loss": {loss}, "{name}": {value}}}' for loss in (9, 1))
+    )
+    assert "Loss" in live_page(layout, "run") or value.startswith("[[")
+
+
 @pytest.mark.usefixtures("runtime")
 def test_a_run_is_followed_to_its_report(tmp_path: Path) -> None:
     """The server is asked from within the run, at its last iteration, and again when it has ended."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -10,6 +10,7 @@ from handrefine.errors import InputError
 from handrefine.io.safe_paths import refuse_overlap
 from handrefine.runs.folder import RunFolder
 from handrefine.runs.manifest import MARKER, note_written, written_files
+from handrefine.runs.owner import owner_of
 
 EARLIER_MARK = "This folder was written by handrefine.\n"
 
@@ -212,3 +213,14 @@ def test_dataset_and_output_must_not_lie_in_one_another(tmp_path, data, out, fin
     else:
         with pytest.raises(InputError, match="lie in one another"):
             refuse_overlap(tmp_path / data, tmp_path / out)
+
+
+def test_a_list_that_no_run_wrote_is_none(tmp_path: Path) -> None:
+    """A folder from elsewhere: nested too deeply, or with numbers that are none."""
+    for text in (
+        '{"files": ' + 9000 * "[" + 9000 * "]" + "}",
+        '{"owner": {"process": 1e999, "host": 1, "started": 2}}',
+    ):
+        (tmp_path / MARKER).write_text(text)
+        assert written_files(tmp_path) == {PurePosixPath(MARKER)}
+        assert owner_of(tmp_path) is None

@@ -8,6 +8,7 @@ from rich.table import Table
 from tyro.conf import Positional
 
 from handrefine.cli.common import Common
+from handrefine.io.text_files import read_text
 from handrefine.preset import about, configuration_file, preset_names
 
 
@@ -20,7 +21,7 @@ class Configs(Common):
 
     def __call__(self, console: Console) -> None:
         if self.name is not None:
-            text = configuration_file(self.name).read_text(encoding="utf-8")
+            text = read_text(configuration_file(self.name))
             console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
             return
         table = Table("preset", "what it is for", show_lines=False)

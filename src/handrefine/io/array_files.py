@@ -1,4 +1,4 @@
-"""The one reader of `.npz` archives: arrays of plain numbers and text, within a limit, nothing of pickle.
+"""The one reader of `.npz` archives and `.npy` files: plain numbers and text, within a limit, nothing of pickle.
 
 NumPy's own reader believes what a file says of itself: a header of a few bytes reserves memory for any shape. Here
 the archive's directory, every header and every size are compared with the bytes that are there before memory is
@@ -28,6 +28,10 @@ _ORDER = re.compile(r"'fortran_order'\s*:\s*(True|False)")
 _SHAPE = re.compile(r"'shape'\s*:\s*\(((?:\s*\d{1,18}L?\s*,?)*)\s*\)")
 _SIZES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8)}
 _CHUNK = 2**22
+_FAULTS = (
+    *(OSError, ValueError, EOFError, RuntimeError, NotImplementedError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 def read_npz(
@@ -49,19 +53,38 @@ def read_npz(
             wanted = {name: info for name, info in found.items() if names is None or name in names}
             if sum(info.file_size for info in wanted.values()) > max_bytes:
                 raise ValueError(f"its arrays have more than {max_bytes} bytes")
-            return {name: _array(archive, info) for name, info in wanted.items()}
+            arrays: dict[str, np.ndarray] = {}
+            for name, info in wanted.items():
+                with archive.open(info) as file:
+                    arrays[name] = _array(file, info.file_size, info.filename)
+            return arrays
     except FileNotFoundError:
         raise InputError("a file is missing", where=path) from None
-    except (
-        *(OSError, ValueError, EOFError, RuntimeError, NotImplementedError, OverflowError, MemoryError),
-        *(zipfile.BadZipFile, zlib.error, struct.error),
-    ) as error:
-        raise InputError(
-            "a file is damaged, or no archive of plain arrays",
-            where=path,
-            found=str(error) or type(error).__name__,
-            fix="download or copy it again",
-        ) from error
+    except _FAULTS as error:
+        raise _damaged("a file is damaged, or no archive of plain arrays", path, error) from error
+
+
+def read_npy(path: Path, *, max_bytes: int = MAX_BYTES) -> np.ndarray:
+    """The array of a file, in the machine's own byte order.
+
+    Raises:
+        InputError: the file is missing, damaged or too large, or holds anything but a plain array.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            if size > max_bytes:
+                raise ValueError(f"it has more than {max_bytes} bytes")
+            return _array(file, size, path.name)
+    except FileNotFoundError:
+        raise InputError("a file is missing", where=path) from None
+    except _FAULTS as error:
+        raise _damaged("a file is damaged, or no array of plain numbers", path, error) from error
+
+
+def _damaged(what: str, path: Path, error: Exception) -> InputError:
+    return InputError(what, where=path, found=str(error) or type(error).__name__, fix="download or copy it again")
 
 
 def _check_directory(path: Path) -> None:
@@ -96,22 +119,20 @@ def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     return entries
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as file:
-        header, header_bytes = _header(file, info.filename)
-        dtype, shape, order = _described(header, info.filename)
-        n_bytes = math.prod(shape) * dtype.itemsize
-        if n_bytes != info.file_size - header_bytes:
-            raise ValueError(
-                f"{info.filename!r}: {shape} of {dtype} are not {info.file_size - header_bytes} bytes"
-            )
-        flat = _read(file, n_bytes, info.filename)
+def _array(file: IO[bytes] | zipfile.ZipExtFile, size: int, name: str) -> np.ndarray:
+    """size: of everything that is in the file, header included."""
+    header, header_bytes = _header(file, name)
+    dtype, shape, order = _described(header, name)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if n_bytes != size - header_bytes:
+        raise ValueError(f"{name!r}: {shape} of {dtype} are not {size - header_bytes} bytes")
+    flat = _read(file, n_bytes, name)
     if dtype.kind == "b":  # NumPy relies on bytes of 0 and 1
         return (flat != 0).reshape(shape, order=order)
     if dtype.kind == "U" and n_bytes:
         characters = flat.view(np.dtype(np.uint32).newbyteorder(dtype.byteorder))
         if (characters > 0x10FFFF).any() or ((characters >= 0xD800) & (characters < 0xE000)).any():
-            raise ValueError(f"{info.filename!r} holds text that is none")
+            raise ValueError(f"{name!r} holds text that is none")
     if not n_bytes:
         return np.zeros(shape, dtype.newbyteorder("="), order=order)
     return flat.view(dtype).astype(dtype.newbyteorder("="), copy=False).reshape(shape, order=order)

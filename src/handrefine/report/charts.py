@@ -12,6 +12,8 @@ from handrefine.progress import Record
 Curves = Mapping[str, Sequence[float]]
 #: Colours of curves in report.css.
 COLOURS = 14
+#: Beyond this, and below its inverse, no run writes a number.
+_MOST = 1e30
 
 
 def loss_charts(records: Sequence[Record]) -> str:
@@ -142,7 +144,9 @@ def _described(curves: Curves) -> str:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.nan
+    if not isinstance(value, int | float) or not -_MOST < value < _MOST:
+        return math.nan
+    return float(value) if abs(value) > 1 / _MOST else 0.0
 
 
 def _short(value: float) -> float | None:

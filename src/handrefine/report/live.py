@@ -1,7 +1,6 @@
 """A run while it runs: its loss so far and its latest views, on a page that renews itself."""
 
 import base64
-import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from handrefine.errors import InputError
+from handrefine.io.text_files import parse_json
 from handrefine.progress import Record
 from handrefine.report.charts import loss_charts
 from handrefine.report.markup import figure
@@ -20,6 +20,8 @@ from handrefine.runs.unfinished import partial_of
 
 #: Seconds until the page asks again.
 RENEWED_S = 3
+#: No run takes longer.
+_LONGEST_S = 1e10
 
 
 def running(target: Path) -> RunLayout | None:
@@ -35,7 +37,7 @@ def live_page(layout: RunLayout, title: str) -> str:
     if records:
         last = records[-1]
         facts += [f"stage {last.get('stage')}", f"{len(records)} iterations"]
-        if isinstance(seconds := last.get("seconds"), int | float):
+        if isinstance(seconds := last.get("seconds"), int | float) and 0 <= seconds < _LONGEST_S:
             facts.append(f"{seconds:.0f} s of iterations")
     facts.append(time.strftime("%H:%M:%S"))
     sections = {"loss": ("Loss", loss_charts(records)), "views": ("Views", _views(layout))}
@@ -90,8 +92,8 @@ def _records(log: Path) -> Iterator[Record]:
         return
     for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            record = json.loads(line)
-        except ValueError:
+            record = parse_json(line, log)
+        except InputError:
             continue
         if isinstance(record, dict):
             yield record

@@ -6,7 +6,6 @@ Folders of earlier versions hold a plain text in its place: there the names that
 A demo's dataset was written by handrefine, too, but only another demo, which brings its own, takes its place.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -14,7 +13,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
+from handrefine.errors import InputError
 from handrefine.io.files import write_json
+from handrefine.io.text_files import read_json
 from handrefine.runs.layout import DEMO_DATA, MARKER
 from handrefine.runs.owner import Owner
 
@@ -150,9 +151,9 @@ def _of_earlier_version(path: PurePosixPath) -> bool:
 def _listed(folder: Path) -> set[str] | None:
     """The folder's list; None where there is none (a run that never ended, an earlier version) or it is broken."""
     try:
-        content = json.loads((folder / MARKER).read_text(encoding="utf-8"))
+        content = read_json(folder / MARKER)
         return None if content["files"] is None else set(map(str, content["files"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (InputError, OSError, ValueError, TypeError, KeyError):
         return None
 
 

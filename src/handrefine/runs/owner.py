@@ -1,6 +1,5 @@
 """Whose an unfinished run is: process, host and start stand in the mark of its folder until it is complete."""
 
-import json
 import os
 import platform
 import time
@@ -10,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from handrefine.errors import InputError
+from handrefine.io.text_files import read_json
 from handrefine.runs.layout import MARKER
 
 #: A run on another host that has written nothing for so long is taken for dead: it writes every iteration.
@@ -35,9 +35,9 @@ class Owner:
 def owner_of(folder: Path) -> Owner | None:
     """Whom the mark of an unfinished run names; None where there is none or it cannot be read."""
     try:
-        note = json.loads((folder / MARKER).read_text(encoding="utf-8"))["owner"]
+        note = read_json(folder / MARKER)["owner"]
         return Owner(int(note["process"]), str(note["host"]), str(note["started"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (InputError, OSError, ValueError, TypeError, KeyError, OverflowError):
         return None
 
 

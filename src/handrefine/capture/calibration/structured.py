@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from handrefine.errors import InputError
-from handrefine.io.array_files import read_npz
+from handrefine.io.array_files import read_npy, read_npz
 from handrefine.io.text_files import read_json, read_text, read_yaml
 
 if sys.version_info >= (3, 11):
@@ -29,7 +29,7 @@ def read_structured(path: Path) -> Any:
     readers = {
         ".json": read_json,
         ".npz": read_npz,
-        ".npy": _npy,
+        ".npy": read_npy,
         ".toml": _toml,
         ".yaml": read_yaml,
         ".yml": read_yaml,
@@ -49,14 +49,6 @@ def marks(path: Path, *endings: str) -> Mapping[str, Any]:
     except InputError:
         return {}
     return content if isinstance(content, Mapping) else {}
-
-
-def _npy(path: Path) -> np.ndarray:
-    """One array of plain numbers, within what the file's size allows."""
-    try:
-        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError("a file is damaged, or no array of plain numbers", where=path, found=error) from error
 
 
 def _toml(path: Path) -> Any:
