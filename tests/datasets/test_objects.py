@@ -88,3 +88,28 @@ def test_ho3ds_objects_are_where_the_toolkit_draws_them(tmp_path: Path) -> None:
     middle_px = np.array([0.02, -0.01]) / 0.5 * K[[0, 1], [0, 1]] + K[:2, 2]
     np.testing.assert_allclose([u.min(), v.min()], middle_px - half_px, atol=1.0)
     np.testing.assert_allclose([u.max(), v.max()], middle_px + half_px, atol=1.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"objRot": "quarter"}, ""),
+        ({"objTrans": {}}, ""),
+        ({}, "f 1 2 99999999999999999999"),
+        ({}, "v 0 0"),
+        ({}, "v 0 0 1e300"),
+        ({}, "f 1 2 9"),
+    ],
+    ids=str,
+)
+def test_an_object_that_is_none_is_told(tmp_path: Path, changes: dict[str, object], line: str) -> None:
+    """Found by the fuzzer."""
+    write_ho3d(tmp_path)
+    for path in (tmp_path / "train/MC1/meta").iterdir():
+        meta = pickle.loads(path.read_bytes())
+        path.write_bytes(pickle.dumps({**meta, "objTrans": np.array([0.0, 0.0, -0.5]), **changes}, protocol=2))
+    mesh = tmp_path / "models/003_cracker_box/textured_simple.obj"
+    mesh.parent.mkdir(parents=True)
+    mesh.write_text(f"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n{line}\n")
+    with pytest.raises(InputError, match=mesh.name if line else "meta"):
+        read_ho3d(tmp_path, sequence="MC1").objects[0, "MC1"]()

@@ -144,6 +144,15 @@ _HEADERS = (
 )
 
 
+def changed_words(content: bytes, random: Random) -> bytes:
+    """Text with one of its words exchanged or left out."""
+    lines = [line.split(b" ") for line in content.splitlines()]
+    line = lines[int(random.integers(len(lines)))]
+    new = str(_odd(random)).encode("utf-8", "replace")
+    line[int(random.integers(len(line)))] = new if random.random() < 0.8 else b""
+    return b"\n".join(b" ".join(words) for words in lines)
+
+
 def changed_pickle(content: bytes, random: Random) -> bytes:
     """The same content with changed values or arrays, by another protocol."""
     value = changed_value(pickle.loads(content), random)

@@ -25,6 +25,7 @@ from fuzz.mutations import (
     changed_npy,
     changed_npz,
     changed_pickle,
+    changed_words,
     changed_yaml,
 )
 from fuzz.run_targets import OF_RUNS
@@ -53,6 +54,7 @@ CHANGES: Mapping[str, Callable[[bytes, Random], bytes]] = {
     ".npz": changed_npz,
     ".npy": changed_npy,
     ".pkl": changed_pickle,
+    **dict.fromkeys((".obj", ".txt", ".toml"), changed_words),
 }
 
 
@@ -69,11 +71,23 @@ def mutate(path: Path, content: bytes, random: Random) -> bytes:
 
 def _read_dataset(root: Path) -> object:
     sequence = read_dataset(root, sequence="ABF1" if (root / "train").exists() else None)
-    for key, read in [*sequence.images.items(), *sequence.masks.items()]:
+    for key, read in [*sequence.images.items(), *sequence.masks.items(), *sequence.objects.items()]:
         camera = sequence.cameras[key[1]]
         assert read().shape[:2] == (camera.height, camera.width)
     _check(sequence)
     return sequence
+
+
+def _write_ho3d(root: Path) -> None:
+    """With an object before every camera."""
+    write_ho3d(root)
+    for path in (root / "train").glob("*/meta/*.pkl"):
+        placed = {"objRot": np.ones((3, 1)), "objTrans": np.array([0.02, 0.01, -0.5])}
+        path.write_bytes(pickle.dumps(pickle.loads(path.read_bytes()) | placed, protocol=2))
+    folder = root / "models" / "003_cracker_box"
+    folder.mkdir(parents=True)
+    lines = ("v -0.1 0 0", "v 0.1 0 0.01", "v 0 0.1 0", "v 0 0 0.1", "f 1 2 3", "f 1/1/1 3/2 4", "f -1 -2 -3 -4")
+    (folder / "textured_simple.obj").write_text("\n".join(lines))
 
 
 def _check(sequence: HandSequence) -> None:
@@ -182,7 +196,7 @@ TARGETS: Mapping[str, Target] = {
     "interhand26m": Target(write_dataset, _read_dataset),
     "dexycb": Target(write_dexycb, _read_dataset),
     "hanco": Target(write_hanco, _read_dataset),
-    "ho3d": Target(write_ho3d, _read_dataset),
+    "ho3d": Target(_write_ho3d, _read_dataset),
     "arctic": Target(write_arctic, _read_dataset),
     "assemblyhands": Target(write_assemblyhands, _read_dataset),
     "calibrations": Target(_write_calibrations, _read_calibrations),

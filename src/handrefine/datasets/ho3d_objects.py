@@ -59,8 +59,8 @@ def object_regions(
             if not mesh.exists():
                 lacking.add(str(meta["objName"]))
                 continue
-            turn = as_finite(np.ravel(np.asarray(meta["objRot"], np.float64)), (3,), f"{path}, objRot")
-            shift = as_finite(np.ravel(np.asarray(meta["objTrans"], np.float64)), (3,), f"{path}, objTrans")
+            turn = as_finite(meta["objRot"], (3,), f"{path}, objRot")
+            shift = as_finite(meta["objTrans"], (3,), f"{path}, objTrans")
             regions[index, name] = partial(_region, partial(read, mesh), turn, shift, camera)
     where, fix = str(root / "models"), "put YCB's folder `models` into the dataset's folder"
     findings = [
@@ -98,10 +98,11 @@ def _mesh(path: Path) -> Mesh:
                 corners = [int(value.split("/")[0]) for value in values]
                 corners = [corner - 1 if corner > 0 else len(vertices) + corner for corner in corners]
                 faces += [(corners[0], *corners[k : k + 2]) for k in range(1, len(corners) - 1)]
-        points, triangles = np.array(vertices, np.float64).reshape(-1, 3), np.array(faces, np.int64).reshape(-1, 3)
-    except ValueError as error:
+        triangles = np.array(faces, np.int64).reshape(-1, 3)
+    except (ValueError, OverflowError) as error:
         raise InputError("a mesh is damaged", where=path, found=error) from None
+    points = as_finite(vertices, (len(vertices), 3), str(path))
     outside = len(triangles) and (triangles.min() < 0 or triangles.max() >= len(points))
-    if not len(triangles) or outside or not np.isfinite(points).all():
+    if not len(triangles) or outside:
         raise InputError("a mesh is damaged, or has no triangle", where=path)
     return points, triangles
