@@ -78,6 +78,15 @@ def _read_dataset(root: Path) -> object:
     return sequence
 
 
+def _write_interhand26m(root: Path) -> None:
+    """With what an import keeps of its detector."""
+    write_dataset(root)
+    sequence = read_dataset(root)
+    shape = (len(sequence.cameras), len(sequence.frames), 2, 21)
+    found = {"dataset_uv_px": np.full((*shape, 2), 9.0), "confidence": np.ones(shape)}
+    np.savez(root / "detections.npz", camera=[*sequence.cameras], frames=np.array(sequence.frames), **found)
+
+
 def _write_ho3d(root: Path) -> None:
     """With an object before every camera."""
     write_ho3d(root)
@@ -193,7 +202,7 @@ def _check_cameras(path: Path) -> None:
 
 
 TARGETS: Mapping[str, Target] = {
-    "interhand26m": Target(write_dataset, _read_dataset),
+    "interhand26m": Target(_write_interhand26m, _read_dataset),
     "dexycb": Target(write_dexycb, _read_dataset),
     "hanco": Target(write_hanco, _read_dataset),
     "ho3d": Target(_write_ho3d, _read_dataset),

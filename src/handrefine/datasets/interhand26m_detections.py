@@ -31,7 +31,12 @@ def read_detections(
     arrays = read_npz(path, ("camera", "frames", "dataset_uv_px", "confidence"))
     if "dataset_uv_px" not in arrays:
         return {}
-    shape = (len(arrays.get("camera", ())), len(arrays.get("frames", ())), 2, 21)
+    for name, kinds in (("camera", "U"), ("frames", "iu")):
+        values = arrays.get(name)
+        if values is None or values.ndim != 1 or values.dtype.kind not in kinds:
+            found = None if values is None else f"{values.shape}, {values.dtype}"
+            raise InputError("an array is no list of names or numbers", where=f"{path}, {name}", found=found)
+    shape = (len(arrays["camera"]), len(arrays["frames"]), 2, 21)
     for name, expected in (("dataset_uv_px", (*shape, 2)), ("confidence", shape)):
         values = arrays.get(name)
         if values is None or values.shape != expected or values.dtype.kind != "f":
