@@ -19,6 +19,7 @@ from handrefine.hand.model import load_hand_model
 from handrefine.io.exr import worker_thread
 from handrefine.io.image_files import read_image
 from handrefine.render.base import HandSurface, RenderConfig
+from handrefine.render.mitsuba import scene_file
 from handrefine.render.mitsuba.scene_file import render_scene_file
 from handrefine.runs.reader import open_run
 from handrefine.views import View, ViewSet
@@ -165,6 +166,19 @@ def test_our_command_renders_the_exported_scene(runtime, run, skin, tmp_path):
     assert np.abs(exported - pictures.mean(axis=0)).mean() < noise < 0.05 * pictures.mean()
     main(["render-scene", scene, "--out", str(tmp_path / "ours.png"), "--spp", "4"])
     assert read_image(tmp_path / "ours.png").shape == exported.shape
+
+
+def test_more_samples_than_memory_holds_are_taken_in_passes(runtime, run, tmp_path, monkeypatch):
+    export(run[0], "xml", tmp_path / "scene")
+    (scene,) = (tmp_path / "scene").rglob("*.xml")
+    whole = render_scene_file(scene, spp=64)
+    monkeypatch.setattr(scene_file, "MOST_SAMPLES", 16 * whole.shape[0] * whole.shape[1])
+    passes = render_scene_file(scene, spp=64)
+    assert 0 < np.abs(passes - whole).mean() < 0.1 * np.abs(whole).mean()
+    for spp, pixels, told in ((0, 2**24, "out of range"), (10**9, 2**24, "out of range"), (1, 9, "too large")):
+        monkeypatch.setattr(scene_file, "MOST_PIXELS", pixels)
+        with pytest.raises(InputError, match=told):
+            render_scene_file(scene, spp=spp)
 
 
 def test_a_scene_that_is_none_is_told(runtime, tmp_path):

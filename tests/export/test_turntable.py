@@ -87,7 +87,10 @@ def test_bad_requests_are_told_and_leave_nothing(made, tmp_path):
         ({"scene": "moon"}, "no such scene"),
         ({"scene": str(broken)}, "cannot load the scene"),
         ({"frame": 1}, "no frame 1"),
-        ({"n_images": 0}, "at least 1"),
+        ({"n_images": 0}, "n-images is out of range"),
+        ({"n_images": 10**9}, "n-images is out of range"),
+        ({"size": 10**6}, "size is out of range"),
+        ({"spp": 10**9}, "spp is out of range"),
     ):
         with pytest.raises(InputError, match=message):
             turntable(made[0], tmp_path / "film", **options)

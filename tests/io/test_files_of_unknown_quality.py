@@ -1,5 +1,7 @@
 """What the readers of structured files take, and the names that data give to files."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,17 @@ import pytest
 from handrefine.config_files import config_from_mapping, load_config
 from handrefine.errors import InputError
 from handrefine.io.array_files import read_npy, read_npz
+from handrefine.io.image_files import read_pixels
 from handrefine.io.json_stream import walk
 from handrefine.io.safe_paths import as_file_name, within
+from handrefine.io.safe_pickle import read_pickle
 from handrefine.io.text_files import read_json, read_yaml
 from handrefine.runs.layout import RunLayout
 from handrefine.sequence import FrameId
+
+
+def walked(path: Path) -> object:
+    return list(walk(path, 1))
 
 
 def test_text_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -84,6 +92,16 @@ def test_one_array_in_a_file_comes_back_or_is_told(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="more than 9 bytes"):
         read_npy(path, max_bytes=9)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are POSIX's")
+@pytest.mark.parametrize("read", [read_json, read_yaml, read_npz, read_npy, read_pixels, read_pickle, walked])
+def test_pipes_and_devices_are_no_files(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """A pipe would block for ever, and a device never end."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match="a pipe or a device is no file"):
+            read(path)
 
 
 def test_names_of_data_are_names_of_files() -> None:

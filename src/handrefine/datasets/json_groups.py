@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from handrefine.io.files import write_json
+from handrefine.io.files import open_file, write_json
 from handrefine.io.json_stream import Span
 from handrefine.io.text_files import parse_json
 
@@ -42,7 +42,7 @@ class Group:
         Raises:
             InputError: the bytes are no JSON any more.
         """
-        with path.open("rb") as file:
+        with open_file(path) as file:
             file.seek(self.start)
             text = file.read(self.end - self.start).decode("utf-8", "replace")
         if isinstance(self.first, int):

@@ -16,6 +16,7 @@ from handrefine.export.new_output import new_folder
 from handrefine.io.exr import worker_thread
 from handrefine.io.image_files import write_image
 from handrefine.render.mitsuba.runtime import start_mitsuba
+from handrefine.render.mitsuba.scene_file import MOST_SPP, rendered
 from handrefine.runs.reader import HandRun, Which
 from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST
 
@@ -25,6 +26,8 @@ SECONDS_PER_TURN = 4.0
 
 Image = UInt8[np.ndarray, "height width 3"]
 Animation = Literal["webp", "gif"]
+#: More than this is a slip of the finger, or more than memory holds.
+_MOST = {"n_images": 10_000, "size": 4096, "spp": MOST_SPP}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +49,10 @@ class TurntableSettings:
     animation: Animation = "webp"
 
     def __post_init__(self) -> None:
-        for name in ("n_images", "size", "spp"):
-            if getattr(self, name) < 1:
+        for name, most in _MOST.items():
+            if not 1 <= getattr(self, name) <= most:
                 option = "--" + name.replace("_", "-")
-                raise InputError(f"{option} must be at least 1", found=getattr(self, name))
+                raise InputError(f"{option} is out of range", expected=f"1 to {most}", found=getattr(self, name))
 
 
 def write_turntable(
@@ -141,8 +144,8 @@ def turning_images(
                 loaded = mi.load_file(str(scene.resolve()), **values)
         except RuntimeError as error:
             raise InputError("Mitsuba cannot load the scene", where=scene, found=error) from error
-        bitmap = mi.util.convert_to_bitmap(mi.render(loaded, seed=mi.UInt32(k)))
-        yield np.array(bitmap)[..., :3]
+        image = rendered(loaded, None, settings.size**2, seed=k)
+        yield np.array(mi.util.convert_to_bitmap(mi.TensorXf(image)))[..., :3]
 
 
 def there_and_back(n_frames: int, n_images: int) -> list[int]:

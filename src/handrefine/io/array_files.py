@@ -17,6 +17,7 @@ from typing import IO, Literal
 import numpy as np
 
 from handrefine.errors import InputError
+from handrefine.io.files import open_file
 
 #: All arrays of one file together, unpacked, where no more is asked for.
 MAX_BYTES = 2**29
@@ -47,8 +48,7 @@ def read_npz(
         InputError: the file is missing, damaged or too large, or holds anything but plain arrays.
     """
     try:
-        _check_directory(path)
-        with zipfile.ZipFile(path) as archive:
+        with open_file(path) as raw, _archive(raw) as archive:
             found = _entries(archive)
             wanted = {name: info for name, info in found.items() if names is None or name in names}
             if sum(info.file_size for info in wanted.values()) > max_bytes:
@@ -71,7 +71,7 @@ def read_npy(path: Path, *, max_bytes: int = MAX_BYTES) -> np.ndarray:
         InputError: the file is missing, damaged or too large, or holds anything but a plain array.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             size = file.seek(0, 2)
             file.seek(0)
             if size > max_bytes:
@@ -87,12 +87,11 @@ def _damaged(what: str, path: Path, error: Exception) -> InputError:
     return InputError(what, where=path, found=str(error) or type(error).__name__, fix="download or copy it again")
 
 
-def _check_directory(path: Path) -> None:
-    """Refuse an archive whose list of entries alone would fill the memory."""
-    with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 2**16 - 22 - 76))
-        tail = file.read()
+def _archive(file: IO[bytes]) -> zipfile.ZipFile:
+    """The archive in a file, unless its list of entries alone would fill the memory."""
+    size = file.seek(0, 2)
+    file.seek(max(0, size - 2**16 - 22 - 76))
+    tail = file.read()
     end = tail.rfind(b"PK\5\6")
     if end < 0 or len(tail) - end < 22:
         raise zipfile.BadZipFile("it is no archive, or ends too early")
@@ -101,6 +100,7 @@ def _check_directory(path: Path) -> None:
         directory_bytes = max(directory_bytes, struct.unpack_from("<Q", tail, end - 36)[0])
     if directory_bytes > MAX_DIRECTORY_BYTES:
         raise zipfile.BadZipFile("it has too many entries")
+    return zipfile.ZipFile(file)
 
 
 def _entries(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

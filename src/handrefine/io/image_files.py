@@ -18,7 +18,7 @@ from PIL import BmpImagePlugin, Image, ImageOps, JpegImagePlugin, PngImagePlugin
 
 from handrefine.colour import linear_to_srgb8
 from handrefine.errors import InputError
-from handrefine.io.files import whole_file
+from handrefine.io.files import open_file, whole_file
 
 #: Images of one run differ in size, so their axes have no names.
 Rgb8 = UInt8[np.ndarray, "_ _ 3"]
@@ -138,11 +138,12 @@ def write_image(path: Path, image: Rgb8 | Rgba8) -> None:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
-        with warnings.catch_warnings():  # of large images, whose size is compared below
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(path, formats=FORMATS)
-        with opened as image:
-            yield image
+        with open_file(path) as file:
+            with warnings.catch_warnings():  # of large images, whose size is compared below
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                opened = Image.open(file, formats=FORMATS)
+            with opened as image:
+                yield image
     except InputError:
         raise
     except FileNotFoundError:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from handrefine.errors import InputError
+from handrefine.io.files import open_file
 from handrefine.io.text_files import check_nesting, decoded, whole_number
 
 _PIECE, MAX_ENTRY = 2**20, 2**25
@@ -44,7 +45,7 @@ def spans(path: Path, depth: int) -> Iterator[Span]:
         InputError: as `walk`.
     """
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             _check_end(file)
             yield from _Document(file, path).entries(depth)
     except FileNotFoundError:

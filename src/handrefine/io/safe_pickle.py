@@ -17,6 +17,7 @@ from typing import Any
 from handrefine.errors import InputError
 from handrefine.io import pickled_arrays as stand_in
 from handrefine.io import pickled_matrices as matrix
+from handrefine.io.files import open_file
 
 #: Sizes that no file of data comes near: MANO's has 4 MB and some thousand instructions.
 MAX_BYTES, MAX_INSTRUCTIONS = 2**28, 5_000_000
@@ -232,7 +233,7 @@ def read_npy_dictionary(path: Path, kind: str) -> dict[str, object]:
 def _content(path: Path) -> bytes:
     if path.stat().st_size > MAX_BYTES:
         raise pickle.UnpicklingError(f"holds more than {MAX_BYTES} bytes")
-    with path.open("rb") as file:
+    with open_file(path) as file:
         content = file.read()
     if len(content) > MAX_BYTES:
         raise pickle.UnpicklingError(f"holds more than {MAX_BYTES} bytes")

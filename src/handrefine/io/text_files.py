@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from handrefine.errors import InputError
+from handrefine.io.files import open_file
 
 #: PyYAML reads some 50 KB a second; JSON takes twenty times its size as values.
 MAX_JSON_BYTES, MAX_YAML_BYTES = 2**25, 2**18
@@ -42,7 +43,7 @@ def read_text(path: Path, most_bytes: int = MAX_JSON_BYTES) -> str:
     """
     try:
         content = bytearray()
-        with path.open("rb") as file:  # in pieces: a buffer for the most that is allowed would be reserved
+        with open_file(path) as file:  # in pieces: a buffer for the most that is allowed would be reserved
             while len(content) <= most_bytes and (piece := file.read(_PIECE)):
                 content += piece
     except FileNotFoundError:
