@@ -149,12 +149,17 @@ def test_pictures_without_content_are_told(drawn: Drawn, level: int, word: str) 
         assert "camera 03 (frames 3, 7)" in told
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_pictures_that_are_there_twice_are_told(drawn: Drawn) -> None:
     twice = {k: drawn.pictures[k[0], "00"] if k[1] == "01" else p for k, p in drawn.pictures.items()}
     assert "cameras 00, 01 show the same picture" in text(found(replace(drawn, pictures=twice).video()))
     frozen = {k: drawn.pictures[FrameIndex(0), k[1]] if k[1] == "02" else p for k, p in drawn.pictures.items()}
     told = text(found(replace(drawn, pictures=frozen).video()))
     assert "are the same at all frames while the hand moves (in camera 02" in told
+    annotation = replace(drawn.sequence.annotations["right"], joints_world=None)
+    annotation = replace(annotation, mano_valid=np.array([True, False]))
+    once = replace(drawn, pictures=frozen).video(annotations={"right": annotation})
+    assert "while the hand moves" not in text(found(once))
     cameras = {**drawn.sequence.cameras, "03": replace(drawn.sequence.cameras["02"], name="03")}
     assert "same calibration (02 and 03" in text(found(drawn.video(cameras=cameras)))
 

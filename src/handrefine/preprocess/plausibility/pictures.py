@@ -81,6 +81,9 @@ def _by_digest(views: Sequence[SeenView]) -> dict[bytes, list[SeenView]]:
 
 def _should_differ(views: Sequence[SeenView]) -> bool:
     """Whether hands are in these pictures and some point of them moves, or their middle where others are there."""
+    views = [view for view in views if len(view.points_world)]  # of others nothing is known
+    if not views:
+        return False
     same = len({len(view.points_world) for view in views}) == 1
     points = np.stack([v.points_world if same else v.points_world.mean(axis=0, keepdims=True) for v in views])
     moves = np.linalg.norm(np.ptp(points, axis=0), axis=1).max(initial=0.0) > MOVES_M
