@@ -26,6 +26,7 @@ OURS = {
     "joint_limits": 1e-3,
     "usual_pose": 1e-4,
     "usual_shape": 5e-4,
+    "shape_limits": 1e-3,
     "usual_surface": 1e-3,
     "occluded": 0.01,
     "penetration": 1e-5,
@@ -34,7 +35,7 @@ OURS = {
 TERMS = {
     "dmvr": OURS,
     "quick": OURS,
-    "real": OURS,
+    "real": OURS | {"usual_skin": 0.05},
     "second_order": OURS | {"usual_shape": 5e-6},
     "paper": {"data": 1.0, "silhouette": 1.0, "edge": 1.0, "temporal": 1.0},
     "smvr": {name: weight for name, weight in OURS.items() if name not in ("temporal", "usual_surface")},

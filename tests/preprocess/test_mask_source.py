@@ -76,7 +76,11 @@ def test_colours_tell_skin_where_there_is_no_mask():
     sequence, joints = painted_video((100.0,))
     for config in (LabelConfig(), LabelConfig(source="segment")):
         label = labels(SkinSource(sequence, [joints], config))
-        assert ((label == HAND) != window().cut(skin_of(100.0))).mean() < 0.005
+        skin = window().cut(skin_of(100.0))
+        assert (label[~skin] == NOT_HAND).mean() > 0.995
+        assert not (label[skin] == NOT_HAND).any()
+        away = regions.distance_px(window().cut(regions.body(joints_px(100.0), HEIGHT, WIDTH)))
+        assert (label[skin & (away < 12)] == HAND).mean() > 0.995  # past the wrist, its arm is no part of it
 
 
 def test_a_given_mask_is_mended_by_colours_unless_it_is_not_to_be(caplog: pytest.LogCaptureFixture):

@@ -35,8 +35,8 @@ def _open_hand() -> HandModel:
     return load_hand_model("right")
 
 
-def video_hand(pose: PoseVariables) -> VideoHand:
-    return VideoHand(_open_hand(), pose, TexturePyramid(8))
+def video_hand(pose: PoseVariables, texture_size: int = 8) -> VideoHand:
+    return VideoHand(_open_hand(), pose, TexturePyramid(texture_size))
 
 
 def prediction_of(rgb: torch.Tensor) -> Prediction:

@@ -19,10 +19,12 @@ from handrefine.losses.joint_limits import JointLimitsConfig
 from handrefine.losses.norms import PixelNorm
 from handrefine.losses.occluded import OccludedConfig
 from handrefine.losses.penetration import PenetrationConfig
+from handrefine.losses.shape_limits import ShapeLimitsConfig
 from handrefine.losses.silhouette import SilhouetteConfig
 from handrefine.losses.temporal import TemporalConfig
 from handrefine.losses.usual_pose import UsualPoseConfig
 from handrefine.losses.usual_shape import UsualShapeConfig
+from handrefine.losses.usual_skin import UsualSkinConfig
 from handrefine.losses.usual_surface import UsualSurfaceConfig
 
 
@@ -41,10 +43,12 @@ class LossesConfig:
         "joint_limits",
         "usual_pose",
         "usual_shape",
+        "shape_limits",
         "usual_surface",
         "occluded",
         "penetration",
         "colour_ridge",
+        "usual_skin",
     )
     """The terms of the objective, by name; a weight of 0 switches one off as well."""
     protect_texture: bool = False
@@ -57,10 +61,12 @@ class LossesConfig:
     joint_limits: JointLimitsConfig = field(default_factory=JointLimitsConfig)
     usual_pose: UsualPoseConfig = field(default_factory=UsualPoseConfig)
     usual_shape: UsualShapeConfig = field(default_factory=UsualShapeConfig)
+    shape_limits: ShapeLimitsConfig = field(default_factory=ShapeLimitsConfig)
     usual_surface: UsualSurfaceConfig = field(default_factory=UsualSurfaceConfig)
     occluded: OccludedConfig = field(default_factory=OccludedConfig)
     penetration: PenetrationConfig = field(default_factory=PenetrationConfig)
     colour_ridge: ColourRidgeConfig = field(default_factory=ColourRidgeConfig)
+    usual_skin: UsualSkinConfig = field(default_factory=UsualSkinConfig)
     detections: DetectionsConfig = field(default_factory=DetectionsConfig)
 
     def known(self) -> list[str]:

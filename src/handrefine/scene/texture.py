@@ -79,6 +79,15 @@ class TexturePyramid(nn.Module):
             self._still = now, self._summed(enabled)
         return self._still[1]
 
+    def patches(self, side: int) -> Float[Tensor, "texture_frame {side} {side} 3"]:
+        """The sum of the levels of at most `side` texels (8 times a power of two), at that size and unclamped."""
+        total: Tensor = self.levels[0]
+        for k in range(1, (side // COARSEST).bit_length()):
+            total = _doubled(total)
+            if k < self.n_levels:
+                total = total + self.levels[k]
+        return total.permute(0, 2, 3, 1)
+
     @torch.no_grad()
     def begin_at(self, texture: Float[Tensor, "height width 3"]) -> None:
         """Make the levels add up to this texture: each is its mean at that level's size, less the coarser ones."""

@@ -20,6 +20,12 @@ from handrefine.sequence import MIDDLE_KNUCKLE, WRIST
 #: Lengths as shares of a hand's length: half-width of the seeds along its bones; how far skin may lie outside of
 #: the hull of its joints; half-width of its forearm at the wrist.
 SEED, REACH, FOREARM = 0.015, 0.25, 0.3
+#: The palm's seeds lie within the hull of its joints by this much. Bones give this share of the palm's number of
+#: seeds, or all where the palm has fewer than that share of theirs.
+PALM_INSET, OF_BONES, LEAST_PALM = 0.02, 0.15, 0.1
+#: Skin further from a hand's palm and bones than this share of its length is left unknown: some 10 mm of flesh,
+#: and what an annotation may be off. What stands beside a hand and looks like skin would otherwise swell the hand.
+FLESH_AND_ERROR = 0.14
 #: The forearm may widen by this much on either side, per length.
 FOREARM_SPREAD = 0.5
 #: A blown highlight's half-width at most, as a share of a hand's length.
@@ -83,9 +89,9 @@ def fit_colour_models(
 ) -> ColourModels | None:
     """The colours of skin and of everything else in one camera.
 
-    Seeds are the bones' pixels; those that the background explains better are dropped, since an annotation is off.
-    The background is learned from what no hand can reach. Then both are learned again from the cut of every
-    picture, `rounds` times, without the forearms, which may be sleeves.
+    Seeds are pixels of palms and bones; those that the background explains better are dropped, since an
+    annotation is off. The background is learned from what no hand can reach. Then both are learned again from the
+    cut of every picture, `rounds` times, without the forearms, which may be sleeves.
 
     Args:
         pictures: 8-bit sRGB of one camera, with some of the background around the hands.
@@ -95,7 +101,7 @@ def fit_colour_models(
         None where fewer than a fifth of the seeds look unlike the background, or there is no background.
     """
     around = [surroundings(hands, *p.shape[:2]) for p, hands in zip(pictures, hands_px, strict=True)]
-    seeds = np.concatenate([p[a.bones] for p, a in zip(pictures, around, strict=True)])
+    seeds = _seed_colours(pictures, hands_px, [a.bones for a in around])
     background = np.concatenate([p[a.background] for p, a in zip(pictures, around, strict=True)])
     models = _first_models(seeds, background)
     if models is None:
@@ -110,6 +116,28 @@ def fit_colour_models(
             return None
         models = _learned(np.concatenate(skin), np.concatenate(other))
     return models
+
+
+def _seed_colours(
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], hands_px: Sequence[Sequence[Joints]], bones: Sequence[Region]
+) -> Colours:
+    """Colours of palms, and of bones for up to a share of these; of bones alone where palms are seen edge-on.
+
+    An annotation that is off puts bones beside a finger, but not beside a palm; a palm's shades are not all of a
+    hand's.
+    """
+    of_palms, of_bones = [], []
+    for picture, hands, along in zip(pictures, hands_px, bones, strict=True):
+        palms = np.zeros(picture.shape[:2], bool)
+        for joints_px in hands:
+            inside_px = regions.distance_px(~regions.palm(joints_px, *palms.shape))
+            palms |= inside_px > PALM_INSET * regions.hand_length_px(joints_px)
+        of_palms.append(picture[palms])
+        of_bones.append(picture[along])
+    palm, bone = np.concatenate(of_palms), np.concatenate(of_bones)
+    if len(palm) < LEAST_PALM * len(bone):
+        return bone
+    return np.concatenate([palm, bone[:: max(1, round(len(bone) / (OF_BONES * len(palm))))]])
 
 
 def _first_models(seeds: Colours, background: Colours) -> ColourModels | None:
@@ -138,6 +166,18 @@ def segment(picture: Pixels, models: ColourModels, length_px: float) -> Labels:
     wide = regions.dilated(regions.distance_px(~white) > HIGHLIGHT * length_px, HIGHLIGHT * length_px)
     label[_connected_to(white & ~wide, regions.dilated(certain, 1.5))] = UNKNOWN
     return label
+
+
+def without_stray_skin(label: Labels, hands_px: Sequence[Joints]) -> Labels:
+    """UNKNOWN instead of HAND where no hand's palm and bones are near: skin, or the like, of something else.
+
+    Never NOT_HAND: a finger that the annotation has elsewhere keeps what pulls it, and loses only the far part.
+    """
+    near = np.zeros(label.shape, bool)
+    for joints_px in hands_px:
+        body = regions.body(joints_px, *label.shape)
+        near |= regions.dilated(body, FLESH_AND_ERROR * regions.hand_length_px(joints_px))
+    return np.where((label == HAND) & ~near, UNKNOWN, label).astype(np.int8)
 
 
 def is_plausible(label: Labels, hands_px: Sequence[Joints]) -> bool:

@@ -19,6 +19,7 @@ from handrefine.preprocess.masks.colour_segmentation import (
     is_plausible,
     segment,
     surroundings,
+    without_stray_skin,
 )
 from handrefine.preprocess.masks.hand_scale import at_length, resized, spread, with_context
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN, LabelConfig
@@ -122,7 +123,7 @@ class SkinSource:
             return small, length_px, None
         label = segment(small, models, length_px)
         if is_plausible(label, hands_px):
-            return small, length_px, label
+            return small, length_px, without_stray_skin(label, hands_px)
         position, name = key
         log.info("frame %d, camera %s: colours do not tell the hand", self._sequence.frames[position], name)
         return small, length_px, None

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int8
 
 from handrefine import regions
-from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST
+from handrefine.sequence import MIDDLE_KNUCKLE, WRIST
 
 #: Half-width of a forearm or sleeve, as a share of the hand's length.
 FOREARM = 0.25
@@ -22,7 +22,6 @@ FOREARM = 0.25
 CLEAR = 0.17
 #: Flesh around palm and bones that is certainly the hand's, though the annotation is off; a share as above.
 FLESH = 0.03
-_PALM = [JOINT_NAMES.index(name) for name in ("wrist", "thumb1", "index1", "middle1", "ring1", "pinky1")]
 
 Joints = Float[np.ndarray, "21 2"]
 Region = Bool[np.ndarray, "height width"]
@@ -52,8 +51,7 @@ class HandInView:
     @cached_property
     def from_body_px(self) -> Distances:
         """From the palm and the bones."""
-        palm = regions.convex_hull(self.joints_px[_PALM], self.height, self.width)
-        return regions.distance_px(palm | regions.bones(self.joints_px, self.height, self.width))
+        return regions.distance_px(regions.body(self.joints_px, self.height, self.width))
 
     @cached_property
     def from_arm_px(self) -> Distances:
