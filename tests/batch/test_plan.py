@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tiny_interhand26m import SEQUENCE, annotation_file, documents, write_dataset
 
 from handrefine.batch.folder import BatchFolder
+from handrefine.batch.merge import merge
 from handrefine.batch.plan import BatchSettings, clips, plan
 from handrefine.batch.run import prepare_batch, unreadable
 from handrefine.config import Config
@@ -175,3 +176,13 @@ def test_a_task_whose_names_are_none_is_told_when_it_is_read(tmp_path: Path, cha
     path.write_text(json.dumps({**stored, "task": stored["task"] | changes}))
     with pytest.raises(InputError, match="file of a task is broken"):
         folder.task(name)
+
+
+@pytest.mark.parametrize("content", ["[]", '{"settings": 3}', '{"settings": {"data": 3}, "unreadable": []}'])
+def test_a_batch_whose_own_file_is_broken_is_told(tmp_path: Path, content: str) -> None:
+    """Found by the fuzzer."""
+    folder = BatchFolder(tmp_path)
+    folder.settings.write_text(content)
+    for read in (folder.asked, folder.unreadable, lambda: merge(folder, tmp_path / "out")):
+        with pytest.raises(InputError, match="file of a batch is broken"):
+            read()

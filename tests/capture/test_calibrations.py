@@ -110,3 +110,21 @@ def test_what_only_looks_like_a_matrix_of_opencv_is_told_where_it_is_used_and_no
     if wrong != {"sizes": [-1, -9]}:  # nine numbers are a camera matrix all the same
         with pytest.raises(InputError, match=r"rig\.json"):
             read_calibration(path)
+
+
+@pytest.mark.parametrize("w", ["nan", "inf", "0"])
+def test_a_quaternion_that_is_none_is_told(tmp_path: Path, w: str) -> None:
+    """Found by the fuzzer. COLMAP's may have any length, even such that its square is beyond all numbers."""
+    path = FILES["in_colmap_text"][1](tmp_path)
+    images = next(tmp_path.rglob("images.txt"))
+    lines = images.read_text().splitlines()
+    k = next(k for k, line in enumerate(lines) if line and not line.startswith("#"))
+    words = lines[k].split()
+    for q, told in (([w, "0", "0", "0"], True), (["1e200", "0", "0", "0"], False)):
+        lines[k] = " ".join([words[0], *q, *words[5:]])
+        images.write_text("\n".join(lines) + "\n")
+        if told:
+            with pytest.raises(InputError, match="quaternion of the calibration is none"):
+                read_calibration(path)
+        else:
+            assert any(np.array_equal(camera.R_cam_world, np.eye(3)) for camera in read_calibration(path))

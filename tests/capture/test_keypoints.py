@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from keypoint_files import NAMES, SOURCES, UV, WRITERS, body, coco_results
+from keypoint_files import NAMES, SOURCES, UV, WRITERS, body, coco_results, mediapipe
 
 from handrefine.capture.keypoints.registry import read_keypoints
 from handrefine.errors import InputError
@@ -47,4 +47,14 @@ def test_what_does_not_fit_is_told(tmp_path: Path) -> None:
         read_keypoints(tmp_path, SOURCES)
     (tmp_path / "cam1.json").write_text(json.dumps([{"image_id": 99, "keypoints": body().ravel().tolist()}]))
     with pytest.raises(InputError, match="of other frames"):
+        read_keypoints(tmp_path, SOURCES)
+
+
+def test_a_side_without_a_name_is_told(tmp_path: Path) -> None:
+    """Found by the fuzzer."""
+    mediapipe(tmp_path)
+    content = json.loads((tmp_path / "cam1.json").read_text())
+    del content["4"]["handedness"][0][0]["categoryName"]
+    (tmp_path / "cam1.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="a side without a name"):
         read_keypoints(tmp_path, SOURCES)

@@ -97,6 +97,29 @@ class BatchFolder:
             )
         return self.task_names()
 
+    def asked(self) -> Mapping[str, Any]:
+        """What the batch was planned for: `BatchSettings.to_mapping`.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        values = self._planned("settings")
+        for name, kind in (("data", str), ("format", str), ("follow_links", bool)):
+            if not isinstance(values.get(name), kind):
+                raise InputError("the file of a batch is broken", where=f"{self.settings}, {name}")
+        return values
+
+    def unreadable(self) -> Mapping[str, str]:
+        """Why sequences gave no task; raises as `asked`."""
+        return {str(name): str(reason) for name, reason in self._planned("unreadable").items()}
+
+    def _planned(self, name: str) -> Mapping[str, Any]:
+        content = read_json(self.settings)
+        values = content.get(name) if isinstance(content, Mapping) else None
+        if not isinstance(values, Mapping):
+            raise InputError("the file of a batch is broken", where=self.settings, found=f"no mapping {name}")
+        return values
+
     def task_names(self) -> list[str]:
         """Of the tasks that are planned so far."""
         return sorted(path.stem for path in self.tasks.glob("*.json"))

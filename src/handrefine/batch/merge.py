@@ -17,7 +17,6 @@ from handrefine.errors import InputError
 from handrefine.export.new_output import new_folder
 from handrefine.io.files import write_json
 from handrefine.io.safe_paths import refuse_overlap
-from handrefine.io.text_files import read_json
 from handrefine.sequence import HandAnnotation, RefinedSequence, Side
 
 #: Verdicts whose frames get the refined annotation; all others keep the dataset's.
@@ -50,7 +49,7 @@ def merge(folder: BatchFolder, out: Path, *, use: Sequence[str] = USED) -> Merge
         InputError: `out` lies in the dataset, nothing is done yet, the dataset has no writer, or its annotation is
             of another hand model.
     """
-    settings = read_json(folder.settings)["settings"]
+    settings = folder.asked()
     data, name = Path(settings["data"]), str(settings["format"])
     refuse_overlap(data, out)
     write = dataset_format(data, name).write_all

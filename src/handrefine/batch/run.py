@@ -12,7 +12,6 @@ from handrefine.batch.state import TaskState
 from handrefine.errors import InputError
 from handrefine.io.files import write_json
 from handrefine.io.safe_paths import refuse_overlap
-from handrefine.io.text_files import read_json
 from handrefine.runs.owner import owner_of
 from handrefine.runs.run_lock import RunLock
 from handrefine.runs.unfinished import partial_of
@@ -75,7 +74,7 @@ def _alone(out: Path) -> Iterator[None]:
 def _prepared(settings: BatchSettings, out: Path, told: Callable[[Planned], None], *, again: bool) -> BatchFolder:
     folder, asked = BatchFolder(out), settings.to_mapping()
     if folder.settings.is_file():
-        if other := differences(asked, read_json(folder.settings)["settings"]):
+        if other := differences(asked, folder.asked()):
             raise InputError(
                 "the folder belongs to a batch of other settings",
                 where=out,
@@ -118,7 +117,7 @@ def _plan(
 
 def unreadable(folder: BatchFolder) -> list[Unreadable]:
     """The sequences that gave no task when the batch was planned."""
-    return [Unreadable(name, reason) for name, reason in read_json(folder.settings)["unreadable"].items()]
+    return [Unreadable(name, reason) for name, reason in folder.unreadable().items()]
 
 
 def run_batch(

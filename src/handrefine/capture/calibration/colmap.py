@@ -4,6 +4,7 @@ An image's quaternion and translation go from world to camera; pixel centres lie
 (colmap.github.io/format). The unit of length is arbitrary, unless the model was aligned.
 """
 
+import math
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -98,7 +99,11 @@ def _camera(name: str, image: _Image, models: Mapping[int, _Model], path: Path) 
             expected=", ".join((*_OPENCV, *_FISHEYE)), fix="undistort with `colmap image_undistorter`",
         )  # fmt: skip
     K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
-    R = OF_FOUR["wxyz"](np.array(image.quaternion))
+    q = np.array(image.quaternion)
+    norm = math.hypot(*image.quaternion)
+    if not 0 < norm < np.inf:  # nor NaN
+        raise InputError("a quaternion of the calibration is none", where=here, found=q.tolist())
+    R = OF_FOUR["wxyz"](q / norm)
     return RigCamera(name, K, R, np.array(image.translation), lens, model.size)
 
 

@@ -59,10 +59,9 @@ def _side(side: Any) -> tuple[float, float]:
         side = side[0]
     if side is None:
         return 1.0, 0.5
-    label = (
-        side
-        if isinstance(side, str)
-        else next(side[k] for k in ("categoryName", "category_name", "label") if k in side)
-    )
+    if isinstance(side, str):
+        label = side
+    elif (label := next((side[k] for k in ("categoryName", "category_name", "label") if k in side), None)) is None:
+        raise ValueError(f"a side without a name: {side}")
     score = 0.9 if isinstance(side, str) else float(side.get("score", 0.9))
     return score, score if label.lower() == "left" else 1 - score
