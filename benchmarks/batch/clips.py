@@ -16,7 +16,8 @@ from handrefine.batch.folder import BatchFolder
 from handrefine.batch.local import run_locally
 from handrefine.batch.plan import BatchSettings
 from handrefine.batch.run import Runner, prepare_batch, run_batch
-from handrefine.batch.status import status_of
+from handrefine.batch.state import TaskState
+from handrefine.batch.status import BatchStatusNow, TaskRow
 from handrefine.config import Config
 from handrefine.config_files import changed, load_config
 from handrefine.runs.reader import open_run
@@ -25,6 +26,8 @@ from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.video import synthesize
 
 N_CAMERAS, N_FRAMES, SIZE_PX, ERROR_MM, SEED = 4, 5, 64, 10.0, 0
+#: Of the time left, in seconds.
+EVERY_S = 5.0
 #: The quick preset, for annotations that are as far off as these.
 CONFIG = changed(load_config("quick"), {"implausible_input": "warn"})
 
@@ -81,21 +84,31 @@ def locally(folder: BatchFolder, names: Iterable[str], ended: Callable[[str], No
     run_locally(folder, names, 1, ended)
 
 
-def in_batch(folder: BatchFolder, runner: Runner) -> list[dict[str, float]]:
-    """All clips; what was told of the time left whenever one had ended, and how long it took from then on."""
-    began, told = time.time(), list[tuple[float, float | None]]()
+def in_batch(folder: BatchFolder, runner: Runner) -> None:
+    """All clips."""
+    run_batch(folder, runner, lambda name, state: print(name, state.status, state.reason or "", flush=True))
 
-    def look(name: str, state: object) -> None:
-        time.sleep(1.0)  # the next one has begun by then
-        told.append((time.time(), status_of(folder).seconds_left))
 
-    run_batch(folder, runner, look)
-    ended = time.time()
-    return [
-        {"share": (at - began) / (ended - began), "left_s": ended - at, "told_s": left}
-        for at, left in told
-        if left is not None
-    ]
+def times_left(folder: BatchFolder) -> list[dict[str, float]]:
+    """What `batch status` would have said of the time left, every few seconds of a batch that is done.
+
+    By a clock that runs while a task computes: one worker on a machine that does nothing else.
+    """
+    states, tasks = folder.states(), {name: folder.task(name) for name in folder.names()}
+    order = sorted(tasks, key=lambda name: states[name].started or 0.0)
+    ends = np.cumsum([states[name].cpu_seconds or 0.0 for name in order]).tolist()
+    spans = dict(zip(order, zip([0.0, *ends], ends, strict=False), strict=True))
+    found = []
+    for at in np.arange(0.0, ends[-1], EVERY_S).tolist():
+        rows = []
+        for name, (start, end) in spans.items():
+            running, done = TaskState("running", started=start), TaskState("done", started=start, ended=end)
+            state = TaskState() if at < start else running if at < end else done
+            rows.append(TaskRow(tasks[name], state))
+        left_s = BatchStatusNow(at, tuple(rows), ()).seconds_left
+        if left_s is not None:
+            found.append({"share": at / ends[-1], "left_s": ends[-1] - at, "told_s": left_s})
+    return found
 
 
 def largest_difference_mm(names: Iterable[str], one: Callable[[str], Path], other: Callable[[str], Path]) -> float:
