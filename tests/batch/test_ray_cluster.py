@@ -12,6 +12,7 @@ from tiny_interhand26m import write_dataset
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # Ray stays on the loopback interface then
+os.environ.setdefault("RAY_raylet_start_wait_time_s", "120")  # for machines that have more to do
 ray = pytest.importorskip("ray")
 
 from ray.cluster_utils import Cluster  # noqa: E402
@@ -106,6 +107,20 @@ def test_a_node_that_dies_loses_nothing(folder: BatchFolder, cluster: Cluster) -
     threading.Thread(target=kill_a_node, daemon=True).start()
     assert run(folder, cluster, "wait", "wait", "wait") == ["done"] * 3
     assert sorted(times_begun(folder)) == [1, 1, 2]
+
+
+def test_what_is_at_work_on_a_cluster_that_dies_has_not_failed(folder: BatchFolder, cluster: Cluster) -> None:
+    """The same command goes on with it, once the cluster is there again."""
+
+    def kill_head() -> None:
+        while not all((folder.root / f"begun_{name}").exists() for name in folder.names()):
+            time.sleep(0.05)
+        cluster.head_node.kill_raylet(check_alive=False)
+
+    threading.Thread(target=kill_head, daemon=True).start()
+    with pytest.raises(InputError, match=r"the Ray cluster is gone(.|\n)*same command again"):
+        run(folder, cluster, "wait", "wait", "wait")
+    assert {of.status for of in folder.states().values()} <= {"queued", "running"}
 
 
 def test_a_cluster_that_is_not_there(folder: BatchFolder) -> None:

@@ -46,9 +46,11 @@ def run_on_ray(
         address: of a running cluster, `auto` for the one that this machine belongs to.
 
     Raises:
-        InputError: Ray is not installed, or there is no such cluster.
+        InputError: Ray is not installed, there is no such cluster, or it dies; what was at work there has not
+            failed then, and the same command goes on with it.
     """
     ray = _connected(address)
+    head = str(ray.get_runtime_context().gcs_address)
     options: dict[str, Any] = {
         "num_cpus": resources.cpus,
         "num_gpus": resources.gpus,
@@ -71,6 +73,13 @@ def run_on_ray(
         try:
             _check(folder, name, f"its process ended with status {ray.get(ended)}, see {folder.log(name)}")
         except ray.exceptions.RayError as error:
+            if isinstance(error, ray.exceptions.LocalRayletDiedError) or not _answers(head):
+                raise InputError(
+                    "the Ray cluster is gone",
+                    where=f"--cluster {address}",
+                    found=" ".join(str(error).split())[:300],
+                    fix="start it again, and give the same command again: it goes on where it was",
+                ) from error
             _check(folder, name, " ".join(str(error).split())[:300])
         waiting.ended(name)
         told(name)
@@ -107,6 +116,14 @@ def _check_reachable(address: str) -> None:
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
         socket.create_connection((host, int(port)), timeout=PATIENCE_S).close()
+
+
+def _answers(address: str) -> bool:
+    try:
+        _check_reachable(address)
+    except OSError:
+        return False
+    return True
 
 
 def _work(words: list[str], log: str) -> int:
