@@ -107,6 +107,22 @@ def test_a_given_mask_is_mended_by_colours_unless_it_is_not_to_be(caplog: pytest
     assert (ignored[missing] == HAND).mean() > 0.95
 
 
+def test_colours_mend_a_mask_however_far_from_the_annotation_its_gap_lies():
+    """The annotated little finger is bent away from where it is seen; without a mask such skin is unknown."""
+
+    def tip(x: float) -> np.ndarray:
+        rows, columns = np.indices((HEIGHT, WIDTH))
+        return skin_of(x) & (columns > x + 22) & (rows < 85)
+
+    sequence, joints = painted_video((100.0,), lambda x: skin_of(x) & ~tip(x))
+    bent, missing = joints.clone(), window().cut(tip(100.0))
+    bent[0, 17:21, 0] -= 0.03  # metres, towards the other fingers
+    assert (labels(SkinSource(sequence, [bent], LabelConfig()))[missing] == HAND).mean() > 0.9
+    told = labels(SkinSource(sequence, [bent], LabelConfig(source="segment")))[missing]
+    assert (told == UNKNOWN).mean() > 0.5
+    assert not (told == NOT_HAND).any()
+
+
 def test_a_plate_tells_what_stands_before_it():
     places = (60.0, 200.0, 60.0, 200.0)
     sequence, joints = painted_video(places)

@@ -72,18 +72,20 @@ class SkinSource:
             return None
         if source == "plate":
             return window.cut(labels_by_plate(self._picture(key), self._plate(key[1])))
-        _, _, segmented = self._segmented(key, window)
+        _, hands_px, segmented = self._segmented(key, window)
         if segmented is None:
             return None
+        segmented = without_stray_skin(segmented, hands_px)
         return resized(segmented, (window.y1_px - window.y0_px, window.x1_px - window.x0_px), cv2.INTER_NEAREST)
 
     def _given(self, key: ViewKey, window: CropWindow, mask: Bool[np.ndarray, "_ _"]) -> Labels:
         """A given mask, reconciled with colours where these tell something."""
         label = np.where(mask, HAND, NOT_HAND).astype(np.int8)
         if self._config.check_masks and not self._over_black:
-            small, length_px, segmented = self._segmented(key, window)
+            small, hands_px, segmented = self._segmented(key, window)
             if segmented is not None:
                 shares = resized(mask.astype(np.float32), segmented.shape, cv2.INTER_AREA)
+                length_px = regions.hand_length_px(hands_px[0])
                 together = reconciled(shares > 0.5, small, segmented, length_px)
                 changed = resized((together != (shares > 0.5)).astype(np.uint8), mask.shape, cv2.INTER_NEAREST) > 0
                 label[changed] = resized(together, mask.shape, cv2.INTER_NEAREST)[changed]
@@ -108,8 +110,8 @@ class SkinSource:
                 100 * unknown / max(hand, 1),
             )
 
-    def _segmented(self, key: ViewKey, window: CropWindow) -> tuple[Pixels, float, Labels | None]:
-        """The window at the segmented size, the hand's length there, and the labels by colour.
+    def _segmented(self, key: ViewKey, window: CropWindow) -> tuple[Pixels, list[np.ndarray], Labels | None]:
+        """The window at the segmented size, the joints of all hands there, and the labels by colour.
 
         None for these where they show no hand at the annotation's place.
         """
@@ -117,16 +119,15 @@ class SkinSource:
         hands_px = [hand - corner for hand in self._hands_px(key)]
         small, scale = at_length(window.cut(self._picture(key)), hands_px[0])
         hands_px = [hand * scale for hand in hands_px]
-        length_px = regions.hand_length_px(hands_px[0])
         models = self._colour_models(key[1])
         if models is None:
-            return small, length_px, None
-        label = segment(small, models, length_px)
+            return small, hands_px, None
+        label = segment(small, models, regions.hand_length_px(hands_px[0]))
         if is_plausible(label, hands_px):
-            return small, length_px, without_stray_skin(label, hands_px)
+            return small, hands_px, label
         position, name = key
         log.info("frame %d, camera %s: colours do not tell the hand", self._sequence.frames[position], name)
-        return small, length_px, None
+        return small, hands_px, None
 
     def _colour_models(self, name: str) -> ColourModels | None:
         """Learned once a camera, from some of its frames."""
