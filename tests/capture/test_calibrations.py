@@ -112,6 +112,20 @@ def test_what_only_looks_like_a_matrix_of_opencv_is_told_where_it_is_used_and_no
             read_calibration(path)
 
 
+@pytest.mark.parametrize("t", ["nan", "1e999"])
+def test_a_translation_that_is_not_finite_is_told(tmp_path: Path, t: str) -> None:
+    """Found by the fuzzer."""
+    path = FILES["in_colmap_text"][1](tmp_path)
+    images = next(tmp_path.rglob("images.txt"))
+    lines = images.read_text().splitlines()
+    k = next(k for k, line in enumerate(lines) if line and not line.startswith("#"))
+    words = lines[k].split()
+    lines[k] = " ".join([*words[:5], t, *words[6:]])
+    images.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="not finite"):
+        read_calibration(path)
+
+
 @pytest.mark.parametrize("w", ["nan", "inf", "0"])
 def test_a_quaternion_that_is_none_is_told(tmp_path: Path, w: str) -> None:
     """Found by the fuzzer. COLMAP's may have any length, even such that its square is beyond all numbers."""

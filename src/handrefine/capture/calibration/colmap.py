@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from handrefine.capture.calibration.camera_names import cameras_of_images, names_of_paths
-from handrefine.capture.calibration.rig_camera import RigCamera, lens_of
+from handrefine.capture.calibration.rig_camera import RigCamera, lens_of, matrix
 from handrefine.capture.calibration.rotations import OF_FOUR
 from handrefine.errors import InputError
 from handrefine.io.text_files import read_text
@@ -104,7 +104,7 @@ def _camera(name: str, image: _Image, models: Mapping[int, _Model], path: Path) 
     if not 0 < norm < np.inf:  # nor NaN
         raise InputError("a quaternion of the calibration is none", where=here, found=q.tolist())
     R = OF_FOUR["wxyz"](q / norm)
-    return RigCamera(name, K, R, np.array(image.translation), lens, model.size)
+    return RigCamera(name, K, R, matrix(image.translation, (3,), here), lens, model.size)
 
 
 def _lines(path: Path) -> list[str]:

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+
+import numpy as np
 
 from handrefine.capture.calibration import opencv, text_matrices
 from handrefine.capture.calibration.colmap import is_colmap, read_colmap
@@ -56,7 +59,7 @@ def read_calibration(path: Path, name: str = "auto") -> list[RigCamera]:
         raise InputError("the calibration does not exist", where=path)
     for candidate in FORMATS:
         if name == candidate.name or (name == "auto" and candidate.recognise(path)):
-            return unique_names(_read(candidate, path), path)
+            return _finite(unique_names(_read(candidate, path), path), path)
     if name == "auto":
         raise InputError(
             "no known calibration format", where=path, expected="; ".join(f"{f.name}: {f.marks}" for f in FORMATS)
@@ -64,6 +67,19 @@ def read_calibration(path: Path, name: str = "auto") -> list[RigCamera]:
     raise InputError(
         "there is no such calibration format", found=name, expected=", ".join(f.name for f in FORMATS)
     )
+
+
+def _finite(cameras: list[RigCamera], path: Path) -> list[RigCamera]:
+    """The same; numbers that are none may stand in any format.
+
+    Raises:
+        InputError: a camera holds some.
+    """
+    for camera in cameras:
+        poses = [(of.R_cam_world, of.t_cam_world) for of in (camera, camera.path) if of is not None]
+        if not all(np.isfinite(values).all() for values in (camera.K, *chain(*poses))):
+            raise InputError("a calibration is not finite", where=f"{path}, camera {camera.name}")
+    return cameras
 
 
 def _read(form: CalibrationFormat, path: Path) -> list[RigCamera]:
