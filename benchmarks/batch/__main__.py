@@ -110,7 +110,7 @@ def measured(chosen: argparse.Namespace, work: Path) -> Outcome:
         Metric("clips", len(took), ""),
         Metric("one by one, CPU", alone_s, "s"),
         Metric("batch, CPU", undisturbed_s["cpu_s"], "s"),
-        _overhead("batch", undisturbed_s),
+        _overhead("batch", undisturbed_s["cpu_s"] - undisturbed_s["tasks_s"], undisturbed_s["tasks_s"]),
         Metric("batch over one by one", 100 * (undisturbed_s["cpu_s"] / alone_s - 1), "%", OVERHEAD_PERCENT),
         Metric("difference of the batch", difference(batch), "mm", 0.0),
         Metric("error of the time left, by CPU", time_left_error(left, FIRST), "%", TIME_LEFT_PERCENT),
@@ -131,8 +131,7 @@ def measured(chosen: argparse.Namespace, work: Path) -> Outcome:
         samples["ray"] = found = part("ray", lambda: on_ray(folder, chosen.nodes))
         metrics += [
             Metric("Ray: CPU of tasks", found["tasks_s"], "s"),
-            _overhead("Ray", found),
-            Metric("Ray over one by one", 100 * (found["cpu_s"] / alone_s - 1), "%", OVERHEAD_PERCENT),
+            _overhead("Ray", found["cpu_s"], found["tasks_s"]),
             Metric("Ray: difference", difference(folder), "mm", 0.0),
         ]
         if chosen.kills:
@@ -145,7 +144,7 @@ def measured(chosen: argparse.Namespace, work: Path) -> Outcome:
 
 
 def on_ray(folder: BatchFolder, nodes: int) -> dict[str, Any]:
-    """CPU of everything below this process once the cluster stands: the command, Ray's processes, the tasks."""
+    """cpu_s: of the command and Ray's own processes once the cluster stands; tasks_s: of the tasks' processes."""
     with Emulated(nodes) as cluster:
         before_s = cpu_of_descendants_s()
         spent = Spent()
@@ -159,10 +158,9 @@ def killed_on_ray(folder: BatchFolder, nodes: int, kills: int) -> dict[str, Any]
         return {"kills": with_kills(folder, kills, cluster), "attempts": _attempts(folder)}
 
 
-def _overhead(where: str, found: dict[str, Any]) -> Metric:
+def _overhead(where: str, others_s: float, tasks_s: float) -> Metric:
     """What everything but the tasks' own processes takes, beside these."""
-    percent = 100 * (found["cpu_s"] / found["tasks_s"] - 1)
-    return Metric(f"{where}: overhead beside the tasks' CPU", percent, "%", OVERHEAD_PERCENT)
+    return Metric(f"{where}: overhead beside the tasks' CPU", 100 * others_s / tasks_s, "%", OVERHEAD_PERCENT)
 
 
 def _attempts(folder: BatchFolder) -> dict[str, int]:

@@ -50,7 +50,7 @@ class Emulated:
 
 
 def cpu_of_descendants_s() -> float:
-    """Seconds of the processor of all processes below this one, and of theirs that have ended."""
+    """Seconds of the processor of all processes below this one that live; those that have ended do not count."""
     parents, spent = dict[int, int](), dict[int, float]()
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -59,7 +59,7 @@ def cpu_of_descendants_s() -> float:
             continue
         number = int(path.parent.name)
         parents[number] = int(words[1])
-        spent[number] = sum(map(int, words[11:15])) / _TICKS_PER_S
+        spent[number] = sum(map(int, words[11:13])) / _TICKS_PER_S
     below, found = {os.getpid()}, 0.0
     while more := {number for number, parent in parents.items() if parent in below} - below:
         below |= more
