@@ -90,7 +90,7 @@ def finish(
     stem = name + ("-quick" if chosen.quick else "")
     document = {
         "name": name,
-        "command": f"python -m benchmarks.{module or name}" + "".join(f" {a}" for a in sys.argv[1:]),
+        "command": " ".join([f"python -m benchmarks.{module or name}", *map(_told, sys.argv[1:])]),
         **provenance(),
         "seeds": list(outcome.seeds),
         "metrics": [asdict(m) | {"reached": m.reached} for m in outcome.metrics],
@@ -112,3 +112,8 @@ def metric_table(title: str, metrics: Sequence[Metric]) -> Table:
         verdict = f"[red]{m.verdict}[/]" if m.reached is False else m.verdict
         table.add_row(m.key, f"{m.value:.3g}", m.unit, m.bound, verdict)
     return table
+
+
+def _told(argument: str) -> str:
+    """Of a path in somebody's folders only its own name."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
