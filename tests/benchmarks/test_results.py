@@ -6,7 +6,6 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-
 from benchmarks.harness import RESULTS, Metric, Outcome, finish
 
 
