@@ -35,7 +35,7 @@ from handrefine.scene.video_model import Prediction, VideoHand
 
 #: Pixels whose residuals count as one, since errors of the model reach over many; chosen on synthetic videos
 #: (`benchmarks.evidence`).
-PIXELS_A_SAMPLE = 100.0
+PIXELS_A_SAMPLE = 320.0
 #: Pixels of what moves with a joint from which on a camera sees the joint.
 SEEN_PX = 4
 
