@@ -23,9 +23,9 @@ SEED, REACH, FOREARM = 0.015, 0.25, 0.3
 #: The palm's seeds lie within the hull of its joints by this much. Bones give this share of the palm's number of
 #: seeds, or all where the palm has fewer than that share of theirs.
 PALM_INSET, OF_BONES, LEAST_PALM = 0.02, 0.15, 0.1
-#: Skin further from a hand's palm and bones than this share of its length is left unknown: some 10 mm of flesh,
-#: and what an annotation may be off. What stands beside a hand and looks like skin would otherwise swell the hand.
-FLESH_AND_ERROR = 0.14
+#: Skin further from a hand's palm and bones than this share of its length is left unknown: 10 mm of flesh, and 30
+#: mm that detected joints may be off. What stands beside a hand and looks like skin would otherwise swell it.
+FLESH_AND_ERROR = 0.22
 #: The forearm may widen by this much on either side, per length.
 FOREARM_SPREAD = 0.5
 #: A blown highlight's half-width at most, as a share of a hand's length.
