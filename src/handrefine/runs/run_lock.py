@@ -31,12 +31,13 @@ class RunLock:
         Raises:
             InputError: another run has it, or it cannot be written.
         """
+        place = target.with_name(f".{target.name}.lock")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            file = FileLock(target.with_name(f".{target.name}.lock"), timeout=0)
+            file = FileLock(place, timeout=0)
             file.acquire(timeout=patience_s)
         except Timeout:
-            if not os.path.lexists(file.lock_file):  # some file systems take no new names without a word
+            if not os.path.lexists(place):  # some file systems take no new names without a word
                 raise InputError(
                     "the output folder cannot be made", where=target, fix="choose another folder"
                 ) from None

@@ -130,7 +130,7 @@ def _seed_colours(
     for picture, hands, along in zip(pictures, hands_px, bones, strict=True):
         palms = np.zeros(picture.shape[:2], bool)
         for joints_px in hands:
-            inside_px = regions.distance_px(~regions.palm(joints_px, *palms.shape))
+            inside_px = regions.distance_px(~regions.palm(joints_px, *picture.shape[:2]))
             palms |= inside_px > PALM_INSET * regions.hand_length_px(joints_px)
         of_palms.append(picture[palms])
         of_bones.append(picture[along])
