@@ -11,7 +11,7 @@ from handrefine.progress import Record
 #: A curve and its values, one an iteration; NaN where there is none.
 Curves = Mapping[str, Sequence[float]]
 #: Colours of curves in report.css.
-COLOURS = 14
+COLOURS = 16
 #: Beyond this, and below its inverse, no run writes a number.
 _MOST = 1e30
 

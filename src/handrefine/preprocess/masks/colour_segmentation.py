@@ -119,7 +119,9 @@ def fit_colour_models(
 
 
 def _seed_colours(
-    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], hands_px: Sequence[Sequence[Joints]], bones: Sequence[Region]
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+    hands_px: Sequence[Sequence[Joints]],
+    bones: Sequence[Bool[np.ndarray, "_ _"]],
 ) -> Colours:
     """Colours of palms, and of bones for up to a share of these; of bones alone where palms are seen edge-on.
 
