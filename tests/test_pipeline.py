@@ -64,7 +64,7 @@ def files_of(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("sides", [BOTH[:1], BOTH])
+@pytest.mark.parametrize("sides", [BOTH[:1], pytest.param(BOTH, marks=pytest.mark.slow)])
 def test_python_and_a_task_write_the_same_files(data: Path, tmp_path: Path, sides: tuple[Side, ...]) -> None:
     config = config_from_mapping(CONFIG)
     sequence = hr.read_interhand26m(data)

@@ -215,6 +215,7 @@ def test_a_camera_of_dexycb_cannot_lead_out(tmp_path: Path) -> None:
         read_dataset(tmp_path)
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_the_sequence_not_of_the_file(tmp_path: Path) -> None:
     content = documents()
     images = content["data"]["images"]
