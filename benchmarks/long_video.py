@@ -3,7 +3,6 @@
 With `--work` clips that are done are kept, so that an interrupted run goes on.
 """
 
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,15 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.batch.clips import in_batch, locally
 from benchmarks.harness import Metric, Outcome, exit_status, finish, parser
 from handrefine.batch.folder import BatchFolder
-from handrefine.batch.local import run_locally
 from handrefine.batch.plan import BatchSettings
-from handrefine.batch.run import prepare_batch, run_batch
+from handrefine.batch.run import prepare_batch
 from handrefine.batch.stitch import choices
 from handrefine.config import Config
 from handrefine.config_files import changed, load_config
-from handrefine.io.files import write_json
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
 from handrefine.synthetic.truth_file import load_truth
 from handrefine.synthetic.video import TRUTH_FILE, synthesize
@@ -56,11 +54,7 @@ def refined(data: Path, out: Path, clip: int, preset: str) -> BatchFolder:
     config = changed(load_config(preset), {"implausible_input": "warn"})
     settings = BatchSettings(data=data, hands=("right",), clip=clip, held_out=(), config=config)
     folder = prepare_batch(settings, out)
-
-    def runner(folder: BatchFolder, names, told) -> None:
-        run_locally(folder, names, 1, told)
-
-    run_batch(folder, runner, lambda name, state: print(name, state.status, state.reason or "", flush=True))
+    in_batch(folder, locally)
     return folder
 
 
@@ -120,7 +114,6 @@ def measure(frames: int, clip: int, preset: str, seed: int, work: Path) -> Outco
         "error_mm, whatever the verdict": everywhere,
         "preset": preset,
     }
-    write_json(work / "samples.json", json.loads(json.dumps(samples)))
     return Outcome(metrics(clips, chosen, everywhere), samples, [seed])
 
 

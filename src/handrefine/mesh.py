@@ -42,6 +42,10 @@ class MeshTopology:
         """Triangles over (vertex, uv) pairs."""
         return self._split[1]
 
+    def uv_texels(self, size: int) -> Float[np.ndarray, "coord 2"]:
+        """Texture coordinates in texels of a square texture; (0, 0) is the upper left corner of its first row."""
+        return np.stack([self.uv[:, 0], 1 - self.uv[:, 1]], axis=1) * size
+
     @cached_property
     def edges(self) -> tuple[Int[np.ndarray, "edge 2"], Int[np.ndarray, "edge 2"]]:
         """Edges as vertex pairs, and the two faces on either side (-1 for none: an open boundary)."""

@@ -10,11 +10,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST
+from handrefine.sequence import MIDDLE_KNUCKLE, PALM, WRIST
 
 #: The joints of every finger from the wrist to the tip.
 FINGER_CHAINS: tuple[tuple[int, ...], ...] = tuple((WRIST, *range(k, k + 4)) for k in range(1, 21, 4))
-_PALM = [JOINT_NAMES.index(name) for name in ("wrist", "thumb1", "index1", "middle1", "ring1", "pinky1")]
 _FAR_PX = 1e6
 
 
@@ -49,7 +48,7 @@ def bones(
 
 def palm(joints_px: Float[np.ndarray, "21 2"], height: int, width: int) -> Bool[np.ndarray, "{height} {width}"]:
     """Pixels within the hull of wrist and knuckles."""
-    return convex_hull(joints_px[_PALM], height, width)
+    return convex_hull(joints_px[PALM], height, width)
 
 
 def body(joints_px: Float[np.ndarray, "21 2"], height: int, width: int) -> Bool[np.ndarray, "{height} {width}"]:

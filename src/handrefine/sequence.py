@@ -28,6 +28,8 @@ JOINT_NAMES: tuple[str, ...] = (
     *(f"{finger}{k}" for finger in ("thumb", "index", "middle", "ring", "pinky") for k in (1, 2, 3, 4)),
 )
 WRIST, MIDDLE_KNUCKLE = JOINT_NAMES.index("wrist"), JOINT_NAMES.index("middle1")
+#: The joints that move rigidly with the wrist.
+PALM = [JOINT_NAMES.index(name) for name in ("wrist", "thumb1", "index1", "middle1", "ring1", "pinky1")]
 #: The 20 bones as pairs of joints: of every finger four, from the wrist to its tip.
 BONES: tuple[tuple[int, int], ...] = tuple(
     (WRIST if k == 0 else first + k - 1, first + k) for first in range(1, 21, 4) for k in range(4)

@@ -112,16 +112,20 @@ def test_what_only_looks_like_a_matrix_of_opencv_is_told_where_it_is_used_and_no
             read_calibration(path)
 
 
+def change_first_image(folder: Path, words: dict[int, str]) -> None:
+    """Of COLMAP's text model: other words at some places of the line of the first image."""
+    images = next(folder.rglob("images.txt"))
+    lines = images.read_text().splitlines()
+    k = next(k for k, line in enumerate(lines) if line and not line.startswith("#"))
+    lines[k] = " ".join(words.get(place, word) for place, word in enumerate(lines[k].split()))
+    images.write_text("\n".join(lines) + "\n")
+
+
 @pytest.mark.parametrize("t", ["nan", "1e999"])
 def test_a_translation_that_is_not_finite_is_told(tmp_path: Path, t: str) -> None:
     """Found by the fuzzer."""
     path = FILES["in_colmap_text"][1](tmp_path)
-    images = next(tmp_path.rglob("images.txt"))
-    lines = images.read_text().splitlines()
-    k = next(k for k, line in enumerate(lines) if line and not line.startswith("#"))
-    words = lines[k].split()
-    lines[k] = " ".join([*words[:5], t, *words[6:]])
-    images.write_text("\n".join(lines) + "\n")
+    change_first_image(tmp_path, {5: t})
     with pytest.raises(InputError, match="not finite"):
         read_calibration(path)
 
@@ -130,13 +134,8 @@ def test_a_translation_that_is_not_finite_is_told(tmp_path: Path, t: str) -> Non
 def test_a_quaternion_that_is_none_is_told(tmp_path: Path, w: str) -> None:
     """Found by the fuzzer. COLMAP's may have any length, even such that its square is beyond all numbers."""
     path = FILES["in_colmap_text"][1](tmp_path)
-    images = next(tmp_path.rglob("images.txt"))
-    lines = images.read_text().splitlines()
-    k = next(k for k, line in enumerate(lines) if line and not line.startswith("#"))
-    words = lines[k].split()
     for q, told in (([w, "0", "0", "0"], True), (["1e200", "0", "0", "0"], False)):
-        lines[k] = " ".join([words[0], *q, *words[5:]])
-        images.write_text("\n".join(lines) + "\n")
+        change_first_image(tmp_path, dict(enumerate(q, start=1)))
         if told:
             with pytest.raises(InputError, match="quaternion of the calibration is none"):
                 read_calibration(path)

@@ -14,7 +14,7 @@ from jaxtyping import UInt8
 from handrefine.batch.folder import BatchFolder
 from handrefine.colour import srgb8_to_linear
 from handrefine.errors import InputError
-from handrefine.io.files import write_json
+from handrefine.io.files import cache_json
 from handrefine.io.text_files import read_json
 from handrefine.report.markup import PHOTO_QUALITY, data_uri
 from handrefine.runs.overlay import AFTER, BEFORE, contour_overlay
@@ -49,7 +49,7 @@ def task_figures(folder: BatchFolder, name: str) -> TaskFigures | None:
         known = _known(kept, stamp)
         if known is None:
             known = _found(folder.run(name))
-            _keep(kept, {"stamp": stamp, **asdict(known)})
+            cache_json(kept, {"stamp": stamp, **asdict(known)})
         return known
     except (InputError, OSError):
         return None
@@ -70,15 +70,6 @@ def _known(path: Path, stamp: list[int]) -> TaskFigures | None:
         return TaskFigures(verdicts, dict(kept["held_out"]), tuple(kept["thumbnails"]), (width, height))
     except (InputError, KeyError, TypeError, ValueError, AttributeError):
         return None
-
-
-def _keep(path: Path, values: Mapping[str, Any]) -> None:
-    """What cannot be kept is found again next time."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, values)
-    except OSError:
-        pass
 
 
 def _found(path: Path) -> TaskFigures:

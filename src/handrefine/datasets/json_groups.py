@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from handrefine.io.files import open_file, write_json
+from handrefine.io.files import cache_json, open_file
 from handrefine.io.json_stream import Span
 from handrefine.io.text_files import parse_json
 
@@ -65,7 +65,7 @@ def groups_of(path: Path, entries: Callable[[], Iterator[tuple[Key, Span]]]) -> 
             return known
     found = list(_grouped(entries()))
     if kept is not None:
-        _keep(kept, found)
+        cache_json(kept, [astuple(group) for group in found])
     return found
 
 
@@ -93,12 +93,3 @@ def _known(path: Path) -> list[Group] | None:
         return [Group(tuple(key), *rest) for key, *rest in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _keep(path: Path, groups: list[Group]) -> None:
-    """A cache that cannot be written is no fault."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, [astuple(group) for group in groups])
-    except OSError:
-        pass

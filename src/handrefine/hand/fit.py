@@ -22,12 +22,10 @@ from handrefine.hand.anatomy import pose_prior
 from handrefine.hand.joint_conventions import ConventionName, joint_convention
 from handrefine.hand.joint_problem import JointProblem, levenberg_marquardt, trust
 from handrefine.hand.model import HandModel
-from handrefine.sequence import JOINT_NAMES, ManoParameters
+from handrefine.sequence import JOINT_NAMES, PALM, ManoParameters
 
 log = logging.getLogger(__name__)
 
-#: The joints that move rigidly with the wrist: they give the first guess of the global pose.
-PALM = [JOINT_NAMES.index(name) for name in ("wrist", "thumb1", "index1", "middle1", "ring1", "pinky1")]
 #: Joints this near to the model's own are its own; and others have to be explained that much better by another
 #: convention, which has more freedom (medians).
 WELL_EXPLAINED_MM, FAR_BETTER = 2.0, 0.75

@@ -86,7 +86,6 @@ def skin_like(colours: Float[Tensor, "colour 3"], usual: Float[Tensor, "3"]) -> 
 
 def used_texels(hand: HandModel, side: int) -> Bool[Tensor, "{side} {side}"]:
     """Texels of a square texture whose centre lies on the hand's atlas; row 0 is the top."""
-    corners_px = np.stack([hand.topology.uv[:, 0], 1 - hand.topology.uv[:, 1]], axis=1) * side
     used = np.zeros(side * side, dtype=bool)
-    used[rasterise(corners_px[hand.topology.uv_faces], side, side).pixel] = True
+    used[rasterise(hand.topology.uv_texels(side)[hand.topology.uv_faces], side, side).pixel] = True
     return torch.from_numpy(used.reshape(side, side))

@@ -29,7 +29,7 @@ def machine_memory(proc: Path = PROC, cgroups: Path = CGROUPS) -> MachineMemory 
     except (OSError, ValueError, KeyError, IndexError):
         return None
     limits = list(_limits(proc, cgroups))
-    return MachineMemory(min(whole, *limits, whole), min(free, *limits, free))
+    return MachineMemory(min([whole, *limits]), min([free, *limits]))
 
 
 def _limits(proc: Path, cgroups: Path) -> Iterator[float]:

@@ -62,7 +62,7 @@ def texture(contents: RunContents) -> str:
 def atlas_texels(topology: MeshTopology, size: int) -> Bool[np.ndarray, "size size"]:
     """Texels that some triangle of the hand uses; row 0 is the top (v = 1)."""
     used = np.zeros((size, size), np.uint8)
-    corners = np.stack([topology.uv[:, 0], 1 - topology.uv[:, 1]], axis=1) * size - 0.5
+    corners = topology.uv_texels(size) - 0.5
     for triangle in np.rint(corners[topology.uv_faces]).astype(np.int32):
         cv2.fillConvexPoly(used, triangle, 1)
     return used.astype(bool)

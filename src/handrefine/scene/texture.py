@@ -81,12 +81,7 @@ class TexturePyramid(nn.Module):
 
     def patches(self, side: int) -> Float[Tensor, "texture_frame {side} {side} 3"]:
         """The sum of the levels of at most `side` texels (8 times a power of two), at that size and unclamped."""
-        total: Tensor = self.levels[0]
-        for k in range(1, (side // COARSEST).bit_length()):
-            total = _doubled(total)
-            if k < self.n_levels:
-                total = total + self.levels[k]
-        return total.permute(0, 2, 3, 1)
+        return self._added(self.n_levels, side).permute(0, 2, 3, 1)
 
     @torch.no_grad()
     def begin_at(self, texture: Float[Tensor, "height width 3"]) -> None:
@@ -103,12 +98,16 @@ class TexturePyramid(nn.Module):
             coarser = mean
 
     def _summed(self, enabled: int) -> Float[Tensor, "texture_frame height width 3"]:
+        return returning_clamp(self._added(enabled, self.size), 0.0, 1.0).permute(0, 2, 3, 1)
+
+    def _added(self, enabled: int, side: int) -> Float[Tensor, "texture_frame 3 {side} {side}"]:
+        """The lowest `enabled` levels of at most `side` texels, at that size."""
         total: Tensor = self.levels[0]
-        for k, level in enumerate(list(self.levels)[1:], start=1):
+        for k in range(1, (side // COARSEST).bit_length()):
             total = _doubled(total)
-            if k < enabled:
-                total = total + level
-        return returning_clamp(total, 0.0, 1.0).permute(0, 2, 3, 1)
+            if k < min(enabled, self.n_levels):
+                total = total + self.levels[k]
+        return total
 
 
 def _doubled(texture: Float[Tensor, "texture 3 side side"]) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 
 from handrefine.camera import Camera, CameraPath
-from handrefine.capture.calibration.rotations import rotation
+from handrefine.capture.calibration.rotations import as_array, rotation
 from handrefine.errors import InputError
 from handrefine.lens import Lens
 
@@ -205,10 +205,7 @@ def matrix(values: object, shape: tuple[int, ...], where: object) -> np.ndarray:
     Raises:
         InputError: they are not.
     """
-    try:
-        found = np.asarray(values, np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError("a calibration holds something else than numbers", where=where, found=error) from None
+    found = as_array(values, where)
     if found.size == np.prod(shape) and 1 in (len(shape), *found.shape, found.ndim):
         found = found.reshape(shape)
     if found.shape != shape:

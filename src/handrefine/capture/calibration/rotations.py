@@ -43,16 +43,25 @@ OF_FOUR: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def as_array(values: object, where: object) -> np.ndarray:
+    """The numbers of a calibration, of any shape.
+
+    Raises:
+        InputError: they are none.
+    """
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError("a calibration holds something else than numbers", where=where, found=error) from None
+
+
 def rotation(values: object, where: object) -> Float[np.ndarray, "3 3"]:
     """A rotation matrix, perhaps mirrored, of one, of a rotation vector, or of a quaternion (w, x, y, z).
 
     Raises:
         InputError: it is none of them.
     """
-    try:
-        numbers = np.asarray(values, np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError("a calibration holds something else than numbers", where=where, found=error) from None
+    numbers = as_array(values, where)
     if not np.isfinite(numbers).all():
         raise InputError("a calibration is not finite", where=where)
     if numbers.size == 3:
