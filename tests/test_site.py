@@ -1,6 +1,7 @@
 """The documentation site: it builds strictly, and its tutorial runs. Both need the extra `docs`."""
 
 import importlib.util
+import inspect
 import os
 import re
 import subprocess
@@ -8,6 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+import handrefine
 
 ROOT = Path(__file__).parents[1]
 needs_docs = pytest.mark.skipif(
@@ -20,6 +23,15 @@ def test_every_page_is_in_the_navigation() -> None:
     nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
     named = set(re.findall(r"[\w./-]+\.md", nav))
     assert {path.name for path in (ROOT / "docs").glob("*.md")} <= named
+
+
+@pytest.mark.parametrize("name", [name for name in handrefine._HOME if name[0].islower()])
+def test_every_argument_that_is_explained_exists(name: str) -> None:
+    """One a line: the site's builder, which is strict, knows no `a, b: of both`."""
+    function = getattr(handrefine, name)
+    explained = re.search(r"^Args:\n((?: +.*\n?|\n)+)", inspect.getdoc(function) or "", flags=re.MULTILINE)
+    names = [] if explained is None else re.findall(r"^    (\S.*?):(?=\s)", explained[1], flags=re.MULTILINE)
+    assert set(names) <= set(inspect.signature(function).parameters)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from handrefine.cli import main
+from handrefine.cli import main, slips
 from handrefine.cli.slips import refuse_slips
 from handrefine.errors import InputError
 
@@ -16,6 +16,8 @@ SLIPS = {
     "taken": (["refine", "--data", "here", "--out", "taken"], "--overwrite"),
     "taken, no option to overwrite": (["synthesize", "--out", "taken"], "choose another name"),
     "model": (["fit", "--data", "here", "--out", "new", "--hand.model-file", "absent.pkl"], "MANO_RIGHT.pkl"),
+    "model's folder": (["refine", "--data", "here", "--out", "new", "--hand.model-file", "here"], "MANO_RIGHT.pkl"),
+    "CUDA": (["refine", "--data", "here", "--out", "new", "--render.variant", "cuda_ad_rgb"], "no NVIDIA driver"),
     "preset": (
         ["refine", "--data", "here", "--out", "new", "--config", "reel"],
         "quick, real, second_order, smvr",
@@ -34,15 +36,21 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("slip", list(SLIPS))
-def test_a_slip_is_told(slip: str, here: Path) -> None:
+def test_a_slip_is_told(slip: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slips, "_nvidia_driver", lambda: False)
     (command, *options), message = SLIPS[slip]
     with pytest.raises(InputError, match=message):
         refuse_slips(command, options)
     assert sorted(path.name for path in here.iterdir()) == ["here", "taken"]
 
 
-def test_what_is_right_passes(here: Path) -> None:
+def test_what_is_right_passes(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slips, "_nvidia_driver", lambda: True)
     data = ["--data", "here"]
+    refuse_slips("refine", [*data, "--out", "new", "--render.variant", "cuda_ad_rgb"])
+    (here / "MANO_LEFT.pkl").touch()
+    refuse_slips("refine", [*data, "--out", "new", "--hand.model-file", ".", "--hand", "left"])
+    refuse_slips("refine", ["--rerun", "here", "--out", "new", "--hand.model-file", "."])
     refuse_slips("refine", [*data, "--out", "new", "--config", "real", "--hand", "both"])
     refuse_slips("refine", [*data, "--out", "taken", "--overwrite"])
     refuse_slips("refine", [*data, "--out", "here"])  # an empty folder is as good as a new one

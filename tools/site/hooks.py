@@ -64,6 +64,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         path, anchor, name = link.partition("#")
         target = _page_of(posixpath.normpath(posixpath.join(posixpath.dirname(home), path)))
         if target is not None and files.get_file_from_path(target) is not None:
+            text = text.removesuffix(".md]") + "]" if text.endswith(".md]") else text  # of a file: now of a page
             return f"{text}({posixpath.relpath(target, posixpath.dirname(here) or '.')}{anchor}{name})"
         if (ROOT / posixpath.dirname(home) / path).exists():
             return text.strip("![]")

@@ -4,7 +4,8 @@ What is checked here is checked again where it counts (`RunFolder.create`, the r
 answer. So nothing is refused here that would be accepted there.
 """
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from handrefine.errors import InputError
@@ -36,18 +37,46 @@ def refuse_slips(command: str, options: Sequence[str]) -> None:
         raise InputError("the run folder does not exist", where=options[0])
     if given.get("hand", "right") not in _SIDES:
         raise InputError("there is no such hand", where="--hand", expected=", ".join(_SIDES), found=given["hand"])
-    model = given.get("hand.model-file", given.get("hand.model_file", "None"))
-    if model != "None" and not Path(model).expanduser().exists():
+    _refuse_absent_model(command, given)
+    if given.get("render.variant", "").startswith("cuda") and not _nvidia_driver():
         raise InputError(
-            "the hand model's file does not exist",
-            where="--hand.model-file",
-            expected="MANO_RIGHT.pkl or MANO_LEFT.pkl, or the folder of both",
-            found=model,
+            "the CUDA variant was asked for, but there is no NVIDIA driver",
+            where="--render.variant",
+            fix="use --render.variant auto",
         )
     if command in _NEW and "out" in given and not {"overwrite", "resume"} & set(given):
         out = Path(given["out"]).expanduser()
         if "data" not in given or not _overlap(Path(given["data"]).expanduser(), out):  # that is the graver slip
             _refuse_taken(out, may_overwrite=command in ("refine", "demo"))
+
+
+def _refuse_absent_model(command: str, given: Mapping[str, str]) -> None:
+    model = given.get("hand.model-file", given.get("hand.model_file", "None"))
+    if model == "None":
+        return
+    path, hand = Path(model).expanduser(), given.get("hand", "right")
+    needed = [path]
+    if path.is_dir() and command in _NEW and "rerun" not in given:  # a run that is repeated knows its hands
+        needed = [path / f"MANO_{side.upper()}.pkl" for side in (_SIDES[:2] if hand == "both" else [hand])]
+    for file in needed:
+        if not file.exists():
+            raise InputError(
+                "the hand model's file does not exist",
+                where="--hand.model-file",
+                expected="MANO_RIGHT.pkl or MANO_LEFT.pkl, or the folder of both",
+                found=file,
+            )
+
+
+def _nvidia_driver() -> bool:
+    """Whether CUDA's own library, which comes with the driver, can be loaded."""
+    import ctypes
+
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _overlap(data: Path, out: Path) -> bool:

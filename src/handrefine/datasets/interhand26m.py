@@ -60,9 +60,10 @@ def read_interhand26m(
         root: folder that holds `images/` and `annotations/` (and `masks/` where there are any).
         sequence: SEQUENCE, Capture{c}/SEQUENCE or SPLIT/Capture{c}/SEQUENCE; what is not named is found by itself
             where there is one only.
-        cameras, frames: read these only; all when missing.
-        follow_links: read images through symbolic links that lead out of `root`.
+        cameras: read these only; all when missing.
+        frames: read these only; all when missing.
         refined: folder whose `annotations/` take precedence over root's, as the annotation writer leaves them.
+        follow_links: read images through symbolic links that lead out of `root`.
 
     Raises:
         InputError: the dataset is missing, ambiguous, damaged or holds impossible numbers; says where.
