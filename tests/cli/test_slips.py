@@ -16,7 +16,7 @@ SLIPS = {
     "taken": (["refine", "--data", "here", "--out", "taken"], "--overwrite"),
     "taken, no option to overwrite": (["synthesize", "--out", "taken"], "choose another name"),
     "model": (["fit", "--data", "here", "--out", "new", "--hand.model-file", "absent.pkl"], "MANO_RIGHT.pkl"),
-    "model's folder": (["refine", "--data", "here", "--out", "new", "--hand.model-file", "here"], "MANO_RIGHT.pkl"),
+    "model's folder": (["fit", "--data", "here", "--out", "new", "--hand.model-file", "here"], "MANO_RIGHT.pkl"),
     "CUDA": (["refine", "--data", "here", "--out", "new", "--render.variant", "cuda_ad_rgb"], "no NVIDIA driver"),
     "preset": (
         ["refine", "--data", "here", "--out", "new", "--config", "reel"],

@@ -24,16 +24,25 @@ TOLD = (
 
 
 def frame_verdicts(contents: RunContents) -> str:
-    """A row a frame; nothing where the run was not judged frame by frame."""
+    """A row a frame, and only columns in which something stands; nothing where no frame was judged."""
     if not contents.verdicts:
         return ""
-    head = ("frame", "verdict", "confidence", *(heading for _, heading, _, _ in EVIDENCE), "moved, mm", "views")
+    evidence: dict[str, Mapping[str, Any]] = {
+        str(frame): known if isinstance(known := of.get("evidence"), Mapping) else {}
+        for frame, of in contents.verdicts.items()
+    }
+    columns = [
+        column
+        for column in EVIDENCE
+        if any(_change(known.get(column[0]), *column[2:]) for known in evidence.values())
+    ]
+    head = ("frame", "verdict", "confidence", *(heading for _, heading, _, _ in columns), "moved, mm", "views")
     rows = []
     for frame, of in contents.verdicts.items():
-        evidence = of.get("evidence")
-        known: Mapping[str, Any] = evidence if isinstance(evidence, Mapping) else {}
-        cells = [_change(known.get(key), factor, digits) for key, _, factor, digits in EVIDENCE]
-        views = f"{known.get('n_views', '')} + {known.get('n_held_out', '')}"
+        known = evidence[str(frame)]
+        cells = [_change(known.get(key), factor, digits) for key, _, factor, digits in columns]
+        held_out = f" + {known['n_held_out']}" if known.get("n_held_out") else ""
+        views = f"{known.get('n_views', '')}{held_out}"
         moved = _number(known.get("moved_mm"), 1.0, 1)
         sure = f"{100 * of['confidence']:.0f} %"
         rows.append((str(frame), escape(str(of["verdict"])), sure, *cells, moved, escape(views)))
