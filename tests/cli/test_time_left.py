@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from handrefine.cli.time_left import AFTER, BEFORE, PlannedStage, TimeLeft
+from handrefine.cli.time_left import AFTER, BEFORE, SHOWN, PlannedStage, TimeLeft
 
 STAGES = {
     "texture": PlannedStage(10, 0.5, geometry=False),
@@ -24,6 +24,37 @@ def steps(unit_s: float, factors: dict[str, float]) -> Iterator[tuple[str, float
         yield from ((".", unit_s * stage.cost * factor) for _ in range(stage.iterations))
     for name, cost in AFTER.items():
         yield name, unit_s * cost * factors.get(name, 1)
+
+
+#: Seconds of CPU of real runs: of parts, and of stages until the first iteration was done, of each other one, and
+#: after the last.
+#: A preset of little work, the defaults on 4 cameras x 3 frames of 96 px, and two hands with the preset `real`.
+QUICK = {"reading": 0.02, "labels": 0.80, "renders": 1.19, "figures": 0.06, "files": 1.14, "report": 1.11}
+QUICK_STAGES = {
+    "environment": (PlannedStage(10, 0.5, geometry=False, texture=False), 0.08, 0.063, 0.04),
+    "texture": (PlannedStage(10, 0.5, geometry=False), 0.08, 0.056, 0.10),
+    "coarse": (PlannedStage(30, 0.5), 0.25, 0.133, 0.14),
+    "joint": (PlannedStage(15), 0.29, 0.215, 0.13),
+    "finish": (PlannedStage(5, geometry=False), 0.11, 0.123, 0.10),
+}
+DEFAULTS = {"reading": 0.02, "labels": 0.69, "renders": 1.09, "figures": 0.06, "files": 1.71, "report": 1.22}
+DEFAULT_STAGES = {
+    "environment": (PlannedStage(10, 0.5, geometry=False, texture=False), 0.12, 0.071, 0.10),
+    "texture": (PlannedStage(10, 0.5, geometry=False), 0.29, 0.116, 0.15),
+    "coarse": (PlannedStage(60, 0.5), 1.02, 0.178, 0.19),
+    "again": (PlannedStage(20, 0.5, texture=False), 0.61, 0.114, 0.17),
+    "joint": (PlannedStage(30), 0.36, 0.298, 0.21),
+    "finish": (PlannedStage(40, geometry=False), 0.20, 0.208, 0.36),
+}
+REAL = {"reading": 0.01, "labels": 0.84, "renders": 2.40, "figures": 0.06, "files": 2.25, "report": 1.43}
+REAL_STAGES = {
+    "environment": (PlannedStage(10, 0.5, geometry=False, texture=False), 0.63, 0.112, 0.09),
+    "texture": (PlannedStage(10, 0.5, geometry=False), 0.55, 0.222, 0.32),
+    "coarse": (PlannedStage(60, 0.5), 1.38, 0.289, 1.30),
+    "again": (PlannedStage(20, 0.5, texture=False), 0.88, 0.166, 0.38),
+    "joint": (PlannedStage(30), 0.65, 0.438, 0.96),
+    "finish": (PlannedStage(40, geometry=False), 0.70, 0.328, 0.66),
+}
 
 
 def told(unit_s: float, factors: dict[str, float]) -> list[tuple[float, float | None, float]]:
@@ -57,11 +88,54 @@ def test_a_part_that_costs_a_quarter_more_is_told_within_a_quarter(other: str) -
             assert said == pytest.approx(true, rel=0.25)
 
 
+@pytest.mark.parametrize(
+    ("parts", "stages"),
+    [(QUICK, QUICK_STAGES), (DEFAULTS, DEFAULT_STAGES), (REAL, REAL_STAGES)],
+    ids=["quick", "defaults", "real, both hands"],
+)
+def test_real_runs_are_told_within_a_quarter(
+    parts: dict[str, float], stages: dict[str, tuple[PlannedStage, float, float, float]]
+) -> None:
+    """From the first word on, until little is left; and something is said once a tenth of the job is done."""
+    row = [(name, parts[name]) for name in BEFORE]
+    for name, (stage, first_s, iteration_s, after_s) in stages.items():
+        row += [(name, 0.0), (".", first_s), *[(".", iteration_s)] * (stage.iterations - 1), ("", after_s)]
+    row += [(name, parts[name]) for name in AFTER]
+    whole_s, now = sum(seconds for _, seconds in row), [0.0]
+    left = TimeLeft({name: of[0] for name, of in stages.items()}, clock=lambda: now[0])
+    for name, seconds in row:
+        if name in {*parts, *stages}:
+            left.begin(name)
+        now[0] += seconds
+        if name == ".":
+            left.iteration()
+        said, true = left.seconds(), whole_s - now[0]
+        assert said is not None or now[0] < 0.1 * whole_s
+        if said is not None and true > 0.1 * whole_s:
+            assert said == pytest.approx(true, rel=0.25), f"at {now[0] / whole_s:.0%}, in {name}"
+
+
 def test_nothing_is_said_where_nothing_is_known() -> None:
     left = TimeLeft(STAGES, clock=lambda: 0.0)
     left.begin("reading")
     assert left.seconds() is None
     assert left.share() == 0
+
+
+def test_what_comes_before_the_iterations_is_no_measure() -> None:
+    """Reading takes milliseconds, whatever an iteration takes."""
+    now = [0.0]
+    left = TimeLeft(STAGES, clock=lambda: now[0])
+    for name, seconds in (("reading", 0.02), ("labels", 0.8), ("coarse", 0.5)):
+        left.begin(name)
+        now[0] += seconds
+        assert left.seconds() is None
+    for _ in range(SHOWN - 1):
+        left.iteration()
+        assert left.seconds() is None
+    now[0] += 0.2
+    left.iteration()
+    assert left.seconds() is not None
 
 
 def test_a_stage_that_ends_early_is_done() -> None:

@@ -152,7 +152,12 @@ def run_progress(config: Config, console: Console) -> Progress:
     from handrefine.cli.time_left import PlannedStage
 
     stages = {
-        name: PlannedStage(stage.iterations, stage.resolution, not GEOMETRY.isdisjoint(stage.variables))
+        name: PlannedStage(
+            stage.iterations,
+            stage.resolution,
+            geometry=not GEOMETRY.isdisjoint(stage.variables),
+            texture="texture" in stage.variables,
+        )
         for name, stage in running(config.stages).items()
     }
     return progress_for(console, stages)
