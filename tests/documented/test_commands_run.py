@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -156,7 +157,8 @@ def serve(text: str, folder: Path) -> None:
         lines: list[str] = []
         for line in process.stdout:
             lines.append(line)
-            if "http://" in line:
+            if "(Ctrl+C ends it)" in line:
+                urllib.request.urlopen(line.split()[0], timeout=30).close()  # what is printed can be opened
                 return
         raise AssertionError(f"{text}\n{''.join(lines)}")
     finally:

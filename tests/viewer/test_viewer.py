@@ -83,9 +83,10 @@ def test_pictures_of_the_run_are_found(tmp_path):
     assert {key[1] for key in content.images} == {camera.name for camera in content.cameras}
 
 
-def test_the_page_loads_and_the_film_plays(made, free_port):
+def test_the_page_loads_and_the_film_plays(made, free_port, capsys):
     pytest.importorskip("viser", reason="the extra [view] is not installed")
     viewer = Viewer(viewer_content(open_run(made[0]).hands), port=free_port)
+    assert capsys.readouterr().out == ""  # viser's own address lacks the secret
     try:
         with urllib.request.urlopen(viewer.url, timeout=10) as page:
             assert page.status == 200

@@ -80,7 +80,8 @@ def _tile(folder: BatchFolder, row: TaskRow, seconds: float | None) -> str:
     pictures = ""
     if figures is not None:
         told |= _shown(figures.held_out)
-        told |= {verdict: f"{count} frames" for verdict, count in figures.verdicts.items()}
+        judged = sum(figures.verdicts.values())  # frames of hands
+        told |= {verdict: f"{count} of {judged}" for verdict, count in figures.verdicts.items()}
         names = zip(("before", "after"), figures.thumbnails, strict=False)
         pictures = "".join(picture_element(uri, name, *figures.size_px) for name, uri in names)
     rows = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in told.items())

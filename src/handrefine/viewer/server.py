@@ -1,7 +1,10 @@
 """A run in a browser, in 3D: the hand over time before and after, cameras with their images, joints and errors."""
 
+import io
 import secrets
 import time
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 
@@ -67,7 +70,7 @@ class Viewer:
             )
             for camera in content.cameras
         ]
-        self._place_visitors(centre)
+        self._place_visitors(centre, _radius(after, centre))
         self._show()
 
     @property
@@ -109,6 +112,8 @@ class Viewer:
         self._joints = gui.add_checkbox("joints", False)
         self._frusta = gui.add_checkbox("cameras", True)
         self._images = gui.add_checkbox("images", bool(content.images), disabled=not content.images)
+        dark = gui.add_checkbox("dark", False)
+        dark.on_update(lambda _: gui.configure_theme(dark_mode=dark.value))
         self._text = gui.add_markdown("")
         for control in (self._frame, self._which, self._colour, self._joints, self._frusta, self._images):
             control.on_update(lambda _: self._show())
@@ -188,8 +193,11 @@ class Viewer:
             lines.append(f"pale 0 mm, dark red {self._largest_mm:.1f} mm and more")
         return "\n\n".join(lines)
 
-    def _place_visitors(self, target: Float[np.ndarray, "3"]) -> None:
-        """Let visitors look at the hand from beside the first camera, what the cameras call up being up."""
+    def _place_visitors(self, target: Float[np.ndarray, "3"], radius: float) -> None:
+        """Let visitors look at the hand from beside the first camera, what the cameras call up being up.
+
+        radius: within which the hands are, around the target; they take about half of the window's height.
+        """
         content = self._content
         if not content.cameras:
             return
@@ -200,7 +208,9 @@ class Viewer:
         away = first.center_world - target
         side = first.R_cam_world[0] * np.linalg.norm(away)
         initial = self._server.initial_camera
-        initial.position = tuple((target + 0.7 * away + 0.45 * side).tolist())
+        towards = 0.7 * away + 0.45 * side
+        distance = radius / (0.6 * np.tan(initial.fov / 2))
+        initial.position = tuple((target + distance * towards / np.linalg.norm(towards)).tolist())
         initial.look_at = tuple(target.tolist())
 
 
@@ -210,7 +220,8 @@ def _server(host: str, port: int, token: str) -> Any:
     except ImportError as error:
         raise InputError(MISSING, found=error, fix="pip install '.[view]' in handrefine's folder") from error
     try:
-        with guarded_servers(token):
+        # viser prints an address, and the guard refuses it: it lacks the secret.
+        with guarded_servers(token), redirect_stdout(io.StringIO()):
             return viser.ViserServer(host=host, port=port, verbose=False)
     except OSError as error:
         raise InputError(
@@ -220,6 +231,11 @@ def _server(host: str, port: int, token: str) -> Any:
 
 def _distance(camera: Camera, point_world: Float[np.ndarray, "3"]) -> float:
     return float(np.linalg.norm(camera.center_world - point_world))
+
+
+def _radius(verts_world: Sequence[Float[np.ndarray, "_n 3"]], centre: Float[np.ndarray, "3"]) -> float:
+    """Within which nearly all vertices are, of all frames."""
+    return float(np.quantile(np.linalg.norm(np.concatenate(verts_world) - centre, axis=1), 0.99))
 
 
 def _shrunk(texture: Float[np.ndarray, "height width 3"]) -> Float[np.ndarray, "_h _w 3"]:
