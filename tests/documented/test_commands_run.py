@@ -33,6 +33,7 @@ _VIDEO = "--n-cameras 3 --n-frames 2 --size 48 --texture.size 64"
 SMALL = {
     "demo": f"{_VIDEO} {_SHORT} --overwrite",
     "synthesize": _VIDEO,
+    "import": "--unit hand --frames 10 --out IMPORTED",
     "refine": f"{_SHORT} --overwrite --hand.model-file None",
     "turntable": "--n-images 2 --size 32 --spp 1",
     "view": "--no-browser",
@@ -47,6 +48,9 @@ STANDS_FOR = {
     "DATA": "DATASET",
     "SEQUENCE": "synthetic",
     "PATH": "scene-of-run",
+    "a.mp4": "cam0_test.mp4",
+    "b.mp4": "cam1_test.mp4",
+    "--calibration FILE": "--calibration camera_parameters",
     "SCENE.xml": "scene-of-run/scene.xml",
     "IMAGE": "image.png",
     "~": "home",
@@ -61,9 +65,13 @@ def _unreachable(host: str) -> bool:
     return False
 
 
+#: The folder in which the datasets lie, and handpose3d's clip: `*.mp4`, and `*.dat` in `camera_parameters/`.
+DATASETS = Path(os.environ.get("HANDREFINE_DATASETS", "."))
+CLIP = DATASETS / "handpose3d"
+
+
 def _dataset_missing(name: str) -> bool:
-    """HANDREFINE_DATASETS is the folder in which the datasets lie."""
-    return not (Path(os.environ.get("HANDREFINE_DATASETS", ".")) / name).is_dir()
+    return not (DATASETS / name).is_dir()
 
 
 #: Part of a command, what it needs, and whether this machine lacks that.
@@ -74,6 +82,7 @@ NEEDS: list[tuple[str, str, Callable[[], bool]]] = [
         (f"--data {n}", f"{n} in HANDREFINE_DATASETS", lambda n=n: _dataset_missing(n))
         for n in ("InterHand2.6M", "DexYCB", "HanCo", "HO3D_v3")
     ],
+    ("handrefine import", "handpose3d in HANDREFINE_DATASETS", lambda: not CLIP.is_dir()),
     ("--detect", "MediaPipe", lambda: find_spec("mediapipe") is None),
     ("handrefine view", "viser", lambda: find_spec("viser") is None),
     ("redner", "Redner's environment", lambda: not environment_folder().exists()),
@@ -98,6 +107,9 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         script.chmod(0o755)
     run(f"handrefine synthesize --hand both --out DATASET {_VIDEO}", folder)
     run(f"handrefine refine --data DATASET --hand right --out RUN {with_stages(SMALL['refine'])}", folder)
+    if CLIP.is_dir():
+        for path in CLIP.iterdir():
+            (folder / path.name).symlink_to(path.resolve())
     return folder
 
 
@@ -108,7 +120,7 @@ def folder_of_page(workplace: Path) -> Callable[[str], Path]:
     def folder_of(page: str) -> Path:
         folder = workplace.with_name(f"{workplace.name}-{page.replace('/', '-')}")
         if not folder.exists():
-            shutil.copytree(workplace, folder)
+            shutil.copytree(workplace, folder, symlinks=True)
         return folder
 
     return folder_of
