@@ -139,12 +139,15 @@ def environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONPATH": modules}
 
 
-def run(text: str, folder: Path) -> None:
-    """Run one command line; its output is told where it fails."""
+def run(text: str, folder: Path, *, where: Path | None = None) -> None:
+    """Run one command line with the programs of a page's folder, there or elsewhere.
+
+    Its output is told where it fails.
+    """
     done = subprocess.run(
         text,
         shell=True,
-        cwd=folder,
+        cwd=where or folder,
         env=environment(folder),
         capture_output=True,
         text=True,
@@ -204,5 +207,6 @@ def test_the_command_runs(command: DocumentedCommand, folder_of_page: Callable[[
     if command.words[1] == "view":
         serve(small(command), folder_of_page(command.document.stem))
         return
+    folder = folder_of_page(command.document.stem)
     of_project = command.words[0] in ("make", "pip", "pytest")
-    run(small(command), REPOSITORY if of_project else folder_of_page(command.document.stem))
+    run(small(command), folder, where=REPOSITORY if of_project else folder)

@@ -149,7 +149,10 @@ def command_named(arguments: list[str]) -> tuple[str, list[str]]:
 
 
 def _without_settings(command: type) -> type:
-    """The command with only the options of its own in its help, where it has settings besides."""
+    """The command with only the options of its own in its help, where it has settings besides.
+
+    Required ones come first, and last the one that explains errors.
+    """
     settings = next((option for option in dataclasses.fields(command) if option.name == "settings"), None)
     if settings is None:
         return command
@@ -162,7 +165,14 @@ def _without_settings(command: type) -> type:
         kw_only=True,
     )
     short.__doc__ = f"{inspect.getdoc(command)}\n\nIts settings are explained by --help-all."
+    options = dataclasses.fields(short)
+    ordered = sorted(options, key=lambda option: (option.name == "debug", not _required(option)))
+    setattr(short, "__dataclass_fields__", {option.name: option for option in ordered})  # noqa: B010
     return short
+
+
+def _required(option: dataclasses.Field) -> bool:
+    return option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING
 
 
 def _overview() -> str:
