@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from example_run import example_result
@@ -38,6 +39,19 @@ def test_where_labels_know_nothing_colours_still_tell(hand: HandResult):
     figures = own_view_figures(replace(hand, views=views))
     assert figures["label_contour_px"] == {"before": None, "after": None}
     assert figures["photometric_error"]["after"] is not None
+
+
+def test_labels_by_colour_have_a_contour_in_their_unknown_rim(hand: HandResult):
+    """Half a pixel beside the true one on average, and far less than 8 mm away from it."""
+    views = []
+    for view in hand.views:
+        skin = view.label == HAND
+        rim = skin & ~(cv2.erode(skin.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+        views.append(replace(view, label=np.where(rim, UNKNOWN, view.label).astype(view.label.dtype)))
+    with_rim = own_view_figures(replace(hand, views=tuple(views)))["label_contour_px"]
+    without = own_view_figures(hand)["label_contour_px"]
+    assert with_rim["after"] == pytest.approx(0.5, abs=0.2)
+    assert with_rim["before"] == pytest.approx(without["before"], rel=0.3)
 
 
 def test_saturated_pixels_are_not_compared(hand: HandResult):

@@ -91,7 +91,9 @@ def _connected(address: str) -> Any:
         ray: Any = import_module("ray")
     except ImportError:
         raise InputError(
-            "Ray is not installed", where="--cluster", fix="pip install 'handrefine[cluster]' on every node"
+            "Ray is not installed",
+            where="--cluster",
+            fix="pip install '.[cluster]' in handrefine's folder, on every node",
         ) from None
     if not ray.is_initialized():
         try:

@@ -4,17 +4,21 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
-from handrefine.evaluation.contours import contour_distance_px, mean_contour_distance_px
+from handrefine import regions
+from handrefine.evaluation.contours import contour_distance_px, contour_points_px, mean_contour_distance_px
 from handrefine.evaluation.photometric import FULLY_COVERED, photometric_error
 from handrefine.preprocess.masks.sensor_range import clipped_channels
-from handrefine.runs.result import HAND, UNKNOWN, HandResult, ViewRender, ViewResult
+from handrefine.runs.result import HAND, NOT_HAND, UNKNOWN, HandResult, ViewRender, ViewResult
 
 #: Share of the hand's median brightness below which a pixel is a dark spot.
 DARK = 0.2
 #: A pixel belongs to the rendered hands from this coverage on.
 COVERED = 0.5
+#: Labels by colour know nothing of a rim around the hand; this wide at most.
+RIM_PX = 2
+Labels = UInt8[np.ndarray, "height width"]
 Image = Float[np.ndarray, "height width 3"]
 RenderOf = Callable[[ViewResult], ViewRender]
 
@@ -89,11 +93,27 @@ def _label_contour(views: Sequence[ViewResult], render: RenderOf) -> float | Non
     for view in views:
         x0, y0, x1, y1 = view.window_px
         full_px = np.sqrt((x1 - x0) * (y1 - y0) / (view.size_px[0] * view.size_px[1]))
-        judged = view.label != UNKNOWN
-        judged[[0, -1]] = judged[:, [0, -1]] = False
-        found = contour_distance_px(render(view).coverage > COVERED, view.label == HAND, judged)
-        distances.append(None if found is None else float(full_px * found))
+        judged, rim = view.label != UNKNOWN, np.zeros(view.label.shape, bool)
+        _leave_out_border(judged)
+        if not len(contour_points_px(view.label == HAND, judged)):
+            rim = _rim(view.label)
+            judged |= rim
+            _leave_out_border(judged)
+        outlines = [view.label == HAND] + ([(view.label == HAND) | rim] if rim.any() else [])
+        found = [contour_distance_px(render(view).coverage > COVERED, outline, judged) for outline in outlines]
+        known = [full_px * distance for distance in found if distance is not None]
+        distances.append(float(np.mean(known)) if known else None)
     return mean_contour_distance_px(distances)
+
+
+def _rim(label: Labels) -> Bool[np.ndarray, "height width"]:
+    """What is unknown between hand and not hand, as labels by colour leave it: the outline is its either side."""
+    near = [regions.dilated(label == of, RIM_PX) for of in (HAND, NOT_HAND)]
+    return (label == UNKNOWN) & near[0] & near[1]
+
+
+def _leave_out_border(judged: Bool[np.ndarray, "height width"]) -> None:
+    judged[[0, -1]] = judged[:, [0, -1]] = False
 
 
 def _flat(images: Sequence[np.ndarray]) -> torch.Tensor:
