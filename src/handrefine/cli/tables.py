@@ -44,7 +44,8 @@ def holdout_table(report: Metrics) -> Table:
     listed = [(str(row["camera"]), row) for row in cameras] if isinstance(cameras, list) else []
     rows = [(name, row) for name, row in [*listed, ("mean", mean)] if isinstance(row, Mapping)]
     measures = {k: m for k, m in HOLDOUT_MEASURES.items() if any(_known(row.get(k)) for _, row in rows)}
-    table = Table(title="held-out cameras, before \u2192 after")
+    title = "held-out cameras, before \u2192 after"
+    table = Table(title=title, min_width=len(title))
     table.add_column("camera")
     for measure in measures.values():
         table.add_column(measure.name, justify="right")
