@@ -12,6 +12,7 @@ import torch
 from handrefine.capture.detections import Detections
 from handrefine.capture.frame_choice import chosen_frames
 from handrefine.capture.undistortion import Undistortion
+from handrefine.colour import linear_to_srgb8
 from handrefine.cli.main import main
 from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
@@ -244,6 +245,19 @@ def test_undistorted_images_are_opencvs() -> None:
     theirs = cv2.undistort(image, K, np.array(LENS.coefficients))
     ours = Undistortion(camera, (640, 480))(image)
     assert np.abs(ours.astype(int) - theirs)[5:-5, 5:-5].max() <= 2  # OpenCV rounds its map to 1 / 32 px
+
+
+def test_undistorting_averages_light() -> None:
+    """Half a pixel between white and black has half of white's light, which sRGB calls 188."""
+    image = np.zeros((480, 640, 3), np.uint8)
+    image[:, 320:] = 255
+    K = np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]])
+    turned = made_captures.RigCamera("a", K, np.eye(3), np.zeros(3), Lens("opencv", (0.0, 0.0, 0.0, 1e-3, 0.0)))
+    edge = Undistortion(turned, (640, 480))(image)[:, 319:322, 0].astype(int)
+    source = turned.pixels(np.array([0.5 / 500, 0.0]))[0]  # of the pixel to the right of the edge
+    share = np.clip(source - 0.5 - 319, 0, 1)
+    expected = linear_to_srgb8(np.array([share]))[0]
+    assert abs(edge[240, 1] - expected) <= 1
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,20 @@ def test_a_known_black_background_is_compared_everywhere():
     assert not is_black_background(image[60:140, 80:120], [joints - np.array([80, 60])])
 
 
+def test_a_thing_in_the_hand_does_not_hide_that_the_background_is_black():
+    joints = upright_hand()
+    hand = hand_mask(joints)
+    middle, across = int(joints[9, 1]), np.zeros((HEIGHT, WIDTH), bool)
+    across[middle - 5 : middle + 5, : WIDTH - 10] = True
+    held = grey_image() * (hand | across)[..., None]
+    assert not is_black_background(held, [joints])
+    assert is_black_background(held, [joints], things=True)
+    assert not is_black_background(grey_image(), [joints], things=True)
+    elsewhere = np.zeros((HEIGHT, WIDTH), bool)
+    elsewhere[5:25, 5:45] = True  # touches no hand: something of the background
+    assert not is_black_background(grey_image() * (hand | elsewhere)[..., None], [joints], things=True)
+
+
 @pytest.mark.parametrize("clipped", ["bound", "nothing"])
 def test_saturated_pixels_keep_their_label_and_say_as_much_as_configured(clipped: Literal["bound", "nothing"]):
     joints = upright_hand()

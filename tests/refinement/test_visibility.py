@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from made_iterates import pose_of, video_hand
-from made_observations import observations
+from made_observations import SIZE, observations
 
 from handrefine.hand.anatomy import pose_prior
 from handrefine.hand.model import HandGeometry, load_hand_model
@@ -43,7 +43,7 @@ def test_a_joint_is_seen_by_the_surface_that_it_moves():
 
 
 def test_a_finger_behind_the_palm_is_occluded_until_another_camera_looks(runtime):
-    """A bent index finger seen from the back of the hand only, then from the front too."""
+    """A bent index finger seen from the back of the hand only, then from the front too; a thing may hide that."""
     del runtime
     hand = load_hand_model("right")
     rest = hand(torch.zeros(1, 48), torch.zeros(1, 10), torch.zeros(1, 3), flat_hand_mean=True)
@@ -54,15 +54,16 @@ def test_a_finger_behind_the_palm_is_occluded_until_another_camera_looks(runtime
         forward = np.array([0.0, -side, 0.0])
         right = np.array([1.0, 0.0, 0.0])
         R = np.stack([right, np.cross(forward, right), forward])
-        return Camera("x", 200, 200, 500.0, 500.0, 100.0, 100.0, R, -R @ (centre - forward))
+        return Camera("x", SIZE, SIZE, 2.5 * SIZE, 2.5 * SIZE, SIZE / 2, SIZE / 2, R, -R @ (centre - forward))
 
-    def visibility(pose_aa: np.ndarray, *sides: float):
+    def visibility(pose_aa: np.ndarray, *sides: float, hidden: tuple[int, ...] = ()):
         pose = pose_of(pose_aa)
         views = ViewSet(tuple(View(0, camera(side)) for side in sides))
         keys = tuple((FrameIndex(0), name) for name, _ in zip("abcd", sides, strict=False))
-        seen = observations()
+        known = torch.tensor([float(k not in hidden) for k in range(4)]).repeat_interleave(SIZE * SIZE)
+        seen = replace(observations(), views=views, keys=keys, colour_weight=known)
         model = VideoModel([video_hand(pose)], SphericalLight(1), 4, ColourTransforms(4))
-        return measure_visibility(model, replace(seen, views=views, keys=keys))
+        return measure_visibility(model, seen)
 
     fist = np.zeros((1, 48))
     axes = pose_prior(hand).whitening.reshape(15, 3, 15, 3)
@@ -75,6 +76,8 @@ def test_a_finger_behind_the_palm_is_occluded_until_another_camera_looks(runtime
     assert from_back.occluded[0][0, 2] > 0.8
     assert from_back.occluded[0][0, 3:6].max() < 0.5  # the middle finger, relaxed, lies in view
     assert from_both.occluded[0][0, 2] < 0.6  # seen end-on
+    hidden = visibility(fist, 1.0, -1.0, hidden=(1,))  # its pixels are unknown
+    torch.testing.assert_close(hidden.occluded, from_back.occluded)
     assert from_both.visible_share.shape == (4,)
     assert np.nanmax(from_both.visible_share) == 1.0
     assert np.isnan(from_both.visible_share[2:]).all()

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import UInt8
 
 from handrefine.capture.calibration.rig_camera import RigCamera
+from handrefine.colour import linear_to_srgb8, srgb8_to_linear
 
 
 class Undistortion:
@@ -45,7 +46,10 @@ class Undistortion:
         return self._map is not None
 
     def __call__(self, image: UInt8[np.ndarray, "height width 3"]) -> UInt8[np.ndarray, "height width 3"]:
-        return self._resampled(image, cv2.INTER_LINEAR)
+        """The means are those of light: of sRGB's numbers they would be too dark, and contours move inwards."""
+        if self._map is None:
+            return image
+        return linear_to_srgb8(self._resampled(srgb8_to_linear(image), cv2.INTER_LINEAR))
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
         """A mask of 0 and 255, by its nearest values."""

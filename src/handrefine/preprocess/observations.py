@@ -117,7 +117,7 @@ def observe(
     hands_world = [hand.joints_world for hand in hands]
     over_black = labels.background == "black"
     if labels.background == "auto":
-        over_black = images_are_over_black(sequence, hands_world)
+        over_black = images_are_over_black(sequence, hands_world, things=labels.objects == "auto")
     others_world = [] if other_joints_world is None else [other_joints_world]
     things = ThingsBeside(sequence, [*hands_world, *others_world], labels.objects, over_black=over_black)
     video = _Video(sequence, hands_world, others_world, labels, over_black, things)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from handrefine.hand.model import HandModel
@@ -39,7 +39,7 @@ class Visibility:
 
 @torch.no_grad()
 def measure_visibility(model: VideoModel, observations: Observations) -> Visibility:
-    """Trace one ray a triangle and view; a hand hides itself, and nothing else does."""
+    """Trace one ray a triangle and view; a hand hides itself, and what is unknown shows no joint."""
     of_camera: dict[str, list[float]] = {name: [] for name in observations.camera_names}
     occluded = []
     for index, (hand, geometry) in enumerate(zip(model.hands, model.geometries(), strict=True)):
@@ -69,10 +69,26 @@ def _largest_seen_area(
         if not here:
             continue
         area = visible_triangle_area(verts[frame], faces, [views[k].camera for k in here])
-        seen[frame] = area.max(axis=0)
+        middles = verts[frame][faces].mean(axis=1)
+        seen[frame] = (area * [_known_at(middles, k, observations) for k in here]).max(axis=0)
         for k, total in zip(here, area.sum(axis=1), strict=True):
             of_camera[observations.keys[k][1]].append(float(total))
     return seen
+
+
+def _known_at(
+    points_world: Float[np.ndarray, "point 3"], view: int, observations: Observations
+) -> Bool[np.ndarray, " point"]:
+    """Where a view's picture says something: not where a thing or a forearm is before the hand."""
+    camera, first = observations.views.views[view].camera, int(observations.views.offsets[view])
+    n_pixels = camera.height * camera.width
+    known = (observations.colour_weight[first : first + n_pixels] > 0).cpu().numpy()
+    uv_px = np.floor(np.nan_to_num(camera.pixels(points_world), nan=-1.0)).clip(
+        -1, max(camera.height, camera.width)
+    )
+    u, v = uv_px.astype(int).T
+    inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+    return inside & known[np.where(inside, v * camera.width + u, 0)]
 
 
 def _occluded(

@@ -17,8 +17,8 @@ BORDER_BLACK = 0.0012
 BACKGROUND_BLACK = 0.006
 #: How far beyond the hull of its joints a hand may reach: these pixels, and at most this share of its length.
 REACH_PX, REACH = 25, 0.2
-#: Share of the background that must be black, and how many pixels there must be to tell.
-MOSTLY, FEWEST = 0.99, 64
+#: Share of the background that must be black, without things and with them, and how many pixels are enough to tell.
+MOSTLY, HALF, FEWEST = 0.99, 0.5, 64
 
 Image = Float[np.ndarray, "height width 3"]
 
@@ -31,11 +31,16 @@ def black_border(image: Image) -> Bool[np.ndarray, "height width"]:
     return np.isin(component, np.unique(rim[rim > 0]))
 
 
-def is_black_background(image: Image, hands_px: Sequence[Float[np.ndarray, "21 2"]]) -> bool:
+def is_black_background(
+    image: Image, hands_px: Sequence[Float[np.ndarray, "21 2"]], *, things: bool = False
+) -> bool:
     """Whether nearly everything (99 %) outside the hulls of the hands' joints, somewhat grown, is black.
 
     What lies beyond a wrist is not asked: there may be a forearm. False where the view is too tight to tell. Ask
     it of all views of a video and believe the majority.
+
+    things: there may be some in the hands: what is lit and goes on from the hulls is not asked either, as long as
+        half of what lies outside them is black.
     """
     height, width = image.shape[:2]
     asked = np.ones((height, width), bool)
@@ -43,12 +48,24 @@ def is_black_background(image: Image, hands_px: Sequence[Float[np.ndarray, "21 2
         margin_px = min(REACH_PX, REACH * regions.hand_length_px(joints_px))
         asked &= regions.distance_px(regions.convex_hull(joints_px, height, width)) > margin_px
         asked &= ~regions.beyond_wrist(joints_px, height, width)
-    outside = image.max(axis=2)[asked]
-    return outside.size >= FEWEST and float((outside <= BACKGROUND_BLACK).mean()) >= MOSTLY
+    black = image.max(axis=2) <= BACKGROUND_BLACK
+    if things and np.count_nonzero(asked & black) >= HALF * np.count_nonzero(asked):
+        asked &= ~_beside(~black, ~asked)
+    outside = black[asked]
+    return outside.size >= FEWEST and float(outside.mean()) >= MOSTLY
 
 
-def images_are_over_black(sequence: HandSequence, hands_world: Sequence[Float[Tensor, "frame 21 3"]]) -> bool:
-    """Whether the video shows hands over black, by the majority of one frame's views."""
+def _beside(lit: Bool[np.ndarray, "height width"], hands: Bool[np.ndarray, "height width"]) -> np.ndarray:
+    """The connected parts of what is lit that touch the hands."""
+    _, part = cv2.connectedComponents(lit.astype(np.uint8), connectivity=8)
+    touching = np.unique(part[hands & lit])
+    return np.isin(part, touching[touching > 0])
+
+
+def images_are_over_black(
+    sequence: HandSequence, hands_world: Sequence[Float[Tensor, "frame 21 3"]], *, things: bool = False
+) -> bool:
+    """Whether the video shows hands over black, by the majority of one frame's views; `things` as of one view."""
     votes, first = [], sequence.positions[0]
     there = [joints[first] for joints in hands_world if bool(torch.isfinite(joints[first]).all())]
     for name, camera in sequence.cameras.items():
@@ -58,5 +75,5 @@ def images_are_over_black(sequence: HandSequence, hands_world: Sequence[Float[Te
             image = sequence.images[first, name]()
             if (first, name) in sequence.objects:
                 image = np.where(sequence.objects[first, name]()[..., None], 0.0, image)
-            votes.append(is_black_background(image, joints_px))
+            votes.append(is_black_background(image, joints_px, things=things))
     return sum(votes) > len(votes) / 2
