@@ -12,8 +12,8 @@ import torch
 from handrefine.capture.detections import Detections
 from handrefine.capture.frame_choice import chosen_frames
 from handrefine.capture.undistortion import Undistortion
-from handrefine.colour import linear_to_srgb8
 from handrefine.cli.main import main
+from handrefine.colour import linear_to_srgb8
 from handrefine.datasets.registry import read_dataset
 from handrefine.errors import InputError
 from handrefine.lens import Lens

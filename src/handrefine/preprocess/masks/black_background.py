@@ -17,7 +17,7 @@ BORDER_BLACK = 0.0012
 BACKGROUND_BLACK = 0.006
 #: How far beyond the hull of its joints a hand may reach: these pixels, and at most this share of its length.
 REACH_PX, REACH = 25, 0.2
-#: Share of the background that must be black, without things and with them, and how many pixels are enough to tell.
+#: Share of the background that must be black, without things and with them, and how many pixels can tell.
 MOSTLY, HALF, FEWEST = 0.99, 0.5, 64
 
 Image = Float[np.ndarray, "height width 3"]
