@@ -277,6 +277,12 @@ def test_frames_are_chosen(choice: str | None, fps: float | None, expected: list
     assert chosen_frames(frames, choice, fps, 30.0) == expected
 
 
+def test_a_number_of_frames_is_spread_over_those_that_two_cameras_have() -> None:
+    frames = [FrameId(k) for k in range(60)]
+    assert chosen_frames(frames, "3", None, None, frames[10:21]) == [10, 15, 20]
+    assert chosen_frames(frames, "4,9", None, None, frames[10:21]) == [4, 9]
+
+
 def test_nonsense_frames_are_refused() -> None:
     with pytest.raises(InputError, match="another form"):
         chosen_frames([FrameId(1)], "a-b", None, None)

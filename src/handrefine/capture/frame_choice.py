@@ -11,7 +11,11 @@ from handrefine.sequence import FrameId
 
 
 def chosen_frames(
-    frames: Sequence[FrameId], choice: str | None, fps: float | None, source_fps: float | None
+    frames: Sequence[FrameId],
+    choice: str | None,
+    fps: float | None,
+    source_fps: float | None,
+    shared: Sequence[FrameId] = (),
 ) -> list[FrameId]:
     """The frames that the user asks for.
 
@@ -20,12 +24,13 @@ def chosen_frames(
         out
             (`0:300`, `0:300:30`). All when None.
         fps: of those, so many a second.
+        shared: a number of frames is spread over these; over all when there are none.
 
     Raises:
         InputError: the choice has another form, names a frame that is not there, or `fps` is asked for where the
             source's is not known.
     """
-    chosen = _by_choice(list(frames), choice)
+    chosen = _by_choice(list(frames), list(shared or frames), choice)
     if fps is None:
         return chosen
     if source_fps is None:
@@ -37,11 +42,11 @@ def chosen_frames(
     return [frame for k, frame in enumerate(chosen) if k == 0 or slots[k] != slots[k - 1]]
 
 
-def _by_choice(frames: list[FrameId], choice: str | None) -> list[FrameId]:
+def _by_choice(frames: list[FrameId], shared: list[FrameId], choice: str | None) -> list[FrameId]:
     if choice is None:
         return frames
     if re.fullmatch(r"\d+", choice) and int(choice) > 0:
-        return _spread(frames, int(choice))
+        return _spread(shared, int(choice))
     return frames_named(choice, frames)
 
 

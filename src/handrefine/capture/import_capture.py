@@ -196,7 +196,8 @@ def _kept_frames(
 ) -> tuple[list[int], dict[str, list[FrameId]]]:
     """Positions of the frames of the dataset, and the frames that were asked for and left out, by reason."""
     rates = [source.fps for source in sources.values() if source.fps]
-    chosen = set(chosen_frames(frames, settings.frames, settings.fps, rates[0] if rates else None))
+    shared = _shared(sources, frames)
+    chosen = set(chosen_frames(frames, settings.frames, settings.fps, rates[0] if rates else None, shared))
     columns = [SIDES.index(side) for side in sides]
     enough = (joints.valid[:, columns].sum(axis=2) >= _LEAST_JOINTS).any(axis=1)
     seen = np.isfinite(joints.detections.uv_px[..., 0]).any(axis=(2, 3)).sum(axis=0)
@@ -214,6 +215,12 @@ def _kept_frames(
             "no frame is left", found="; ".join(f"{why}: {len(f)} frames" for why, f in dropped.items())
         )
     return kept, dropped
+
+
+def _shared(sources: Mapping[str, FrameSource], frames: Sequence[FrameId]) -> list[FrameId]:
+    """Frames of two cameras at least: those that did not start together have more of them."""
+    numbers = [set(source.numbers) for source in sources.values()]
+    return [frame for frame in frames if sum(frame in of for of in numbers) > 1]
 
 
 def _dataset_names(names: Sequence[str]) -> dict[str, str]:
