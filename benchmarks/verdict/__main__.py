@@ -95,11 +95,14 @@ def judged(frames: Sequence[JudgedFrame]) -> tuple[list[Metric], list[dict[str, 
         }
         for of, v in zip(frames, said, strict=True)
     ]
-    improved = [of.after_mm < of.before_mm for of, v in zip(frames, said, strict=True) if v.verdict == "improved"]
-    lost = [v.verdict == "beyond repair" for of, v in zip(frames, said, strict=True) if of.after_mm > BEYOND_MM]
-    called = [of.after_mm > BEYOND_MM for of, v in zip(frames, said, strict=True) if v.verdict == "beyond repair"]
-    good = [v.verdict == "improved" for of, v in zip(frames, said, strict=True) if of.after_mm < of.before_mm]
-    brier = np.mean([(v.beyond - (of.after_mm > BEYOND_MM)) ** 2 for of, v in zip(frames, said, strict=True)])
+    pairs = list(zip(frames, said, strict=True))
+    improved = [of.after_mm < of.before_mm for of, v in pairs if v.verdict == "improved"]
+    lost = [v.verdict == "beyond repair" for of, v in pairs if of.after_mm > BEYOND_MM]
+    called = [of.after_mm > BEYOND_MM for of, v in pairs if v.verdict == "beyond repair"]
+    near = [v.verdict == "beyond repair" for of, v in pairs if of.after_mm < BEYOND_MM / 2]
+    good = [v.verdict == "improved" for of, v in pairs if of.after_mm < of.before_mm]
+    brier_beyond = np.mean([(v.beyond - (of.after_mm > BEYOND_MM)) ** 2 for of, v in pairs])
+    brier_better = np.mean([(v.better - (of.after_mm < of.before_mm)) ** 2 for of, v in pairs])
 
     def percent(of: Sequence[bool]) -> float:
         return 100 * float(np.mean(of)) if of else float("nan")
@@ -109,7 +112,9 @@ def judged(frames: Sequence[JudgedFrame]) -> tuple[list[Metric], list[dict[str, 
         Metric("above 5 mm and called beyond repair", percent(lost), "%", 90, "higher"),
         Metric("called beyond repair and above 5 mm", percent(called), "%"),
         Metric("improved and called improved", percent(good), "%"),
-        Metric("Brier score of beyond repair", float(brier), ""),
+        Metric("below 2.5 mm and called beyond repair", percent(near), "%"),
+        Metric("Brier score of beyond repair", float(brier_beyond), ""),
+        Metric("Brier score of improved", float(brier_better), ""),
         Metric("frames", len(frames), ""),
         Metric("frames above 5 mm", len(lost), ""),
     ], samples

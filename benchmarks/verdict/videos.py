@@ -1,6 +1,7 @@
 """Synthetic videos of which some frames cannot be refined, and some cameras are wrongly calibrated."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ from handrefine.synthetic.truth import SyntheticSettings, TruthKind
 from handrefine.synthetic.video import synthesize
 
 KINDS: tuple[TruthKind, ...] = ("matched", "mismatched")
-N_CAMERAS, N_FRAMES, SIZE, ERROR_MM = 5, 6, 64, 10.0
+N_CAMERAS, N_FRAMES, SIZE = 5, 6, 64
+#: How far off annotations are, mm: some are so good that nothing is left to improve.
+ERRORS_MM = (10.0, 3.0, 1.0)
 #: How a frame is spoiled: its annotation is far off, its hand is hidden from most cameras, or half of its images
 #: are those of another frame.
 SPOILS = ("annotation", "hidden", "images")
@@ -24,18 +27,19 @@ WRONG_RAD = 0.06
 
 
 def make_dataset(out: Path, seeds: tuple[int, ...], scratch: Path) -> list[str]:
-    """Two videos a seed; returns the names of the sequences, whose truths are `truth/{k}.npz`.
+    """A video of every kind and start error a seed; returns the names of the sequences, whose truths are
+    `truth/{k}.npz`.
 
-    One or two frames of every video are spoiled; every third video has a wrong camera, every other no masks.
+    One or two frames of every video are spoiled; every third video has a wrong camera, half of either kind no
+    masks.
     """
     videos = []
-    for seed in seeds:
-        for kind in KINDS:
-            video = scratch / f"{seed}-{kind}"
-            settings = SyntheticSettings(n_cameras=N_CAMERAS, n_frames=N_FRAMES, size=SIZE, seed=seed, kind=kind)
-            synthesize(video, ("right",), settings, ERROR_MM, Config(seed=seed))
-            _spoil(video, np.random.default_rng(seed), number=len(videos))
-            videos.append(video)
+    for error_mm, seed, kind in product(ERRORS_MM, seeds, KINDS):
+        video = scratch / f"{seed}-{kind}-{error_mm:g}mm"
+        settings = SyntheticSettings(n_cameras=N_CAMERAS, n_frames=N_FRAMES, size=SIZE, seed=seed, kind=kind)
+        synthesize(video, ("right",), settings, error_mm, Config(seed=seed))
+        _spoil(video, np.random.default_rng([seed, len(videos)]), number=len(videos))
+        videos.append(video)
     return join_videos(videos, out)
 
 
@@ -52,7 +56,7 @@ def _spoil(video: Path, rng: np.random.Generator, number: int) -> None:
             _swap_images(video, frame, frames[(frames.index(frame) + len(frames) // 2) % len(frames)])
     if number % 3 == 2:
         _turn_camera(video, rng)
-    if number % 2:
+    if number // len(KINDS) % 2:
         for mask in (video / "masks").rglob("*.png"):
             mask.unlink()
 

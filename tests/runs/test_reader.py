@@ -14,7 +14,7 @@ from handrefine.errors import InputError
 from handrefine.evaluation.run_metrics import together
 from handrefine.runs.judgement import Judgement
 from handrefine.runs.reader import open_run
-from handrefine.runs.result import HandState, RunResult
+from handrefine.runs.result import HandState, JointEvidence, RunResult
 from handrefine.sequence import FrameId, ManoParameters, Side
 
 #: Half a level of 8-bit sRGB in linear light, at its steepest, and a little more.
@@ -27,13 +27,15 @@ def written(folder: Path, result: RunResult) -> Path:
     return folder
 
 
-def with_known_other_hands(result: RunResult) -> RunResult:
+def with_all_that_is_known(result: RunResult) -> RunResult:
     hands = []
     for k, hand in enumerate(result.hands):
         joints = np.random.default_rng(k).normal(size=(len(hand.frames), 21, 3)).astype(np.float32)
         joints[0] = np.nan
         fit = {"joint_residual_mm": 1.5 + k, "residual_by_joint_mm": {"wrist": 2.0 + k}}
-        hands.append(replace(hand, other_joints_world=joints, **fit))
+        std_mm = np.random.default_rng(k).uniform(1, 5, (len(hand.frames), 21)).astype(np.float32)
+        evidence = JointEvidence(std_mm, np.full(std_mm.shape, 2 + k))
+        hands.append(replace(hand, other_joints_world=joints, evidence=evidence, **fit))
     return replace(result, hands=tuple(hands))
 
 
@@ -68,7 +70,7 @@ def assert_same(a: object, b: object, where: str) -> None:
 @pytest.mark.usefixtures("runtime")
 @pytest.mark.parametrize("sides", [("right",), ("right", "left")])
 def test_a_result_comes_back_as_it_was_written(tmp_path: Path, sides: tuple[Side, ...]) -> None:
-    result = with_known_other_hands(example_result(sides, size=32, texture=16))
+    result = with_all_that_is_known(example_result(sides, size=32, texture=16))
     own = [view.after.own_coverage.sum() / view.after.coverage.sum() for h in result.hands for view in h.views]
     assert (min(own) < 0.9) == (len(sides) == 2)
     again = open_run(written(tmp_path / "run", result)).result()

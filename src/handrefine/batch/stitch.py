@@ -40,6 +40,7 @@ class Choice:
     misfit_held_out_after: float | None = None
     colour_after: float | None = None
     moved_mm: float | None = None
+    std_mm: float | None = None
     n_views: int | None = None
     filled: bool = False
 
@@ -106,6 +107,7 @@ def _said(hand: HandRun, task: BatchTask, use: set[str]) -> dict[FrameId, Choice
             misfit_held_out_after=held_out.get("after"),
             colour_after=colour.get("after"),
             moved_mm=evidence.get("moved_mm"),
+            std_mm=evidence.get("std_mm"),
             n_views=evidence.get("n_views"),
             filled=bool(of.get("filled", False)),
         )

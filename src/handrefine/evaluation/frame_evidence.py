@@ -1,6 +1,6 @@
 """What tells, without any truth, how good one hand is at one frame: before the refinement and after it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -34,12 +34,13 @@ class FrameEvidence:
     """Of one hand at one frame.
 
     Attributes:
-        misfit: pixels at which render and labels differ, as a share of those that labels call hand; of the views
-            that were fitted. misfit_held_out: of cameras that the fit never saw.
+        misfit: pixels at which render and labels differ, as a share of those that labels call hand; median over
+            the views that were fitted. misfit_held_out: over cameras that the fit never saw.
         colour, colour_held_out: mean absolute difference of colours where the hand covers pixels wholly (white is
-            1), after each camera's own colour transform, which all frames share.
+            1), after each camera's own colour transform, which all frames share; median over views.
         jump_mm: mean distance of the joints from where their neighbours in time put them; None at either end.
         moved_mm: mean distance that the refinement moved the vertices.
+        std_mm: by how much the joints' places are uncertain, mean over joints; None where that is not known.
         known: share of the rendered hand (after) that lies where labels say something.
         n_views, n_held_out: images that show the hand.
     """
@@ -51,6 +52,7 @@ class FrameEvidence:
     colour_held_out: Change
     jump_mm: Change
     moved_mm: float
+    std_mm: float | None
     known: float | None
     n_views: int
     n_held_out: int
@@ -87,6 +89,7 @@ def frame_evidence(hand: HandResult, held_out: Sequence[HeldOutView] = ()) -> li
             colour_held_out=change(figures["held_out"], "colour", frame),
             jump_mm=Change(jumps["before"][row], jumps["after"][row]),
             moved_mm=1e3 * float(moved_m[row]),
+            std_mm=None if hand.evidence is None else float(hand.evidence.std_mm[row].mean()),
             known=figures["own"]["after"].get(frame, _Figures()).known,
             n_views=sum(view.frame == frame for view in hand.views),
             n_held_out=sum(view.frame == frame for view in held_out),
@@ -108,32 +111,38 @@ def _by_frame(views: Sequence[View], moment: Moment) -> dict[FrameId, _Figures]:
     found = {}
     for frame in dict.fromkeys(view.frame for view in views):
         rows = [k for k, view in enumerate(views) if view.frame == frame]
-        known = _sum(rows, lambda k: _covered(renders[k].own_coverage) & (views[k].label != UNKNOWN))
-        covered = _sum(rows, lambda k: _covered(renders[k].own_coverage))
-        wrong = _sum(rows, lambda k: _wrong(renders[k].coverage, views[k].label))
-        labelled = _sum(rows, lambda k: views[k].label == HAND)
-        errors = [error for k in rows if (error := colours[k]) is not None]
+        covered = sum(_count(_covered(renders[k].own_coverage)) for k in rows)
+        known = sum(_count(_covered(renders[k].own_coverage) & (views[k].label != UNKNOWN)) for k in rows)
         found[frame] = _Figures(
-            # Where labels show no hand at all, what is rendered there is wrong by itself.
-            misfit=wrong / max(labelled, covered / 2) if max(labelled, covered) else None,
-            colour=float(np.mean(errors)) if errors else None,
+            misfit=_median(_misfit(renders[k].coverage, views[k].label) for k in rows),
+            colour=_median(colours[k] for k in rows),
             known=known / covered if covered else None,
         )
     return found
 
 
+def _misfit(coverage: Float[np.ndarray, "height width"], label: UInt8[np.ndarray, "height width"]) -> float | None:
+    """Where the label shows no hand at all, what is rendered there is wrong; None where it tells nothing."""
+    shown = _covered(coverage)
+    labelled = _count(label == HAND)
+    if not (label != UNKNOWN)[shown].any() and not labelled:
+        return None
+    wrong = _count(shown & (label == NOT_HAND)) + _count(~shown & (label == HAND))
+    return wrong / max(labelled, _count(shown) / 2)
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    """Of those that are there: a camera that is wrong is one of several."""
+    there = [value for value in values if value is not None]
+    return float(np.median(there)) if there else None
+
+
+def _count(pixels: Bool[np.ndarray, "height width"]) -> int:
+    return int(np.count_nonzero(pixels))
+
+
 def _covered(coverage: Float[np.ndarray, "height width"]) -> Bool[np.ndarray, "height width"]:
     return coverage > COVERED
-
-
-def _wrong(
-    coverage: Float[np.ndarray, "height width"], label: UInt8[np.ndarray, "height width"]
-) -> Bool[np.ndarray, "height width"]:
-    return (_covered(coverage) & (label == NOT_HAND)) | (~_covered(coverage) & (label == HAND))
-
-
-def _sum(rows: Sequence[int], of: Callable[[int], np.ndarray]) -> int:
-    return sum(int(np.count_nonzero(of(k))) for k in rows)
 
 
 def _colour_errors(views: Sequence[View], renders: Sequence[ViewRender]) -> list[float | None]:

@@ -23,12 +23,25 @@ Verdict = Literal["improved", "unchanged", "worse", "beyond repair"]
 BEYOND_MM = 5.0
 #: What is too small to matter: misfits and colour differences below it count as it.
 LEAST_MISFIT, LEAST_COLOUR = 0.01, 0.005
+#: What the std counts as where it is not known: its median over the videos that the weights were fitted on.
+USUAL_STD_MM = 2.6
 #: What the weights belong to, in this order; see `figures_of`.
-FIGURES = ("misfit", "misfit_held_out", "misfit_change", "colour", "colour_change", "known", "moved", "jump")
-BEYOND = (2.393, 0.0, 0.0, 1.932, 0.592, 1.169, -0.716, 0.022, 0.0)
-IMPROVED = (0.937, 0.0, -0.143, -1.319, 0.0, -1.345, 0.326, -0.466, 0.0)
-#: From these probabilities on a frame is called beyond repair, improved or worse.
-CALLED_BEYOND, CALLED_IMPROVED, CALLED_WORSE = 0.5, 0.75, 0.5
+FIGURES = (
+    "misfit",
+    "misfit_held_out",
+    "misfit_change",
+    "colour",
+    "colour_change",
+    "known",
+    "moved",
+    "jump",
+    "std",
+)
+BEYOND = (-5.255, 0.924, 0.0, 0.778, 0.743, 0.0, -1.897, 2.842, 0.242, 2.443)
+IMPROVED = (-0.629, 0.0, 0.0, -1.056, 0.0, -2.153, 1.881, 0.0, 0.0, 0.0)
+#: From these probabilities on a frame is called beyond repair, improved or worse: a lost hand should not pass for
+#: a found one, and what is called improved should be.
+CALLED_BEYOND, CALLED_IMPROVED, CALLED_WORSE = 0.35, 0.85, 0.5
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,7 @@ def figures_of(evidence: Sequence[FrameEvidence]) -> list[tuple[float, ...]]:
     misfit, misfit_held_out: of the refined hand; what no camera was kept to tell is as of the fitted ones.
     misfit_change, colour_change: after against before. colour: against the median of the run's frames.
     known: share of the hand of which labels say something. moved: in units of 10 mm.
-    jump: against the median of the run's frames, in units of 1 mm.
+    jump: against the median of the run's frames, in units of 1 mm. std: in units of 1 mm.
     """
     colours = [_first(of.colour_held_out.after, of.colour.after) for of in evidence]
     usual = _median(colours)
@@ -99,6 +112,7 @@ def figures_of(evidence: Sequence[FrameEvidence]) -> list[tuple[float, ...]]:
                 1.0 if of.known is None else of.known,
                 math.log1p(of.moved_mm / 10),
                 0.0 if jump is None else math.log1p(max(jump - usual_jump, 0.0)),
+                math.log1p(USUAL_STD_MM if of.std_mm is None else of.std_mm),
             )
         )
     return found

@@ -23,6 +23,7 @@ from handrefine.runs import appearance_files
 from handrefine.runs.annotation_file import read_annotation_npz
 from handrefine.runs.layout import RunLayout
 from handrefine.runs.result import CameraResult, HandResult, HandState, Metrics, RunAnnotation, RunResult
+from handrefine.runs.verdict_file import read_verdicts
 from handrefine.runs.view_files import ViewEntry, ViewImages, read_view, read_view_index, read_view_result
 from handrefine.sequence import Camera, FrameId, FrameIndex, Side
 from handrefine.spherical import radiance_map
@@ -278,6 +279,8 @@ def _hand_result(hand: HandRun, *, images: bool) -> HandResult:
         joint_residual_mm=hand.metrics.get("joint_fit_residual_mm"),
         residual_by_joint_mm=hand.metrics.get("joint_fit_residual_by_joint_mm") or {},
         person=read_person(hand.layout.person) if hand.layout.person.is_file() else None,
+        filled=tuple(frame for frame, of in read_verdicts(hand.layout).items() if of.get("filled")),
+        evidence=annotation.evidence,
     )
 
 
