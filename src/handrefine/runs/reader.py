@@ -226,9 +226,7 @@ class Run(_Folder):
     @property
     def _seconds(self) -> float:
         """How long the run took; 0 where that is not known."""
-        seconds = self.metrics.get("seconds")
-        if seconds is None:
-            return 0.0
+        seconds = self.metrics.get("seconds") or 0.0
         if not isinstance(seconds, int | float) or not 0 <= seconds < 1e12:
             raise InputError(
                 "a figure of the run is broken", where=f"{self.layout.metrics}, seconds", found=seconds
@@ -240,14 +238,13 @@ class Run(_Folder):
 
         images: with the views and the textures of the stages; without them a result can be judged, not shown.
         """
-        first = self.hands[0]
         return RunResult(
             sequence_name=str(self.configuration.get("sequence", "")),
             config=self.config,
             hands=tuple(_hand_result(hand, images=images) for hand in self.hands),
-            cameras=tuple(_camera_results(first)),
-            environment=first.environment,
-            light_coefficients=first.light,
+            cameras=tuple(_camera_results(self.hands[0])),
+            environment=self.hands[0].environment,
+            light_coefficients=self.hands[0].light,
             records=self.records,
             seconds=self._seconds,
             variant=str(self.metrics.get("variant", "")),
