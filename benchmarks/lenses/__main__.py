@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Metric, Outcome, finish, options
+from benchmarks.harness import Metric, Outcome, finish, parser
 from benchmarks.lenses.capture import film, write_capture
 from handrefine.capture.import_capture import import_capture
 from handrefine.capture.import_settings import ImportSettings
@@ -43,6 +43,7 @@ def measure(seed: int, folder: Path) -> dict[str, dict[str, float]]:
 
 def metrics(samples: list[dict[str, dict[str, float]]]) -> list[Metric]:
     mean = {arm: float(np.mean([of[arm]["refined"] for of in samples])) for arm in ARMS}
+    ratios = {arm: np.array([of[arm]["refined"] / of["no lens"]["refined"] for of in samples]) for arm in ARMS}
     return [
         *(Metric(f"{arm}.joints", float(np.mean([of[arm]["joints"] for of in samples])), "mm") for arm in ARMS),
         *(Metric(f"{arm}.refined", value, "mm") for arm, value in mean.items()),
@@ -50,16 +51,22 @@ def metrics(samples: list[dict[str, dict[str, float]]]) -> list[Metric]:
             Metric(f"{arm}.refined over no lens", mean[arm] / mean["no lens"], "x", target=TARGET)
             for arm in list(ARMS)[1:]
         ),
+        *(
+            Metric(f"{arm}, standard error of the videos' ratios", float(of.std(ddof=1) / len(of) ** 0.5), "x")
+            for arm, of in list(ratios.items())[1:]
+            if len(of) > 1
+        ),
     ]
 
 
 def main() -> int:
-    chosen = options(__doc__ or "")
-    seeds = range(1) if chosen.quick else range(5)
+    options = parser(__doc__ or "")
+    options.add_argument("--seeds", type=int, nargs="+", default=[*range(5)], help="tuning seeds are 1000 and up")
+    chosen = options.parse_args()
     samples: list[Any] = []
     with tempfile.TemporaryDirectory() as folder:
-        samples += [measure(seed, Path(folder)) for seed in seeds]
-    return finish("lenses", Outcome(metrics(samples), samples, list(seeds)), chosen)
+        samples += [measure(seed, Path(folder)) for seed in chosen.seeds]
+    return finish("lenses", Outcome(metrics(samples), samples, chosen.seeds), chosen)
 
 
 if __name__ == "__main__":
