@@ -1,10 +1,19 @@
 """Skin told by colour, on painted pictures whose truth is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from handrefine import regions
-from handrefine.preprocess.masks.colour_segmentation import fit_colour_models, is_plausible, segment, surroundings
+from handrefine.preprocess.masks import colour_segmentation
+from handrefine.preprocess.masks.colour_segmentation import (
+    DOUBT,
+    fit_colour_models,
+    is_plausible,
+    segment,
+    surroundings,
+)
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
 
 HEIGHT, WIDTH = 220, 240
@@ -30,6 +39,11 @@ def skin_of(joints: np.ndarray) -> np.ndarray:
 def painted(skin: np.ndarray, seed: int = 0, background: tuple[int, int, int] = GREEN) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(0, 6, (*skin.shape, 3))
     return np.clip(np.where(skin[..., None], SKIN, background) + noise, 0, 255).astype(np.uint8)
+
+
+def dark_and_noisy(skin: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 13, (*skin.shape, 3))
+    return np.clip(np.where(skin[..., None], (72, 52, 44), (52, 62, 70)) + noise, 0, 255).astype(np.uint8)
 
 
 def models_of(picture: np.ndarray, joints: np.ndarray):
@@ -76,6 +90,27 @@ def test_what_looks_like_skin_and_like_background_is_not_said_to_be_either():
     assert (label[twin] == UNKNOWN).mean() > 0.9
     background = ~regions.dilated(skin | twin, 2)
     assert (label[background] == NOT_HAND).mean() > 0.99
+
+
+def test_a_dark_and_noisy_camera_still_shows_its_hand():
+    """No pixel's colour tells much, the hand's many pixels do: with the full doubt nothing would be certain."""
+    joints = upright_hand()
+    skin = skin_of(joints)
+    picture = dark_and_noisy(skin)
+    models = models_of(picture, joints)
+    assert 0 < models.doubt < 0.7 * DOUBT
+    label = segment(picture, models, LENGTH)
+    assert (label[skin] == HAND).mean() > 0.9
+    assert ((label == NOT_HAND) & skin).sum() < 0.03 * skin.sum()
+    assert (label[~regions.dilated(skin, 4)] != HAND).all()  # narrow gaps between fingers are lost
+    assert (segment(picture, replace(models, doubt=DOUBT), LENGTH)[skin] == HAND).mean() < 0.1
+
+
+def test_the_doubt_stays_where_the_background_would_become_skin(monkeypatch: pytest.MonkeyPatch):
+    joints = upright_hand()
+    picture = dark_and_noisy(skin_of(joints))
+    monkeypatch.setattr(colour_segmentation, "OF_ODDS", -3.0)  # a prior that calls everything skin
+    assert models_of(picture, joints).doubt == DOUBT
 
 
 def test_a_hand_of_the_backgrounds_colour_cannot_be_learned():

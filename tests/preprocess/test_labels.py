@@ -116,6 +116,8 @@ def test_a_finger_that_the_mask_lacks_is_unknown_but_a_small_offset_is_not_a_gap
     tip = joints[20].astype(int)
     assert labels.label[tip[1], tip[0]] == UNKNOWN
     assert labels.label[tip[1], tip[0] + 40] == NOT_HAND
+    by_colours = make_labels(ViewToLabel(grey_image(), [joints], mask=hand_mask(kept), rough=False), PLAIN)
+    assert by_colours.label[tip[1], tip[0]] == NOT_HAND  # the annotation has the finger in the wrong place
     shifted = one_hand(grey_image(), joints + np.array([9.0, 0.0]), mask=hand_mask(joints))
     assert (shifted.label[:150] != UNKNOWN).all()
 

@@ -211,6 +211,7 @@ def _view_maps(video: _Video, seen: _Seen, fitted: FittedView | None) -> _ViewMa
         [in_crop(joints) for joints in joints_world],
         others_px=[in_crop(joints[position]) for joints in video.others_world if _is_known(joints[position])],
         mask=None if skin is None else skin == HAND,
+        rough=seen.key in video.sequence.masks,
         excluded=excluded,
         arms_behind=[
             (k, j)

@@ -6,7 +6,7 @@ and then held, and what a changed prior would change is left unknown.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -30,8 +30,11 @@ FLESH_AND_ERROR = 0.22
 FOREARM_SPREAD = 0.5
 #: A blown highlight's half-width at most, as a share of a hand's length.
 HIGHLIGHT = 0.06
-#: Log odds by which the prior is moved either way; a label that follows is unknown.
-DOUBT = 3.0
+#: Log odds by which the prior is moved either way, at most; a label that follows is unknown. For skin it is this
+#: share of the odds of a camera's own skin: in a dark and noisy picture no pixel alone has much to say, all do.
+DOUBT, OF_ODDS = 3.0, 0.4
+#: ... unless more than this share of what no hand can reach would be skin.
+LEAK = 0.05
 #: Colours that a model is learned from, at most.
 SAMPLES = 20000
 #: Seeds that must survive, as a share of all.
@@ -49,10 +52,14 @@ Joints = Float[np.ndarray, "21 2"]
 
 @dataclass(frozen=True, eq=False)
 class ColourModels:
-    """Five Gaussians of sRGB for skin and five for the rest, as OpenCV lays out weights, means and covariances."""
+    """Five Gaussians of sRGB for skin and five for the rest, as OpenCV lays out weights, means and covariances.
+
+    doubt: log odds by which skin must stand out to be certain.
+    """
 
     skin: Float[np.ndarray, "1 65"]
     other: Float[np.ndarray, "1 65"]
+    doubt: float = DOUBT
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +122,10 @@ def fit_colour_models(
         if min(map(len, map(np.concatenate, (skin, other)))) < _GAUSSIANS:
             return None
         models = _learned(np.concatenate(skin), np.concatenate(other))
-    return models
+    odds = float(np.median(_log_density(models.skin, seeds) - _log_density(models.other, seeds)))
+    ready = replace(models, doubt=min(DOUBT, OF_ODDS * max(odds, 0.0)))
+    leaks = [_cut(p, ready, log_odds=-ready.doubt)[a.background] for p, a in zip(pictures, around, strict=True)]
+    return ready if np.concatenate(leaks).mean() <= LEAK else models
 
 
 def _seed_colours(
@@ -155,13 +165,13 @@ def _first_models(seeds: Colours, background: Colours) -> ColourModels | None:
 def segment(picture: Pixels, models: ColourModels, length_px: float) -> Labels:
     """HAND where a pixel is skin of any hand or forearm, NOT_HAND where it is not, UNKNOWN where that is unsure.
 
-    Two cuts are made, with the odds of skin e^3 lower and higher than the models' own. Where they differ, colours
-    decide nothing. Nor do they where something white, and no wider than a highlight is, touches skin: a blown
-    highlight on a hand is as white as a lamp.
+    Two cuts are made, with the odds of skin lower by the models' doubt and e^3 higher than their own. Where they
+    differ, colours decide nothing. Nor do they where something white, and no wider than a highlight is, touches
+    skin: a blown highlight on a hand is as white as a lamp.
 
     length_px: the hand's length in this picture.
     """
-    certain = _cut(picture, models, log_odds=-DOUBT)
+    certain = _cut(picture, models, log_odds=-models.doubt)
     possible = _cut(picture, models, log_odds=DOUBT)
     label = np.where(certain, HAND, np.where(possible, UNKNOWN, NOT_HAND)).astype(np.int8)
     white = np.all(picture >= round(255 * SATURATED_SRGB), axis=2) & ~certain

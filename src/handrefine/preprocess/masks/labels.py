@@ -70,6 +70,7 @@ class ViewToLabel:
         hands_px: joints of the modelled hands that are there, one at least, by the annotation to be refined.
         others_px: joints of hands that are there without being modelled.
         mask: True where a pixel shows skin (of any hand or forearm); None where nothing tells it.
+        rough: the mask may lack a part of a hand, as given ones do and those told by colours do not.
         excluded: pixels to be left unknown besides: `black_border` of the full image, what lies outside of it.
         arms_behind: (k, j) where the arm of `hands_px[k]` passes behind hand j, so that it cannot hide that one.
         fitted: what the hands' surfaces say where they roughly fit; None where they are only annotated.
@@ -79,6 +80,7 @@ class ViewToLabel:
     hands_px: Sequence[Joints]
     others_px: Sequence[Joints] = ()
     mask: Region | None = None
+    rough: bool = True
     excluded: Region | None = None
     arms_behind: Collection[tuple[int, int]] = ()
     fitted: FittedView | None = None
@@ -121,7 +123,7 @@ def make_labels(view: ViewToLabel, config: LabelConfig, *, over_black: bool = Fa
     for other in others:
         unexplained |= other.from_hull_px <= config.other_hand_px
     if view.mask is not None:
-        label = _labels_of_mask(view.mask, hands, others, config.mask_margin_px)
+        label = _labels_of_mask(view.mask, hands, others, config.mask_margin_px, rough=view.rough)
     elif over_black:
         label = _labels_over_black(view.image, config.mask_margin_px)
     else:
@@ -161,15 +163,15 @@ def _forearms(view: ViewToLabel, hands: Sequence[HandInView], margin: float) -> 
 
 
 def _labels_of_mask(
-    mask: Region, hands: Sequence[HandInView], others: Sequence[HandInView], margin_px: int
+    mask: Region, hands: Sequence[HandInView], others: Sequence[HandInView], margin_px: int, *, rough: bool
 ) -> Labels:
-    """A rough skin mask as labels of the modelled hands: skin elsewhere and evident gaps are unknown."""
+    """A skin mask as labels of the modelled hands: skin elsewhere is unknown, and evident gaps of a rough mask."""
     label = _banded(mask, margin_px)
     label[mask & (_nearest_px([hand.from_hull_px for hand in hands]) > REACH * largest_px(hands))] = UNKNOWN
     if others:
         own, other = (_nearest_px([hand.from_bones_px for hand in of]) for of in (hands, others))
         label[mask & (other < own)] = UNKNOWN
-    for hand in hands:
+    for hand in hands if rough else ():
         gap_px = MISSING * hand.length_px
         missed = _joints_outside(mask, hand.joints_px, gap_px)
         if missed.any():
