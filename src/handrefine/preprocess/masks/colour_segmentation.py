@@ -34,7 +34,7 @@ HIGHLIGHT = 0.06
 #: share of the odds of a camera's own skin: in a dark and noisy picture no pixel alone has much to say, all do.
 DOUBT, OF_ODDS = 3.0, 0.4
 #: ... unless more than this share of what no hand can reach would be skin.
-LEAK = 0.05
+LEAK = 0.02
 #: Colours that a model is learned from, at most.
 SAMPLES = 20000
 #: Seeds that must survive, as a share of all.
