@@ -71,6 +71,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BatchFolder:
     return prepare_batch(settings, tmp_path / "runs")
 
 
+#: How long the process of a task may outlive its node, at most: it must not be told to end, and do so.
+OUTLIVES_S = 10.0
+
+
 def run(folder: BatchFolder, cluster: Cluster, *deeds: str) -> list[str]:
     for name, deed in zip(folder.names(), deeds, strict=True):
         (folder.root / f"deed_{name}").write_text(deed)
@@ -101,6 +105,7 @@ def test_a_node_that_dies_loses_nothing(folder: BatchFolder, cluster: Cluster) -
         while not all(path.exists() for path in begun):
             time.sleep(0.05)
         cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
+        time.sleep(OUTLIVES_S)
         for name in folder.names():
             (folder.root / f"deed_{name}").write_text("do")
 
