@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool
 
+from handrefine import regions
 from handrefine.config import Config
 from handrefine.hand.model import HandModel, load_hand_model
 from handrefine.render.mitsuba.runtime import start_mitsuba
@@ -62,11 +63,9 @@ def _seen(
     verts, faces = truth.verts_world[frame], hand.topology.faces
     cameras = [camera.at(truth.frames[frame]) for camera in truth.cameras.values()]
     shown = visible_triangle_area(verts, faces, cameras) > 0
+    middles = verts[faces].mean(axis=1)
     for k, (name, camera) in enumerate(zip(truth.cameras, cameras, strict=True)):
-        u, v = np.floor(camera.pixels(verts[faces].mean(axis=1))).astype(int).T
-        inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
-        thing = objects[FrameIndex(frame), name]
-        shown[k] &= inside & ~thing[v.clip(0, camera.height - 1), u.clip(0, camera.width - 1)]
+        shown[k] &= regions.values_at(~objects[FrameIndex(frame), name], camera.pixels(middles), False)
     seen = np.zeros(len(verts), bool)
     seen[faces[shown.any(axis=0)]] = True
     return seen

@@ -80,7 +80,7 @@ def judged(frames: Sequence[JudgedFrame]) -> tuple[list[Metric], list[dict[str, 
     for of in frames:
         by_sequence.setdefault(of.sequence, []).append(of)
     said = [v for of in by_sequence.values() for v in verdicts([frame.evidence for frame in of])]
-    frames = [frame for of in by_sequence.values() for frame in of]
+    pairs = list(zip([frame for of in by_sequence.values() for frame in of], said, strict=True))
     samples: list[dict[str, object]] = [
         {
             "sequence": of.sequence,
@@ -93,9 +93,8 @@ def judged(frames: Sequence[JudgedFrame]) -> tuple[list[Metric], list[dict[str, 
             "beyond": v.beyond,
             "evidence": asdict(of.evidence),
         }
-        for of, v in zip(frames, said, strict=True)
+        for of, v in pairs
     ]
-    pairs = list(zip(frames, said, strict=True))
     improved = [of.after_mm < of.before_mm for of, v in pairs if v.verdict == "improved"]
     lost = [v.verdict == "beyond repair" for of, v in pairs if of.after_mm > BEYOND_MM]
     called = [of.after_mm > BEYOND_MM for of, v in pairs if v.verdict == "beyond repair"]
@@ -115,7 +114,7 @@ def judged(frames: Sequence[JudgedFrame]) -> tuple[list[Metric], list[dict[str, 
         Metric("below 2.5 mm and called beyond repair", percent(near), "%"),
         Metric("Brier score of beyond repair", float(brier_beyond), ""),
         Metric("Brier score of improved", float(brier_better), ""),
-        Metric("frames", len(frames), ""),
+        Metric("frames", len(pairs), ""),
         Metric("frames above 5 mm", len(lost), ""),
     ], samples
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from handrefine.sequence import MIDDLE_KNUCKLE, PALM, WRIST
 
@@ -85,6 +85,25 @@ def distance_px(region: Bool[np.ndarray, "height width"]) -> Float[np.ndarray, "
 def dilated(region: Bool[np.ndarray, "height width"], radius_px: int | float) -> Bool[np.ndarray, "height width"]:
     """The region grown by a disc."""
     return distance_px(region) <= radius_px
+
+
+def connected_to(
+    region: Bool[np.ndarray, "height width"], seeds: Bool[np.ndarray, "height width"], *, diagonally: bool = False
+) -> Bool[np.ndarray, "height width"]:
+    """The region's connected parts that hold a seed."""
+    _, part = cv2.connectedComponents(region.astype(np.uint8), connectivity=8 if diagonally else 4)
+    return np.isin(part, np.unique(part[seeds & region])) & region
+
+
+def values_at(
+    image: Shaped[np.ndarray, "height width"], points_px: Float[np.ndarray, "point 2"], outside: float | bool
+) -> Shaped[np.ndarray, " point"]:
+    """What the pixels say that points lie in; `outside` where they lie in none."""
+    height, width = image.shape
+    finite_px = np.nan_to_num(points_px, nan=-1.0, posinf=-1.0, neginf=-1.0)
+    u, v = np.floor(finite_px).clip(-1, max(height, width)).astype(int).T
+    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    return np.where(inside, image[np.where(inside, v, 0), np.where(inside, u, 0)], outside)
 
 
 def hand_length_px(joints_px: Float[np.ndarray, "21 2"]) -> float:

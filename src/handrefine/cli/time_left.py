@@ -126,7 +126,7 @@ class TimeLeft:
         if stage is None:
             return max(0.0, unit_s * self._part_cost - here_s)
         if self._iterations >= SHOWN:
-            iteration_s = self._own_pace().unit_s
+            iteration_s = self._pace_of(stage).unit_s
         begins_s = 0.0 if self._iterations else max(0.0, beginning_s * stage.beginning - here_s)
         return begins_s + iteration_s * stage.cost * max(0, stage.iterations - self._iterations)
 
@@ -134,14 +134,13 @@ class TimeLeft:
         """What is known of iterations and of beginnings; too few iterations tell nothing."""
         if self._stage is None or self._iterations < SHOWN:
             return self._iterated, self._beginnings
-        own = self._own_pace()
+        own = self._pace_of(self._stage)
         first_s = max(0.0, self._first_ended - self._part_began - own.unit_s * self._stage.cost)
         return self._iterated.and_(own.seconds, own.cost), self._beginnings.and_(first_s, self._stage.beginning)
 
-    def _own_pace(self) -> "Measured":
-        """This stage's iterations but the first, which is no usual one."""
-        assert self._stage is not None
-        return Measured(self._last_ended - self._first_ended, (self._iterations - 1) * self._stage.cost)
+    def _pace_of(self, stage: PlannedStage) -> "Measured":
+        """The iterations of the stage that runs but the first, which is no usual one."""
+        return Measured(self._last_ended - self._first_ended, (self._iterations - 1) * stage.cost)
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,8 @@ def _by_frame(views: Sequence[View], moment: Moment) -> dict[FrameId, _Figures]:
         covered = sum(_count(_covered(renders[k].own_coverage)) for k in rows)
         known = sum(_count(_covered(renders[k].own_coverage) & (views[k].label != UNKNOWN)) for k in rows)
         found[frame] = _Figures(
-            misfit=_median(_misfit(renders[k].coverage, views[k].label) for k in rows),
-            colour=_median(colours[k] for k in rows),
+            misfit=median(_misfit(renders[k].coverage, views[k].label) for k in rows),
+            colour=median(colours[k] for k in rows),
             known=known / covered if covered else None,
         )
     return found
@@ -125,13 +125,13 @@ def _misfit(coverage: Float[np.ndarray, "height width"], label: UInt8[np.ndarray
     """Where the label shows no hand at all, what is rendered there is wrong; None where it tells nothing."""
     shown = _covered(coverage)
     labelled = _count(label == HAND)
-    if not (label != UNKNOWN)[shown].any() and not labelled:
+    if not labelled and (label[shown] == UNKNOWN).all():
         return None
     wrong = _count(shown & (label == NOT_HAND)) + _count(~shown & (label == HAND))
     return wrong / max(labelled, _count(shown) / 2)
 
 
-def _median(values: Iterable[float | None]) -> float | None:
+def median(values: Iterable[float | None]) -> float | None:
     """Of those that are there: a camera that is wrong is one of several."""
     there = [value for value in values if value is not None]
     return float(np.median(there)) if there else None

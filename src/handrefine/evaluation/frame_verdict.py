@@ -11,9 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-import numpy as np
-
-from handrefine.evaluation.frame_evidence import FrameEvidence, frame_evidence
+from handrefine.evaluation.frame_evidence import FrameEvidence, frame_evidence, median
 from handrefine.runs.judgement import HeldOutReport
 from handrefine.runs.result import Metrics, RunResult
 from handrefine.sequence import FrameId, Side
@@ -93,9 +91,9 @@ def figures_of(evidence: Sequence[FrameEvidence]) -> list[tuple[float, ...]]:
     jump: against the median of the run's frames, in units of 1 mm. std: in units of 1 mm.
     """
     colours = [_first(of.colour_held_out.after, of.colour.after) for of in evidence]
-    usual = _median(colours)
+    usual = median(colours)
     jumps = [of.jump_mm.after for of in evidence]
-    usual_jump = _median(jumps) or 0.0
+    usual_jump = median(jumps) or 0.0
     found = []
     for of, colour, jump in zip(evidence, colours, jumps, strict=True):
         misfit = _first(of.misfit.after, of.misfit_held_out.after)
@@ -139,11 +137,6 @@ def probability(weights: Sequence[float], figures: Sequence[float]) -> float:
 
 def _first(*values: float | None) -> float | None:
     return next((value for value in values if value is not None), None)
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.median(known)) if known else None
 
 
 def _log(value: float | None, least: float) -> float:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from handrefine import regions
 from handrefine.hand.model import HandModel
 from handrefine.observations import Observations
 from handrefine.scene.video_model import VideoModel
@@ -83,12 +84,7 @@ def _known_at(
     camera, first = observations.views.views[view].camera, int(observations.views.offsets[view])
     n_pixels = camera.height * camera.width
     known = (observations.colour_weight[first : first + n_pixels] > 0).cpu().numpy()
-    uv_px = np.floor(np.nan_to_num(camera.pixels(points_world), nan=-1.0)).clip(
-        -1, max(camera.height, camera.width)
-    )
-    u, v = uv_px.astype(int).T
-    inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
-    return inside & known[np.where(inside, v * camera.width + u, 0)]
+    return regions.values_at(known.reshape(camera.height, camera.width), camera.pixels(points_world), False)
 
 
 def _occluded(

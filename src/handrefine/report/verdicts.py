@@ -7,6 +7,7 @@ from typing import Any
 
 from handrefine.report.contents import RunContents
 from handrefine.report.markup import table
+from handrefine.sequence import FrameId
 
 #: Columns of evidence: key, heading, factor, digits.
 EVIDENCE = (
@@ -29,8 +30,8 @@ def frame_verdicts(contents: RunContents) -> str:
     """A row a frame, and only columns in which something stands; nothing where no frame was judged."""
     if not contents.verdicts:
         return ""
-    evidence: dict[str, Mapping[str, Any]] = {
-        str(frame): known if isinstance(known := of.get("evidence"), Mapping) else {}
+    evidence: dict[FrameId, Mapping[str, Any]] = {
+        frame: known if isinstance(known := of.get("evidence"), Mapping) else {}
         for frame, of in contents.verdicts.items()
     }
     columns = [
@@ -41,7 +42,7 @@ def frame_verdicts(contents: RunContents) -> str:
     head = ("frame", "verdict", "confidence", *(heading for _, heading, _, _ in columns), "views")
     rows = []
     for frame, of in contents.verdicts.items():
-        known = evidence[str(frame)]
+        known = evidence[frame]
         cells = [_cell(known.get(key), factor, digits) for key, _, factor, digits in columns]
         held_out = f" + {known['n_held_out']}" if known.get("n_held_out") else ""
         views = f"{known.get('n_views', '')}{held_out}"

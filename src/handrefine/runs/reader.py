@@ -226,7 +226,7 @@ class Run(_Folder):
     @property
     def _seconds(self) -> float:
         """How long the run took; 0 where that is not known."""
-        seconds = self.metrics.get("seconds") or 0.0
+        seconds = 0.0 if (known := self.metrics.get("seconds")) is None else known
         if not isinstance(seconds, int | float) or not 0 <= seconds < 1e12:
             raise InputError(
                 "a figure of the run is broken", where=f"{self.layout.metrics}, seconds", found=seconds

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -25,10 +24,10 @@ Image = Float[np.ndarray, "height width 3"]
 
 def black_border(image: Image) -> Bool[np.ndarray, "height width"]:
     """Black regions that touch the image's border: what undistortion leaves. Give it the full image."""
-    dark = (image.max(axis=2) <= BORDER_BLACK).astype(np.uint8)
-    _, component = cv2.connectedComponents(dark, connectivity=4)
-    rim = np.concatenate([component[0], component[-1], component[:, 0], component[:, -1]])
-    return np.isin(component, np.unique(rim[rim > 0]))
+    dark = image.max(axis=2) <= BORDER_BLACK
+    rim = np.ones(dark.shape, bool)
+    rim[1:-1, 1:-1] = False
+    return regions.connected_to(dark, rim)
 
 
 def is_black_background(
@@ -50,16 +49,9 @@ def is_black_background(
         asked &= ~regions.beyond_wrist(joints_px, height, width)
     black = image.max(axis=2) <= BACKGROUND_BLACK
     if things and np.count_nonzero(asked & black) >= HALF * np.count_nonzero(asked):
-        asked &= ~_beside(~black, ~asked)
+        asked &= ~regions.connected_to(~black, ~asked, diagonally=True)
     outside = black[asked]
     return outside.size >= FEWEST and float(outside.mean()) >= MOSTLY
-
-
-def _beside(lit: Bool[np.ndarray, "height width"], hands: Bool[np.ndarray, "height width"]) -> np.ndarray:
-    """The connected parts of what is lit that touch the hands."""
-    _, part = cv2.connectedComponents(lit.astype(np.uint8), connectivity=8)
-    touching = np.unique(part[hands & lit])
-    return np.isin(part, touching[touching > 0])
 
 
 def images_are_over_black(

@@ -116,7 +116,7 @@ def fit_colour_models(
     for _ in range(rounds):
         skin, other = [], []
         for picture, a in zip(pictures, around, strict=True):
-            cut = _connected_to(_cut(picture, models), a.bones)
+            cut = regions.connected_to(_cut(picture, models), a.bones)
             skin.append(picture[cut & a.near & ~a.forearm])
             other.append(picture[a.background | (~cut & ~a.forearm)])
         if min(map(len, map(np.concatenate, (skin, other)))) < _GAUSSIANS:
@@ -124,6 +124,8 @@ def fit_colour_models(
         models = _learned(np.concatenate(skin), np.concatenate(other))
     odds = float(np.median(_log_density(models.skin, seeds) - _log_density(models.other, seeds)))
     ready = replace(models, doubt=min(DOUBT, OF_ODDS * max(odds, 0.0)))
+    if ready.doubt == models.doubt:
+        return models
     leaks = [_cut(p, ready, log_odds=-ready.doubt)[a.background] for p, a in zip(pictures, around, strict=True)]
     return ready if np.concatenate(leaks).mean() <= LEAK else models
 
@@ -176,7 +178,7 @@ def segment(picture: Pixels, models: ColourModels, length_px: float) -> Labels:
     label = np.where(certain, HAND, np.where(possible, UNKNOWN, NOT_HAND)).astype(np.int8)
     white = np.all(picture >= round(255 * SATURATED_SRGB), axis=2) & ~certain
     wide = regions.dilated(regions.distance_px(~white) > HIGHLIGHT * length_px, HIGHLIGHT * length_px)
-    label[_connected_to(white & ~wide, regions.dilated(certain, 1.5))] = UNKNOWN
+    label[regions.connected_to(white & ~wide, regions.dilated(certain, 1.5))] = UNKNOWN
     return label
 
 
@@ -259,9 +261,3 @@ def _log_density(model: Float[np.ndarray, "1 65"], colours: Colours) -> Float[np
         exponent = -0.5 * np.einsum("ni,ij,nj->n", d, np.linalg.inv(covariance), d)
         density += weight * np.exp(exponent) / np.sqrt(np.linalg.det(2 * np.pi * covariance))
     return np.log(density)
-
-
-def _connected_to(region: Region, seeds: Region) -> Region:
-    """The region's connected parts that hold a seed."""
-    _, part = cv2.connectedComponents(region.astype(np.uint8), connectivity=4)
-    return np.isin(part, np.unique(part[seeds & region])) & region

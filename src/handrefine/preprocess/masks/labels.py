@@ -195,13 +195,7 @@ def _labels_over_black(image: Image, margin_px: int) -> Labels:
 
 def _joints_outside(mask: Region, joints_px: Joints, further_than_px: float) -> Bool[np.ndarray, "21"]:
     """Joints within the image and further from the mask than an imperfect annotation explains."""
-    height, width = mask.shape
-    away_px = regions.distance_px(mask)
-    index = np.floor(np.nan_to_num(joints_px, nan=-1.0, posinf=-1.0, neginf=-1.0)).astype(int)
-    inside = (index >= 0).all(axis=1) & (index[:, 0] < width) & (index[:, 1] < height)
-    outside = np.zeros(21, bool)
-    outside[inside] = away_px[index[inside, 1], index[inside, 0]] > further_than_px
-    return outside
+    return regions.values_at(regions.distance_px(mask), joints_px, 0.0) > further_than_px
 
 
 def _banded(mask: Region, margin_px: int) -> Labels:

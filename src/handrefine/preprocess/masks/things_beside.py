@@ -121,9 +121,7 @@ class ThingsBeside:
         side = 2 * max(1, round(SMALLEST * length)) + 1
         odd = cv2.blur(odd.astype(np.float32), (side, side)) > 0.5  # noise has its say in single pixels only
         kept = regions.dilated(regions.distance_px(~odd) > SMALLEST * length, SMALLEST * length) & odd
-        _, part = cv2.connectedComponents(kept.astype(np.uint8), connectivity=4)
-        beside = np.unique(part[kept & regions.dilated(hulls, NEAR * length)])
-        things = np.isin(part, beside[beside > 0])
+        things = regions.connected_to(kept, regions.dilated(hulls, NEAR * length))
         return regions.dilated(things, BORDER * length) if things.any() else things
 
     def _background(self, small: Pixels, hulls: Region, length_px: float) -> Region:
