@@ -92,7 +92,11 @@ def surroundings(hands_px: Sequence[Joints], height: int, width: int) -> Surroun
 
 
 def fit_colour_models(
-    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]], hands_px: Sequence[Sequence[Joints]], *, rounds: int = 2
+    pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]],
+    hands_px: Sequence[Sequence[Joints]],
+    things: Sequence[Bool[np.ndarray, "_ _"]] | None = None,
+    *,
+    rounds: int = 2,
 ) -> ColourModels | None:
     """The colours of skin and of everything else in one camera.
 
@@ -103,22 +107,24 @@ def fit_colour_models(
     Args:
         pictures: 8-bit sRGB of one camera, with some of the background around the hands.
         hands_px: for every picture, the joints of every hand in it.
+        things: for every picture, pixels that teach neither side.
 
     Returns:
         None where fewer than a fifth of the seeds look unlike the background, or there is no background.
     """
     around = [surroundings(hands, *p.shape[:2]) for p, hands in zip(pictures, hands_px, strict=True)]
-    seeds = _seed_colours(pictures, hands_px, [a.bones for a in around])
-    background = np.concatenate([p[a.background] for p, a in zip(pictures, around, strict=True)])
+    free = [np.ones(p.shape[:2], bool) for p in pictures] if things is None else [~thing for thing in things]
+    seeds = _seed_colours(pictures, hands_px, [a.bones for a in around], free)
+    background = np.concatenate([p[a.background & f] for p, a, f in zip(pictures, around, free, strict=True)])
     models = _first_models(seeds, background)
     if models is None:
         return None
     for _ in range(rounds):
         skin, other = [], []
-        for picture, a in zip(pictures, around, strict=True):
+        for picture, a, f in zip(pictures, around, free, strict=True):
             cut = regions.connected_to(_cut(picture, models), a.bones)
-            skin.append(picture[cut & a.near & ~a.forearm])
-            other.append(picture[a.background | (~cut & ~a.forearm)])
+            skin.append(picture[cut & a.near & ~a.forearm & f])
+            other.append(picture[(a.background | (~cut & ~a.forearm)) & f])
         if min(map(len, map(np.concatenate, (skin, other)))) < _GAUSSIANS:
             return None
         models = _learned(np.concatenate(skin), np.concatenate(other))
@@ -126,7 +132,10 @@ def fit_colour_models(
     ready = replace(models, doubt=min(DOUBT, OF_ODDS * max(odds, 0.0)))
     if ready.doubt == models.doubt:
         return models
-    leaks = [_cut(p, ready, log_odds=-ready.doubt)[a.background] for p, a in zip(pictures, around, strict=True)]
+    leaks = [
+        _cut(p, ready, log_odds=-ready.doubt)[a.background & f]
+        for p, a, f in zip(pictures, around, free, strict=True)
+    ]
     return ready if np.concatenate(leaks).mean() <= LEAK else models
 
 
@@ -134,20 +143,22 @@ def _seed_colours(
     pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]],
     hands_px: Sequence[Sequence[Joints]],
     bones: Sequence[Bool[np.ndarray, "_ _"]],
+    free: Sequence[Bool[np.ndarray, "_ _"]],
 ) -> Colours:
     """Colours of palms, and of bones for up to a share of these; of bones alone where palms are seen edge-on.
+    Things before a hand (not `free`) are left out.
 
     An annotation that is off puts bones beside a finger, but not beside a palm; a palm's shades are not all of a
     hand's.
     """
     of_palms, of_bones = [], []
-    for picture, hands, along in zip(pictures, hands_px, bones, strict=True):
+    for picture, hands, along, f in zip(pictures, hands_px, bones, free, strict=True):
         palms = np.zeros(picture.shape[:2], bool)
         for joints_px in hands:
             inside_px = regions.distance_px(~regions.palm(joints_px, *picture.shape[:2]))
             palms |= inside_px > PALM_INSET * regions.hand_length_px(joints_px)
-        of_palms.append(picture[palms])
-        of_bones.append(picture[along])
+        of_palms.append(picture[palms & f])
+        of_bones.append(picture[along & f])
     palm, bone = np.concatenate(of_palms), np.concatenate(of_bones)
     if len(palm) < LEAST_PALM * len(bone):
         return bone

@@ -24,6 +24,7 @@ from handrefine.preprocess.masks.colour_segmentation import (
 from handrefine.preprocess.masks.hand_scale import at_length, resized, spread, with_context
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN, LabelConfig
 from handrefine.preprocess.masks.mask_check import reconciled
+from handrefine.preprocess.masks.things_beside import ThingsBeside
 from handrefine.sequence import HandSequence, ViewKey
 
 log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ class SkinSource:
         sequence: the video that is refined.
         hands_world: joints of this hand, then of all others, at its frames; NaN where they are not known.
         over_black: the video shows hands over black; only given masks are needed then, and no check of them.
+        things: what is neither hand nor background; its colours are nobody's, and labels by colour leave it unknown.
 
     Raises:
         InputError: the chosen source cannot serve this sequence at all.
@@ -55,8 +57,10 @@ class SkinSource:
         config: LabelConfig,
         *,
         over_black: bool = False,
+        things: ThingsBeside | None = None,
     ) -> None:
         self._sequence, self._config, self._over_black = sequence, config, over_black
+        self._things = things
         self._hands_world = [hand.detach().cpu() for hand in hands_world]
         self._models: dict[str, ColourModels | None] = {}
         self._plates: dict[str, Plate] = {}
@@ -123,6 +127,8 @@ class SkinSource:
         if models is None:
             return small, hands_px, None
         label = segment(small, models, regions.hand_length_px(hands_px[0]))
+        if (thing := self._thing(key)) is not None:
+            label[_touched(window.cut(thing), label.shape)] = UNKNOWN
         if is_plausible(label, hands_px):
             return small, hands_px, label
         position, name = key
@@ -132,7 +138,7 @@ class SkinSource:
     def _colour_models(self, name: str) -> ColourModels | None:
         """Learned once a camera, from some of its frames."""
         if name not in self._models:
-            pictures, hands = [], []
+            pictures, hands, things = [], [], []
             for key in self._some_views(name, COLOUR_FRAMES):
                 hands_px = self._hands_px(key)
                 corner, crop = with_context(self._picture(key), hands_px[0])
@@ -140,10 +146,23 @@ class SkinSource:
                     small, scale = at_length(crop, hands_px[0] - corner)
                     pictures.append(small)
                     hands.append([(hand - corner) * scale for hand in hands_px])
-            self._models[name] = fit_colour_models(pictures, hands) if pictures else None
+                    things.append(self._thing_in(key, corner.astype(int), crop.shape[:2], small.shape[:2]))
+            self._models[name] = fit_colour_models(pictures, hands, things) if pictures else None
             if self._models[name] is None:
                 log.warning("camera %s: the colours of hand and background cannot be told apart", name)
         return self._models[name]
+
+    def _thing(self, key: ViewKey) -> Bool[np.ndarray, "_ _"] | None:
+        return None if self._things is None else self._things.in_picture(key)
+
+    def _thing_in(
+        self, key: ViewKey, corner: np.ndarray, shape: tuple[int, ...], small: tuple[int, ...]
+    ) -> Bool[np.ndarray, "_ _"]:
+        """A thing's pixels in a crop of the picture, made smaller."""
+        if (thing := self._thing(key)) is None:
+            return np.zeros(small, bool)
+        x, y = corner
+        return _touched(thing[y : y + shape[0], x : x + shape[1]], small)
 
     def _plate(self, name: str) -> Plate:
         """Made once a camera, from some of its frames."""
@@ -170,6 +189,11 @@ class SkinSource:
         camera = self._sequence.cameras[name].at(self._sequence.frames[position])
         own, *others = (camera.project(hand[position]).numpy() for hand in self._hands_world)
         return [own, *(other for other in others if np.isfinite(other).all())]
+
+
+def _touched(region: Bool[np.ndarray, "_ _"], shape: tuple[int, ...]) -> Bool[np.ndarray, "_ _"]:
+    """The smaller picture's pixels that are not wholly without the region."""
+    return resized(region.astype(np.float32), shape, cv2.INTER_AREA) > 0
 
 
 def _refuse_impossible(sequence: HandSequence, config: LabelConfig) -> None:

@@ -99,10 +99,14 @@ class ThingsBeside:
 
     def region(self, key: ViewKey, window: CropWindow) -> Region | None:
         """The window's pixels that show a thing, at the image's own resolution; None where nothing tells."""
+        return None if (whole := self.in_picture(key)) is None else window.cut(whole)
+
+    def in_picture(self, key: ViewKey) -> Region | None:
+        """The pixels of the full image that show a thing; None where nothing tells."""
         if self._source == "none":
             return None
         if key in self._sequence.objects:
-            return window.cut(self._sequence.objects[key]())
+            return self._sequence.objects[key]()
         if self._skin is None or not (hands_px := self._hands_px(key)):
             return None
         corner, crop = with_context(self._picture(key), hands_px[0])
@@ -113,7 +117,7 @@ class ThingsBeside:
         whole = np.zeros(self._sequence.images[key]().shape[:2], bool)
         (x, y), shape = corner.astype(int), crop.shape[:2]
         whole[y : y + shape[0], x : x + shape[1]] = resized(found.astype(np.uint8), shape, cv2.INTER_NEAREST) > 0
-        return window.cut(whole)
+        return whole
 
     def _found(self, small: Pixels, hands_px: Sequence[np.ndarray], skin: SkinTone) -> Region:
         length, hulls = regions.hand_length_px(hands_px[0]), self._hulls(small, hands_px)
