@@ -65,9 +65,7 @@ class _Video:
         """What tells skin in the windows around one of the refined hands."""
         others = [joints for k, joints in enumerate(self.hands_world) if k != hand]
         joints_world = [self.hands_world[hand], *others, *self.others_world]
-        return SkinSource(
-            self.sequence, joints_world, self.labels, over_black=self.over_black, things=self.things
-        )
+        return SkinSource(self.sequence, joints_world, self.labels, over_black=self.over_black, things=self.things)
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,7 +44,7 @@ class SkinSource:
         sequence: the video that is refined.
         hands_world: joints of this hand, then of all others, at its frames; NaN where they are not known.
         over_black: the video shows hands over black; only given masks are needed then, and no check of them.
-        things: what is neither hand nor background; its colours are nobody's, and labels by colour leave it unknown.
+        things: what is neither hand nor background; it teaches no colours, and labels by colour leave it open.
 
     Raises:
         InputError: the chosen source cannot serve this sequence at all.
