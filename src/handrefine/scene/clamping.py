@@ -10,15 +10,15 @@ from torch import Tensor
 class _Clamp(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.low, ctx.high = low, high
-        return x.clamp(low, high)
+        clamped = x.clamp(low, high)
+        ctx.save_for_backward(clamped - x)
+        return clamped
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
-        (x,), grad = ctx.saved_tensors, grad_outputs[0]
-        leaving = ((x < ctx.low) & (grad > 0)) | ((x > ctx.high) & (grad < 0))
-        return grad.masked_fill(leaving, 0), None, None
+        # A descent step goes against the gradient, so it leads further out where that points inside.
+        (inwards,), grad = ctx.saved_tensors, grad_outputs[0]
+        return grad.masked_fill(inwards * grad > 0, 0), None, None
 
 
 def returning_clamp(x: Float[Tensor, "*shape"], low: float, high: float = float("inf")) -> Float[Tensor, "*shape"]:

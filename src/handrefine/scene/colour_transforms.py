@@ -50,11 +50,14 @@ class ColourTransforms(SceneModule):
         coverage: share of a pixel that the hand covers, where `rgb` is a hand over black. The offset b belongs to
             the hand and so enters in that share: the empty background stays black.
         """
-        per_pixel = self.matrices()[camera_of_pixel]
-        offset = per_pixel[..., 3]
-        if coverage is not None:
-            offset = offset * coverage[:, None]
-        return torch.einsum("pij,pj->pi", per_pixel[..., :3], rgb) + offset
+        matrices = self.matrices()
+        # Pixels of a view stand together: a product a run of them is several times faster than one a pixel.
+        camera, sizes = torch.unique_consecutive(camera_of_pixel, return_counts=True)
+        share = rgb.new_ones(len(rgb)) if coverage is None else coverage
+        parts = zip(camera.tolist(), rgb.split(sizes.tolist()), share.split(sizes.tolist()), strict=True)
+        return torch.cat(
+            [torch.addmm(of[:, None] * matrices[k, :, 3], part, matrices[k, :, :3].T) for k, part, of in parts]
+        )
 
     def deviations(self) -> Float[Tensor, "camera 13"]:
         """What `[M | b]` differs by from the identity, row by row, and log e; differentiable."""

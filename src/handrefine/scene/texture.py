@@ -9,6 +9,7 @@ from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
 
 from handrefine.errors import InputError
 from handrefine.scene.clamping import returning_clamp
+from handrefine.scene.doubling import doubled
 
 COARSEST = 8
 
@@ -54,7 +55,11 @@ class TexturePyramid(nn.Module):
             raise InputError("a reflectance lies between 0 and 1", where="texture.initial", found=initial)
         self.size, self.n_textures = size, n_textures
         sides = [COARSEST << k for k in range(ratio.bit_length())]
-        self.levels = nn.ParameterList(torch.zeros(n_textures, 3, side, side) for side in sides)
+        # Channels last in memory, as renderers read textures.
+        layout = torch.channels_last
+        self.levels = nn.ParameterList(
+            torch.zeros(n_textures, 3, side, side).contiguous(memory_format=layout) for side in sides
+        )
         nn.init.constant_(self.levels[0], initial)
         self._still: tuple[tuple, Tensor] | None = None  # the last texture without a gradient, and of what it is
 
@@ -81,7 +86,7 @@ class TexturePyramid(nn.Module):
 
     def patches(self, side: int) -> Float[Tensor, "texture_frame {side} {side} 3"]:
         """The sum of the levels of at most `side` texels (8 times a power of two), at that size and unclamped."""
-        return self._added(self.n_levels, side).permute(0, 2, 3, 1)
+        return self._added(self.n_levels, side)
 
     @torch.no_grad()
     def begin_at(self, texture: Float[Tensor, "height width 3"]) -> None:
@@ -94,21 +99,25 @@ class TexturePyramid(nn.Module):
         coarser = None
         for level in self.levels:
             mean = avg_pool2d(wanted, self.size // level.shape[-1])
-            level.copy_(mean if coarser is None else mean - _doubled(coarser))
+            level.copy_(mean if coarser is None else mean - _channels_first(doubled(_channels_last(coarser))))
             coarser = mean
 
     def _summed(self, enabled: int) -> Float[Tensor, "texture_frame height width 3"]:
-        return returning_clamp(self._added(enabled, self.size), 0.0, 1.0).permute(0, 2, 3, 1)
+        return returning_clamp(self._added(enabled, self.size), 0.0, 1.0)
 
-    def _added(self, enabled: int, side: int) -> Float[Tensor, "texture_frame 3 {side} {side}"]:
+    def _added(self, enabled: int, side: int) -> Float[Tensor, "texture_frame {side} {side} 3"]:
         """The lowest `enabled` levels of at most `side` texels, at that size."""
-        total: Tensor = self.levels[0]
+        total = _channels_last(self.levels[0])
         for k in range(1, (side // COARSEST).bit_length()):
-            total = _doubled(total)
+            total = doubled(total)
             if k < min(enabled, self.n_levels):
-                total = total + self.levels[k]
+                total = total + _channels_last(self.levels[k])
         return total
 
 
-def _doubled(texture: Float[Tensor, "texture 3 side side"]) -> Tensor:
-    return interpolate(texture, scale_factor=2, mode="bilinear", align_corners=False)
+def _channels_last(texture: Float[Tensor, "texture 3 side side"]) -> Float[Tensor, "texture side side 3"]:
+    return texture.permute(0, 2, 3, 1)
+
+
+def _channels_first(texture: Float[Tensor, "texture side side 3"]) -> Float[Tensor, "texture 3 side side"]:
+    return texture.permute(0, 3, 1, 2)
