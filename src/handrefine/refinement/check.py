@@ -77,15 +77,6 @@ def check_together(config: Config) -> None:
 def _check_names(config: Config, further_variables: Sequence[str], further_terms: Sequence[str]) -> None:
     if config.optimizer.geometry != GAUSS_NEWTON:
         optimizer_of_geometry(config.optimizer.geometry)
-        for name, stage in running(config.stages).items():
-            for key, asked in (("gradient", stage.gradient == "image"), ("closed_form", stage.closed_form)):
-                if asked:
-                    raise InputError(
-                        f"only {GAUSS_NEWTON} can do without the renderer's gradient",
-                        where=f"stages.{name}.{key}",
-                        found=f"optimizer.geometry {config.optimizer.geometry}",
-                        fix=f"set optimizer.geometry to {GAUSS_NEWTON}, or leave the stage at its defaults",
-                    )
     config.losses.chosen()
     terms = [*config.losses.known(), *further_terms]
     variables = [*(v.name for v in VARIABLES), *further_variables]

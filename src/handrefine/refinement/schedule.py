@@ -52,6 +52,11 @@ class StageConfig:
     restart: bool = False
     """Fingers begin the stage anew between their neighbours in time, and go back where that has not paid."""
 
+    @property
+    def second_order(self) -> bool:
+        """Whether only Gauss-Newton steps can do what the stage asks for, whatever the other stages use."""
+        return self.gradient == "image" or self.closed_form
+
 
 def default_stages() -> dict[str, StageConfig]:
     """The three stages of section 3.6, in this order; ours are a coarse joint stage before the last of them, a
