@@ -1,6 +1,7 @@
 """Adam at the rates of the table of variables, with care for texels that the images hardly show."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -45,7 +46,8 @@ class Adam:
         """Go on from there."""
         if self._adam is None:
             return
-        averages = {int(number): of for number, of in state["averages"].items()}
+        parameters = [parameter for group in self._adam.param_groups for parameter in group["params"]]
+        averages = {int(number): _laid_out(of, parameters[int(number)]) for number, of in state["averages"].items()}
         self._adam.load_state_dict({**self._adam.state_dict(), "state": averages})
         for group, epsilon in zip(self._adam.param_groups, state["epsilon"], strict=True):
             group["eps"] = epsilon
@@ -62,3 +64,11 @@ class Adam:
             if level.grad is not None:
                 mean_square = level.grad.square().sum() / level.grad.count_nonzero().clamp(min=1)
                 group["eps"] = max(float(mean_square.sqrt()), 1e-30)
+
+
+def _laid_out(averages: Mapping[str, Any], parameter: torch.Tensor) -> dict[str, Any]:
+    """Averages in their parameter's order in memory, by which the fused step pairs them."""
+    return {
+        name: torch.empty_like(parameter).copy_(of) if torch.is_tensor(of) and of.shape == parameter.shape else of
+        for name, of in averages.items()
+    }
