@@ -47,7 +47,8 @@ class Adam:
         if self._adam is None:
             return
         parameters = [parameter for group in self._adam.param_groups for parameter in group["params"]]
-        averages = {int(number): _laid_out(of, parameters[int(number)]) for number, of in state["averages"].items()}
+        found = state["averages"].items()
+        averages = {int(number): _laid_out(of, parameters[int(number)]) for number, of in found}
         self._adam.load_state_dict({**self._adam.state_dict(), "state": averages})
         for group, epsilon in zip(self._adam.param_groups, state["epsilon"], strict=True):
             group["eps"] = epsilon

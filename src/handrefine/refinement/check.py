@@ -6,7 +6,7 @@ from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.optimizers.stage_optimizer import GAUSS_NEWTON, optimizer_of_geometry
 from handrefine.refinement.schedule import running
-from handrefine.scene.variables import VARIABLES
+from handrefine.scene.variables import GEOMETRY, VARIABLES
 
 
 def check_config(config: Config, further_variables: Sequence[str], further_terms: Sequence[str] = ()) -> None:
@@ -65,6 +65,14 @@ def check_together(config: Config) -> None:
             found=config.frame_coupling,
         )
     for name, stage in running(config.stages).items():
+        shared = [of.name for of in GEOMETRY if of.owner == "hand" and of.name in stage.variables]
+        if stage.second_order and shared:
+            raise InputError(
+                "second-order steps move one video at a time, and not what several share",
+                where=f"stages.{name}.variables",
+                found=", ".join(shared),
+                fix=f"leave {' and '.join(shared)} to other stages",
+            )
         if stage.most_iterations is not None:
             raise InputError(
                 "stages of several videos end by their count, since they go in step",

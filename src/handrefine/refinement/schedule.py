@@ -39,13 +39,13 @@ class StageConfig:
     """Cameras that turn out to be grossly wrong are turned right at the stage's end, and told."""
     gradient: Literal["renderer", "image"] = "renderer"
     """Where the gradient of the geometry comes from. renderer: differentiated ray tracing. image: forward renders,
-    whose pictures say how they change as the surface moves: cheaper, and less exact in the end (optimizer.geometry
-    gauss_newton only)."""
+    whose pictures say how they change as the surface moves: cheaper, and less exact in the end. Such a stage takes
+    Gauss-Newton steps, whatever optimizer.geometry says."""
     blur_px: NonNegativeFloat = 0.0
     """Silhouettes are compared blurred by so many pixels, which tells how far off they are."""
     closed_form: bool = False
-    """Texture, light and colours are solved for at every iteration instead of descended in (optimizer.geometry
-    gauss_newton only)."""
+    """Texture, light and colours are solved for at every iteration instead of descended in; the geometry takes
+    Gauss-Newton steps then, too."""
     renew_labels: bool = False
     """At the stage's end the images are cropped and labelled anew around the hands as they are by then: which hand
     is in front where, and where the forearms are."""
@@ -59,11 +59,15 @@ class StageConfig:
 
 
 def default_stages() -> dict[str, StageConfig]:
-    """The three stages of section 3.6, in this order; ours are a coarse joint stage before the last of them, a
-    restart of the fingers, and a last stage in which only the appearance goes on."""
+    """The stages that presets choose from, in this order; those of no iterations are skipped by default.
+
+    The three stages of section 3.6 are environment, texture and joint. Ours are an outline, by second-order steps
+    that need no renderer's gradient, in place of the first two, a coarse joint stage, a restart of fingers, and
+    a last stage in which only the appearance goes on.
+    """
     return {
         "environment": StageConfig(
-            iterations=10,
+            iterations=0,
             variables=("environment", "colour"),
             texture_levels=1,
             resolution=0.5,
@@ -71,22 +75,33 @@ def default_stages() -> dict[str, StageConfig]:
             skip_losses=("edge",),
         ),
         "texture": StageConfig(
-            iterations=10,
+            iterations=0,
             variables=("texture", "colour"),
             texture_levels=2,
             resolution=0.5,
             views_per_frame=4,
             skip_losses=("edge",),
         ),
+        "outline": StageConfig(
+            iterations=6,
+            variables=(*POSE_NAMES, "texture", "environment"),
+            texture_levels=3,
+            resolution=0.5,
+            views_per_frame=4,
+            gradient="image",
+            closed_form=True,
+            blur_px=2.0,
+            skip_losses=("edge",),
+        ),
         "coarse": StageConfig(
-            iterations=60,
+            iterations=40,
             texture_levels=6,
             resolution=0.5,
             views_per_frame=4,
             final_rate=0.3,
         ),
         "again": StageConfig(
-            iterations=20,
+            iterations=16,
             variables=POSE_NAMES,
             texture_levels=6,
             resolution=0.5,
@@ -102,7 +117,7 @@ def default_stages() -> dict[str, StageConfig]:
             final_rate=0.02,
         ),
         "finish": StageConfig(
-            iterations=40,
+            iterations=14,
             variables=("texture", "environment", "colour"),
             views_per_frame=4,
             final_rate=0.02,
