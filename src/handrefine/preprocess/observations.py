@@ -14,6 +14,7 @@ from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry
 from handrefine.observations import NEARLY_ALL, CropWindow, Observations, clipped_means
 from handrefine.preprocess.crops import CropConfig, window_around
+from handrefine.preprocess.masks.backgrounds import Backgrounds
 from handrefine.preprocess.masks.black_background import black_border, images_are_over_black
 from handrefine.preprocess.masks.fitted_hands import FittedHands, FittedView
 from handrefine.preprocess.masks.labels import HAND, UNKNOWN, LabelConfig, LabelImage, ViewToLabel, make_labels
@@ -47,7 +48,7 @@ class _Video:
     hands_world: joints of the hands that are refined; others_world: of hands that are there without being refined;
         NaN where one is missing.
     over_black: the whole background is, so that black along an image's border is no undistortion's remainder.
-    things: what is neither hand nor background.
+    things: what is neither hand nor background. backgrounds: those of steady cameras.
     """
 
     sequence: HandSequence
@@ -56,6 +57,7 @@ class _Video:
     labels: LabelConfig
     over_black: bool
     things: ThingsBeside
+    backgrounds: Backgrounds
 
     def there(self, position: FrameIndex) -> list[int]:
         """The refined hands that are known at a frame."""
@@ -65,7 +67,8 @@ class _Video:
         """What tells skin in the windows around one of the refined hands."""
         others = [joints for k, joints in enumerate(self.hands_world) if k != hand]
         joints_world = [self.hands_world[hand], *others, *self.others_world]
-        return SkinSource(self.sequence, joints_world, self.labels, over_black=self.over_black, things=self.things)
+        of = self.sequence, joints_world, self.labels
+        return SkinSource(*of, over_black=self.over_black, things=self.things, backgrounds=self.backgrounds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +122,10 @@ def observe(
     if labels.background == "auto":
         over_black = images_are_over_black(sequence, hands_world, things=labels.objects == "auto")
     others_world = [] if other_joints_world is None else [other_joints_world]
-    things = ThingsBeside(sequence, [*hands_world, *others_world], labels.objects, over_black=over_black)
-    video = _Video(sequence, hands_world, others_world, labels, over_black, things)
+    everyone = [*hands_world, *others_world]
+    things = ThingsBeside(sequence, everyone, labels.objects, over_black=over_black)
+    backgrounds = Backgrounds(sequence, everyone)
+    video = _Video(sequence, hands_world, others_world, labels, over_black, things, backgrounds)
     skins = [video.skin_around(hand) for hand in range(len(hands))]
     found: list[tuple[_Seen, _ViewMaps]] = []
     for position in sequence.positions:
@@ -151,15 +156,14 @@ def _seen(
     skins: Sequence[SkinSource],
 ) -> Iterator[_Seen]:
     """The views of one frame."""
-    sequence = video.sequence
-    for hand, (name, camera) in product(range(len(hands)), sequence.cameras.items()):
+    for hand, (name, camera) in product(range(len(hands)), video.sequence.cameras.items()):
         key = position, name
-        if key not in sequence.images or not _is_known(video.hands_world[hand][position]):
+        if key not in video.sequence.images or not _is_known(video.hands_world[hand][position]):
             continue
-        here = camera.at(sequence.frames[position])
+        here = camera.at(video.sequence.frames[position])
         window = window_around(hands[hand].verts_world[position], here, crop)
         if window is None:
-            log.info("camera %s does not see the hand in frame %d", name, sequence.frames[position])
+            log.info("camera %s does not see the hand in frame %d", name, video.sequence.frames[position])
             continue
         yield _Seen(key, hand, window, skins[hand].labels(key, window))
 
@@ -176,8 +180,8 @@ def _fitted_views(
         {k: hands[hand].joints_world[position].detach().cpu().double().numpy() for k, hand in enumerate(there)},
         {k: fit.faces[hand] for k, hand in enumerate(there)},
     )
-    frame = video.sequence.frames[position]
-    cameras = [_at_full_resolution(fit.cameras[view.key[1]].at(frame), view.window) for view in seen]
+    at = [fit.cameras[view.key[1]].at(video.sequence.frames[position]) for view in seen]
+    cameras = [_at_full_resolution(camera, view.window) for camera, view in zip(at, seen, strict=True)]
     told = [(camera, view.skin) for camera, view in zip(cameras, seen, strict=True) if view.skin is not None]
     arms = fitted.arms(told)
     return [fitted.view(camera, view.skin, arms) for camera, view in zip(cameras, seen, strict=True)]
@@ -185,8 +189,8 @@ def _fitted_views(
 
 def _at_full_resolution(camera: Camera, window: CropWindow) -> Camera:
     """The camera of a window before it is resampled."""
-    width, height = window.x1_px - window.x0_px, window.y1_px - window.y0_px
-    return camera.cropped(window.x0_px, window.y0_px, width, height)
+    x0, y0 = window.x0_px, window.y0_px
+    return camera.cropped(x0, y0, window.x1_px - x0, window.y1_px - y0)
 
 
 def _view_maps(video: _Video, seen: _Seen, fitted: FittedView | None) -> _ViewMaps:
@@ -228,10 +232,9 @@ def _view_maps(video: _Video, seen: _Seen, fitted: FittedView | None) -> _ViewMa
 def _arm_is_behind(camera: Camera, joints_world: Joints, other_world: Joints) -> bool:
     """Whether the arm, on from the palm through the wrist, is further from the camera than the other hand."""
     own, other = camera.to_camera(joints_world), camera.to_camera(other_world)
-    wrist = own[WRIST]
-    along = wrist - own[MIDDLE_KNUCKLE]
-    elbowwards = wrist + ARM_M * along / along.norm()
-    return bool(torch.minimum(wrist[2], elbowwards[2]) > other[:, 2].mean() + BEHIND_M)
+    along = own[WRIST] - own[MIDDLE_KNUCKLE]
+    elbowwards = own[WRIST] + ARM_M * along / along.norm()
+    return bool(torch.minimum(own[WRIST, 2], elbowwards[2]) > other[:, 2].mean() + BEHIND_M)
 
 
 def _shrink(image: np.ndarray, labels: LabelImage, owned: Sequence[np.ndarray], window: CropWindow) -> _ViewMaps:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int8, UInt8
+from jaxtyping import Bool, Float, Int8, Shaped, UInt8
 
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
 
@@ -62,7 +62,7 @@ def labels_by_plate(picture: Pixels, plate: Plate) -> Int8[np.ndarray, "height w
     same = max(SAME_LEVELS, SAME_SIGMAS * plate.noise_levels)
     different = max(DIFFERENT_LEVELS, DIFFERENT_SIGMAS * plate.noise_levels)
     grade = np.where(difference > different, 2, np.where(difference > same, 1, 0)).astype(np.uint8)
-    grade[(grade == 2) & _like_shadow(picture, plate.rgb, different)] = 1
+    grade[(grade == 2) & like_shadow(picture, plate.rgb, different)] = 1
     smooth = np.asarray(cv2.medianBlur(grade, MAJORITY_PX))
     label = np.array([NOT_HAND, UNKNOWN, HAND], np.int8)[smooth.astype(int)]
     label[~plate.known] = UNKNOWN
@@ -73,7 +73,11 @@ def _signed(picture: Pixels, background: Pixels) -> Float[np.ndarray, "height wi
     return cv2.blur(picture.astype(np.float32) - background.astype(np.float32), (SMOOTH_PX, SMOOTH_PX))
 
 
-def _like_shadow(picture: Pixels, background: Pixels, tolerance: float) -> Region:
+def like_shadow(
+    picture: Shaped[np.ndarray, "height width 3"],
+    background: Shaped[np.ndarray, "height width 3"],
+    tolerance: float | Float[np.ndarray, "height width"],
+) -> Region:
     """Where the picture is the background times one number below 1, within the tolerance in every channel."""
     seen, behind = (cv2.blur(p.astype(np.float32), (SMOOTH_PX, SMOOTH_PX)) for p in (picture, background))
     share = (seen * behind).sum(axis=2) / np.maximum(np.square(behind).sum(axis=2), 1.0)

@@ -80,21 +80,29 @@ class Surroundings:
         return ~self.near & ~self.forearm
 
 
-def surroundings(hands_px: Sequence[Joints], height: int, width: int) -> Surroundings:
-    """Where hands, forearms and background may be expected."""
+def surroundings(
+    hands_px: Sequence[Joints], height: int, width: int, background: Region | None = None
+) -> Surroundings:
+    """Where hands, forearms and background may be expected.
+
+    background: what is known to be, wherever it lies.
+    """
     bones, near, forearm = (np.zeros((height, width), bool) for _ in range(3))
     for joints_px in hands_px:
         length = regions.hand_length_px(joints_px)
         bones |= regions.dilated(regions.bones(joints_px, height, width), SEED * length)
         near |= regions.dilated(regions.convex_hull(joints_px, height, width), REACH * length)
-        forearm |= _forearm(joints_px, height, width)
-    return Surroundings(bones, near, forearm)
+        forearm |= forearm_strip(joints_px, height, width)
+    if background is None:
+        return Surroundings(bones, near, forearm)
+    return Surroundings(bones & ~background, near & ~background, forearm & ~background)
 
 
 def fit_colour_models(
     pictures: Sequence[UInt8[np.ndarray, "_ _ 3"]],
     hands_px: Sequence[Sequence[Joints]],
     things: Sequence[Bool[np.ndarray, "_ _"]] | None = None,
+    backgrounds: Sequence[Bool[np.ndarray, "_ _"] | None] | None = None,
     *,
     rounds: int = 2,
 ) -> ColourModels | None:
@@ -108,11 +116,16 @@ def fit_colour_models(
         pictures: 8-bit sRGB of one camera, with some of the background around the hands.
         hands_px: for every picture, the joints of every hand in it.
         things: for every picture, pixels that teach neither side.
+        backgrounds: for every picture what is known to be background, near the hands, too; None where nothing is.
 
     Returns:
         None where fewer than a fifth of the seeds look unlike the background, or there is no background.
     """
-    around = [surroundings(hands, *p.shape[:2]) for p, hands in zip(pictures, hands_px, strict=True)]
+    known = [None] * len(pictures) if backgrounds is None else backgrounds
+    around = [
+        surroundings(hands, *p.shape[:2], background=of)
+        for p, hands, of in zip(pictures, hands_px, known, strict=True)
+    ]
     free = [np.ones(p.shape[:2], bool) for p in pictures] if things is None else [~thing for thing in things]
     seeds = _seed_colours(pictures, hands_px, [a.bones for a in around], free)
     background = np.concatenate([p[a.background & f] for p, a, f in zip(pictures, around, free, strict=True)])
@@ -122,7 +135,7 @@ def fit_colour_models(
     for _ in range(rounds):
         skin, other = [], []
         for picture, a, f in zip(pictures, around, free, strict=True):
-            cut = regions.connected_to(_cut(picture, models), a.bones)
+            cut = regions.connected_to(skin_cut(picture, models), a.bones)
             skin.append(picture[cut & a.near & ~a.forearm & f])
             other.append(picture[(a.background | (~cut & ~a.forearm)) & f])
         if min(map(len, map(np.concatenate, (skin, other)))) < _GAUSSIANS:
@@ -133,7 +146,7 @@ def fit_colour_models(
     if ready.doubt == models.doubt:
         return models
     leaks = [
-        _cut(p, ready, log_odds=-ready.doubt)[a.background & f]
+        skin_cut(p, ready, log_odds=-ready.doubt)[a.background & f]
         for p, a, f in zip(pictures, around, free, strict=True)
     ]
     return ready if np.concatenate(leaks).mean() <= LEAK else models
@@ -184,8 +197,8 @@ def segment(picture: Pixels, models: ColourModels, length_px: float) -> Labels:
 
     length_px: the hand's length in this picture.
     """
-    certain = _cut(picture, models, log_odds=-models.doubt)
-    possible = _cut(picture, models, log_odds=DOUBT)
+    certain = skin_cut(picture, models, log_odds=-models.doubt)
+    possible = skin_cut(picture, models, log_odds=DOUBT)
     label = np.where(certain, HAND, np.where(possible, UNKNOWN, NOT_HAND)).astype(np.int8)
     white = np.all(picture >= round(255 * SATURATED_SRGB), axis=2) & ~certain
     wide = regions.dilated(regions.distance_px(~white) > HIGHLIGHT * length_px, HIGHLIGHT * length_px)
@@ -220,13 +233,13 @@ def is_plausible(label: Labels, hands_px: Sequence[Joints]) -> bool:
     if not within.size or (within == HAND).mean() < 0.3:
         return False
     away = regions.distance_px(hull) / max(regions.hand_length_px(joints_px), 1e-6)
-    ring = (away > 0.15) & (away < REACH) & ~_forearm(joints_px, height, width) & (label != UNKNOWN)
+    ring = (away > 0.15) & (away < REACH) & ~forearm_strip(joints_px, height, width) & (label != UNKNOWN)
     others = surroundings(others_px, height, width)
     ring &= ~others.near & ~others.forearm
     return not ring.any() or float((label[ring] == HAND).mean()) <= 0.5
 
 
-def _forearm(joints_px: Joints, height: int, width: int) -> Region:
+def forearm_strip(joints_px: Joints, height: int, width: int) -> Region:
     """A strip from the wrist away from the middle knuckle that widens; it begins a little inside the hand."""
     axis = joints_px[WRIST] - joints_px[MIDDLE_KNUCKLE]
     norm, length = np.linalg.norm(axis), regions.hand_length_px(joints_px)
@@ -253,7 +266,7 @@ def _learned(skin: Colours, other: Colours) -> ColourModels:
     return models
 
 
-def _cut(picture: Pixels, models: ColourModels, *, log_odds: float = 0.0) -> Region:
+def skin_cut(picture: Pixels, models: ColourModels, *, log_odds: float = 0.0) -> Region:
     """The cut of least energy with these models held; `log_odds` are added in favour of skin at every pixel."""
     skin, other = models.skin.copy(), models.other.copy()
     skin[0, :_GAUSSIANS] *= np.exp(log_odds)

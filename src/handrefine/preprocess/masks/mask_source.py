@@ -13,6 +13,7 @@ from handrefine.colour import linear_to_srgb8
 from handrefine.errors import InputError
 from handrefine.observations import CropWindow
 from handrefine.preprocess.masks.background_model import Plate, background_plate, labels_by_plate
+from handrefine.preprocess.masks.backgrounds import Backgrounds
 from handrefine.preprocess.masks.colour_segmentation import (
     ColourModels,
     fit_colour_models,
@@ -21,9 +22,11 @@ from handrefine.preprocess.masks.colour_segmentation import (
     surroundings,
     without_stray_skin,
 )
+from handrefine.preprocess.masks.colours_and_background import bolder, corrected
 from handrefine.preprocess.masks.hand_scale import at_length, resized, spread, with_context
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN, LabelConfig
 from handrefine.preprocess.masks.mask_check import reconciled
+from handrefine.preprocess.masks.steady_background import Grade
 from handrefine.preprocess.masks.things_beside import ThingsBeside
 from handrefine.sequence import HandSequence, ViewKey
 
@@ -43,6 +46,7 @@ class SkinSource:
     Args:
         sequence: the video that is refined.
         hands_world: joints of this hand, then of all others, at its frames; NaN where they are not known.
+        backgrounds: those of the same video, where several sources share them.
         over_black: the video shows hands over black; only given masks are needed then, and no check of them.
         things: what is neither hand nor background; it teaches no colours, and labels by colour leave it open.
 
@@ -58,10 +62,12 @@ class SkinSource:
         *,
         over_black: bool = False,
         things: ThingsBeside | None = None,
+        backgrounds: Backgrounds | None = None,
     ) -> None:
         self._sequence, self._config, self._over_black = sequence, config, over_black
         self._things = things
         self._hands_world = [hand.detach().cpu() for hand in hands_world]
+        self._backgrounds = Backgrounds(sequence, hands_world) if backgrounds is None else backgrounds
         self._models: dict[str, ColourModels | None] = {}
         self._plates: dict[str, Plate] = {}
         self._mended: dict[str, list[list[int]]] = {}
@@ -127,6 +133,8 @@ class SkinSource:
         if models is None:
             return small, hands_px, None
         label = segment(small, models, regions.hand_length_px(hands_px[0]))
+        if (grades := self._backgrounds.grades(key, window)) is not None:
+            label = corrected(label, resized(grades, label.shape, cv2.INTER_NEAREST))
         if (thing := self._thing(key)) is not None:
             label[_touched(window.cut(thing), label.shape)] = UNKNOWN
         if is_plausible(label, hands_px):
@@ -138,7 +146,7 @@ class SkinSource:
     def _colour_models(self, name: str) -> ColourModels | None:
         """Learned once a camera, from some of its frames."""
         if name not in self._models:
-            pictures, hands, things = [], [], []
+            pictures, hands, things, backgrounds = [], [], [], []
             for key in self._some_views(name, COLOUR_FRAMES):
                 hands_px = self._hands_px(key)
                 corner, crop = with_context(self._picture(key), hands_px[0])
@@ -147,7 +155,10 @@ class SkinSource:
                     pictures.append(small)
                     hands.append([(hand - corner) * scale for hand in hands_px])
                     things.append(self._thing_in(key, corner.astype(int), crop.shape[:2], small.shape[:2]))
-            self._models[name] = fit_colour_models(pictures, hands, things) if pictures else None
+                    known = self._known_background(key, corner, crop, small)
+                    backgrounds.append(None if known is None else known & ~things[-1])
+            models = fit_colour_models(pictures, hands, things, backgrounds) if pictures else None
+            self._models[name] = None if models is None else bolder(models, pictures, backgrounds)
             if self._models[name] is None:
                 log.warning("camera %s: the colours of hand and background cannot be told apart", name)
         return self._models[name]
@@ -163,6 +174,16 @@ class SkinSource:
             return np.zeros(small, bool)
         x, y = corner
         return _touched(thing[y : y + shape[0], x : x + shape[1]], small)
+
+    def _known_background(
+        self, key: ViewKey, corner: np.ndarray, crop: Pixels, small: Pixels
+    ) -> Bool[np.ndarray, "_ _"] | None:
+        """What certainly is background in a part of a picture, at that part's smaller size."""
+        if (grades := self._backgrounds.grades(key)) is None:
+            return None
+        (x, y), (height, width) = corner.astype(int), crop.shape[:2]
+        part = grades[y : y + height, x : x + width]
+        return resized(part, small.shape, cv2.INTER_NEAREST) == Grade.SAME
 
     def _plate(self, name: str) -> Plate:
         """Made once a camera, from some of its frames."""
