@@ -61,13 +61,13 @@ class StageConfig:
 def default_stages() -> dict[str, StageConfig]:
     """The stages that presets choose from, in this order; those of no iterations are skipped by default.
 
-    The three stages of section 3.6 are environment, texture and joint. Ours are an outline, by second-order steps
-    that need no renderer's gradient, in place of the first two, a coarse joint stage, a restart of fingers, and
-    a last stage in which only the appearance goes on.
+    The three stages of section 3.6 are environment, texture and joint. Ours are a coarse joint stage before the
+    last of them, a restart of the fingers, and a last stage in which only the appearance goes on. An outline by
+    second-order steps may take the place of the first two: faster, and worse where few cameras see the hand.
     """
     return {
         "environment": StageConfig(
-            iterations=0,
+            iterations=10,
             variables=("environment", "colour"),
             texture_levels=1,
             resolution=0.5,
@@ -75,7 +75,7 @@ def default_stages() -> dict[str, StageConfig]:
             skip_losses=("edge",),
         ),
         "texture": StageConfig(
-            iterations=0,
+            iterations=10,
             variables=("texture", "colour"),
             texture_levels=2,
             resolution=0.5,
@@ -83,7 +83,7 @@ def default_stages() -> dict[str, StageConfig]:
             skip_losses=("edge",),
         ),
         "outline": StageConfig(
-            iterations=6,
+            iterations=0,
             variables=(*POSE_NAMES, "texture", "environment"),
             texture_levels=3,
             resolution=0.5,
@@ -94,14 +94,14 @@ def default_stages() -> dict[str, StageConfig]:
             skip_losses=("edge",),
         ),
         "coarse": StageConfig(
-            iterations=40,
+            iterations=60,
             texture_levels=6,
             resolution=0.5,
             views_per_frame=4,
             final_rate=0.3,
         ),
         "again": StageConfig(
-            iterations=16,
+            iterations=20,
             variables=POSE_NAMES,
             texture_levels=6,
             resolution=0.5,
@@ -117,7 +117,7 @@ def default_stages() -> dict[str, StageConfig]:
             final_rate=0.02,
         ),
         "finish": StageConfig(
-            iterations=14,
+            iterations=40,
             variables=("texture", "environment", "colour"),
             views_per_frame=4,
             final_rate=0.02,
