@@ -32,7 +32,7 @@ def configs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Methods that take a moment."""
     folder = tmp_path / "configs"
     folder.mkdir()
-    iterations = {"environment": 1, "texture": 1, "outline": 0, "coarse": 0, "again": 0, "joint": 2, "finish": 0}
+    iterations = {"environment": 1, "texture": 1, "coarse": 0, "again": 0, "joint": 2, "finish": 0}
     stages = ", ".join(f"{name}: {{iterations: {count}}}" for name, count in iterations.items())
     common = f"texture: {{size: 16}}\nrender: {{spp: 1, depth: 2}}\nstages: {{{stages}}}\n"
     (folder / "dmvr.yaml").write_text(common + "losses: {edge: {weight: 0.5}}\n")

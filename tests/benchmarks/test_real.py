@@ -75,7 +75,7 @@ def test_a_run_leaves_figures_drawings_and_a_section(tmp_path: Path, monkeypatch
     size = ["--n-cameras", "3", "--n-frames", "1", "--size", "32", "--truth-kind", "mismatched"]
     main(["synthesize", "--out", str(data), *size])
     config = tmp_path / "quick.yaml"
-    stages = ("environment", "texture", "outline", "coarse", "again", "joint", "finish")
+    stages = ("environment", "texture", "coarse", "again", "joint", "finish")
     others = ", ".join(f"{name}: {{iterations: 1}}" for name in stages)
     config.write_text(f"texture: {{size: 64}}\nrender: {{spp: 1}}\nstages: {{{others}}}\n")
     monkeypatch.setattr(sys, "argv", ["real"])

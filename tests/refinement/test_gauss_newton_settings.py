@@ -24,7 +24,7 @@ from handrefine.synthetic.video import synthesize
 
 POSE = ["rotation", "translation", "articulation"]
 OUTLINE = {
-    "name": "first", "iterations": 5, "gradient": "image", "closed_form": True, "blur_px": 1.5,
+    "name": "outline", "iterations": 5, "gradient": "image", "closed_form": True, "blur_px": 1.5,
     "texture_levels": 3, "skip_losses": ["edge"],
 }  # fmt: skip
 

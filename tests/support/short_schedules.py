@@ -2,7 +2,7 @@
 
 from typing import Any
 
-STAGES = ("environment", "texture", "outline", "coarse", "again", "joint", "finish")
+STAGES = ("environment", "texture", "coarse", "again", "joint", "finish")
 
 
 def schedule(**iterations: int) -> dict[str, dict[str, Any]]:

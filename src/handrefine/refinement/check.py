@@ -6,7 +6,7 @@ from handrefine.config import Config
 from handrefine.errors import InputError
 from handrefine.optimizers.stage_optimizer import GAUSS_NEWTON, optimizer_of_geometry
 from handrefine.refinement.schedule import running
-from handrefine.scene.variables import GEOMETRY, VARIABLES
+from handrefine.scene.variables import VARIABLES
 
 
 def check_config(config: Config, further_variables: Sequence[str], further_terms: Sequence[str] = ()) -> None:
@@ -65,14 +65,6 @@ def check_together(config: Config) -> None:
             found=config.frame_coupling,
         )
     for name, stage in running(config.stages).items():
-        shared = [of.name for of in GEOMETRY if of.owner == "hand" and of.name in stage.variables]
-        if stage.second_order and shared:
-            raise InputError(
-                "second-order steps move one video at a time, and not what several share",
-                where=f"stages.{name}.variables",
-                found=", ".join(shared),
-                fix=f"leave {' and '.join(shared)} to other stages",
-            )
         if stage.most_iterations is not None:
             raise InputError(
                 "stages of several videos end by their count, since they go in step",
@@ -85,6 +77,15 @@ def check_together(config: Config) -> None:
 def _check_names(config: Config, further_variables: Sequence[str], further_terms: Sequence[str]) -> None:
     if config.optimizer.geometry != GAUSS_NEWTON:
         optimizer_of_geometry(config.optimizer.geometry)
+        for name, stage in running(config.stages).items():
+            for key, asked in (("gradient", stage.gradient == "image"), ("closed_form", stage.closed_form)):
+                if asked:
+                    raise InputError(
+                        f"only {GAUSS_NEWTON} can do without the renderer's gradient",
+                        where=f"stages.{name}.{key}",
+                        found=f"optimizer.geometry {config.optimizer.geometry}",
+                        fix=f"set optimizer.geometry to {GAUSS_NEWTON}, or leave the stage at its defaults",
+                    )
     config.losses.chosen()
     terms = [*config.losses.known(), *further_terms]
     variables = [*(v.name for v in VARIABLES), *further_variables]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from handrefine.optimizers.stage_optimizer import StageOptimizer
 from handrefine.refinement.hooks import Stage
-from handrefine.refinement.stages import DescentStage, MakeSteps, Steps, own_steps
+from handrefine.refinement.stages import DescentStage, MakeSteps, Steps
 from handrefine.scene.shared_person import SeveralVideos
 from handrefine.state import State
 
@@ -13,8 +13,7 @@ class JointDescent:
     """Minimises `sum_k w_k L_k` over all unknowns of videos k, some of which are one parameter.
 
     The objective of a video is a mean over what it shows, so that w_k is its number of views over their mean:
-    every view counts as much as any other. A stage of second-order steps moves each video's own unknowns in its
-    turn, and paints the texture that they share by one video after the other.
+    every view counts as much as any other.
 
     Args:
         n_views: of every video.
@@ -28,8 +27,6 @@ class JointDescent:
         """Makes the steps of one video's stages; stages are begun, and iterate, in the order of the videos."""
 
         def make(stage: Stage, rates: Mapping[str, float]) -> Steps:
-            if stage.config.second_order:
-                return own_steps(stage, rates)
             if index == 0 or self._optimizer is None:
                 optimizer = stage.problem.config.optimizer
                 self._optimizer = StageOptimizer(self._model, stage.config.variables, rates, optimizer)

@@ -39,32 +39,23 @@ class StageConfig:
     """Cameras that turn out to be grossly wrong are turned right at the stage's end, and told."""
     gradient: Literal["renderer", "image"] = "renderer"
     """Where the gradient of the geometry comes from. renderer: differentiated ray tracing. image: forward renders,
-    whose pictures say how they change as the surface moves: cheaper, and less exact in the end. Such a stage takes
-    Gauss-Newton steps, whatever optimizer.geometry says."""
+    whose pictures say how they change as the surface moves: cheaper, and less exact in the end (optimizer.geometry
+    gauss_newton only)."""
     blur_px: NonNegativeFloat = 0.0
     """Silhouettes are compared blurred by so many pixels, which tells how far off they are."""
     closed_form: bool = False
-    """Texture, light and colours are solved for at every iteration instead of descended in; the geometry takes
-    Gauss-Newton steps then, too."""
+    """Texture, light and colours are solved for at every iteration instead of descended in (optimizer.geometry
+    gauss_newton only)."""
     renew_labels: bool = False
     """At the stage's end the images are cropped and labelled anew around the hands as they are by then: which hand
     is in front where, and where the forearms are."""
     restart: bool = False
     """Fingers begin the stage anew between their neighbours in time, and go back where that has not paid."""
 
-    @property
-    def second_order(self) -> bool:
-        """Whether only Gauss-Newton steps can do what the stage asks for, whatever the other stages use."""
-        return self.gradient == "image" or self.closed_form
-
 
 def default_stages() -> dict[str, StageConfig]:
-    """The stages that presets choose from, in this order; those of no iterations are skipped by default.
-
-    The three stages of section 3.6 are environment, texture and joint. Ours are a coarse joint stage before the
-    last of them, a restart of the fingers, and a last stage in which only the appearance goes on. An outline by
-    second-order steps may take the place of the first two: faster, and worse where few cameras see the hand.
-    """
+    """The three stages of section 3.6, in this order; ours are a coarse joint stage before the last of them, a
+    restart of the fingers, and a last stage in which only the appearance goes on."""
     return {
         "environment": StageConfig(
             iterations=10,
@@ -80,17 +71,6 @@ def default_stages() -> dict[str, StageConfig]:
             texture_levels=2,
             resolution=0.5,
             views_per_frame=4,
-            skip_losses=("edge",),
-        ),
-        "outline": StageConfig(
-            iterations=0,
-            variables=(*POSE_NAMES, "texture", "environment"),
-            texture_levels=3,
-            resolution=0.5,
-            views_per_frame=4,
-            gradient="image",
-            closed_form=True,
-            blur_px=2.0,
             skip_losses=("edge",),
         ),
         "coarse": StageConfig(

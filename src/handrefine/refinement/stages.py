@@ -250,7 +250,7 @@ class DescentStage:
 def own_steps(stage: Stage, rates: Mapping[str, float]) -> Steps:
     """Those of one video, with an optimiser of its own."""
     problem = stage.problem
-    if problem.config.optimizer.geometry == GAUSS_NEWTON or stage.config.second_order:
+    if problem.config.optimizer.geometry == GAUSS_NEWTON:
         return GaussNewtonStage(stage, rates)
     return DescentStage(
         stage, StageOptimizer(problem.model, stage.config.variables, rates, problem.config.optimizer)
