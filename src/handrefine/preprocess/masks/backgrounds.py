@@ -13,7 +13,8 @@ from handrefine import regions
 from handrefine.colour import linear_to_srgb8
 from handrefine.observations import CropWindow
 from handrefine.preprocess.masks.colour_segmentation import forearm_strip
-from handrefine.preprocess.masks.hand_scale import SEGMENTED_LENGTH_PX, resized, spread
+from handrefine.preprocess.masks.hand_scale import CONTEXT, SEGMENTED_LENGTH_PX, resized, spread
+from handrefine.preprocess.masks.of_one_frame import OfOneFrame
 from handrefine.preprocess.masks.steady_background import Grade, SteadyBackground, learn_background
 from handrefine.sequence import FrameIndex, HandSequence, ViewKey
 
@@ -25,8 +26,6 @@ FEWEST_FRAMES, MOST_FRAMES = 4, 25
 REACH = 0.14
 #: Share of the background that must keep still, and share of a picture's background that may look otherwise.
 STEADY, CHANGED = 0.6, 0.15
-#: Surroundings of the hands that are looked at, as a share of their length.
-CONTEXT = 0.6
 #: Pixels of all pictures of a camera together, at most.
 MOST_PIXELS = 8e6
 
@@ -57,27 +56,28 @@ class Backgrounds:
         self._sequence = sequence
         self._hands_world = [hand.detach().cpu() for hand in hands_world]
         self._learned: dict[str, tuple[_Place, SteadyBackground] | None] = {}
-        self._graded: dict[ViewKey, Int8[np.ndarray, "_ _"] | None] = {}
+        self._whole = OfOneFrame(self._graded)
 
     def grades(self, key: ViewKey, window: CropWindow | None = None) -> Int8[np.ndarray, "_ _"] | None:
         """`Grade` of an image's pixels or of a window's; None where the camera's background tells nothing."""
+        whole = self._whole(key)
+        return whole if whole is None or window is None else window.cut(whole)
+
+    def _graded(self, key: ViewKey) -> Int8[np.ndarray, "_ _"] | None:
+        """`Grade` of an image's pixels; None where nothing is told."""
         name = key[1]
         if name not in self._learned:
             self._learned[name] = self._learn(name)
         if (learned := self._learned[name]) is None:
             return None
         place, background = learned
-        if key not in self._graded:
-            # Windows are asked for frame by frame, so that one frame's are enough to keep.
-            self._graded = {of: found for of, found in self._graded.items() if of[0] == key[0]}
-            self._graded[key] = self._grade(key, place, background)
-        if (small := self._graded[key]) is None:
+        if (small := self._grade(key, place, background)) is None:
             return None
         camera = self._sequence.cameras[name]
         whole = np.full((camera.height, camera.width), Grade.UNSEEN, np.int8)
         part = whole[place.y0_px : place.y1_px, place.x0_px : place.x1_px]
         part[:] = resized(small, part.shape, cv2.INTER_NEAREST)
-        return whole if window is None else window.cut(whole)
+        return whole
 
     def _learn(self, name: str) -> tuple[_Place, SteadyBackground] | None:
         seen = [k for k in self._sequence.positions if (k, name) in self._sequence.images]

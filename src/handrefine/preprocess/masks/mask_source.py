@@ -154,9 +154,10 @@ class SkinSource:
                     small, scale = at_length(crop, hands_px[0] - corner)
                     pictures.append(small)
                     hands.append([(hand - corner) * scale for hand in hands_px])
-                    things.append(self._thing_in(key, corner.astype(int), crop.shape[:2], small.shape[:2]))
-                    known = self._known_background(key, corner, crop, small)
-                    backgrounds.append(None if known is None else known & ~things[-1])
+                    (x, y), (height, width) = corner.astype(int), crop.shape[:2]
+                    thing, background = self._beside(key, np.s_[y : y + height, x : x + width], small.shape[:2])
+                    things.append(thing)
+                    backgrounds.append(background)
             models = fit_colour_models(pictures, hands, things, backgrounds) if pictures else None
             self._models[name] = None if models is None else bolder(models, pictures, backgrounds)
             if self._models[name] is None:
@@ -166,24 +167,15 @@ class SkinSource:
     def _thing(self, key: ViewKey) -> Bool[np.ndarray, "_ _"] | None:
         return None if self._things is None else self._things.in_picture(key)
 
-    def _thing_in(
-        self, key: ViewKey, corner: np.ndarray, shape: tuple[int, ...], small: tuple[int, ...]
-    ) -> Bool[np.ndarray, "_ _"]:
-        """A thing's pixels in a crop of the picture, made smaller."""
-        if (thing := self._thing(key)) is None:
-            return np.zeros(small, bool)
-        x, y = corner
-        return _touched(thing[y : y + shape[0], x : x + shape[1]], small)
-
-    def _known_background(
-        self, key: ViewKey, corner: np.ndarray, crop: Pixels, small: Pixels
-    ) -> Bool[np.ndarray, "_ _"] | None:
-        """What certainly is background in a part of a picture, at that part's smaller size."""
-        if (grades := self._backgrounds.grades(key)) is None:
-            return None
-        (x, y), (height, width) = corner.astype(int), crop.shape[:2]
-        part = grades[y : y + height, x : x + width]
-        return resized(part, small.shape, cv2.INTER_NEAREST) == Grade.SAME
+    def _beside(
+        self, key: ViewKey, part: tuple[slice, slice], shape: tuple[int, ...]
+    ) -> tuple[Bool[np.ndarray, "_ _"], Bool[np.ndarray, "_ _"] | None]:
+        """Where a part of a picture, made smaller, shows a thing, and what of it certainly is background."""
+        whole, grades = self._thing(key), self._backgrounds.grades(key)
+        thing = np.zeros(shape, bool) if whole is None else _touched(whole[part], shape)
+        if grades is None:
+            return thing, None
+        return thing, (resized(grades[part], shape, cv2.INTER_NEAREST) == Grade.SAME) & ~thing
 
     def _plate(self, name: str) -> Plate:
         """Made once a camera, from some of its frames."""

@@ -20,6 +20,7 @@ from handrefine.observations import CropWindow
 from handrefine.preprocess.masks.black_background import BACKGROUND_BLACK
 from handrefine.preprocess.masks.colour_segmentation import SEED
 from handrefine.preprocess.masks.hand_scale import Pixels, at_length, resized, spread, with_context
+from handrefine.preprocess.masks.of_one_frame import OfOneFrame
 from handrefine.sequence import HandSequence, ViewKey
 
 #: Frames of every camera from which colours are learned, at most.
@@ -96,13 +97,14 @@ class ThingsBeside:
         self._sequence, self._source, self._over_black = sequence, source, over_black
         self._hands_world = [hand.detach().cpu() for hand in hands_world]
         self._skin = self._learn_skin() if source == "auto" else None
+        #: The pixels of the full image that show a thing; None where nothing tells.
+        self.in_picture = OfOneFrame(self._in_picture)
 
     def region(self, key: ViewKey, window: CropWindow) -> Region | None:
         """The window's pixels that show a thing, at the image's own resolution; None where nothing tells."""
         return None if (whole := self.in_picture(key)) is None else window.cut(whole)
 
-    def in_picture(self, key: ViewKey) -> Region | None:
-        """The pixels of the full image that show a thing; None where nothing tells."""
+    def _in_picture(self, key: ViewKey) -> Region | None:
         if self._source == "none":
             return None
         if key in self._sequence.objects:
