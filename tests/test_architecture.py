@@ -10,6 +10,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "handrefine"
 NOUNS = {
     "errors", "colour", "lens", "lens_arrays", "camera", "colour_fit", "spherical", "mesh", "sequence", "views",
     "observations", "regions", "progress", "preset", "findings", "person", "frame_ranges", "rasterise", "state",
+    "things",
 }  # fmt: skip
 #: Nouns, and the room of files.
 EVERYWHERE = {*NOUNS, "io"}

@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from handrefine.camera import Camera
 from handrefine.errors import InputError
 from handrefine.findings import Finding
+from handrefine.things import Thing
 
 Side = Literal["right", "left"]
 #: A dataset's own number of a frame: what files are named by and users say. Numbers skip.
@@ -143,6 +144,7 @@ class HandSequence:
     frames: the dataset's own frame numbers, ascending, in general with gaps; every other per-frame array
         follows their order. A `ViewKey` without an entry in `images` is a missing view.
     masks: True where a pixel shows skin; by what the mask's maker saw, so other hand and forearm may be included.
+    things: those whose meshes and poses are given; at the frames of `frames`.
     detections: of some hands, joints that a detector has found in the images.
     objects: True where a pixel shows a thing that is neither hand nor background: it says nothing of the hand.
     source: what the writer needs to give back the dataset's own format (a reader's private matter).
@@ -162,6 +164,7 @@ class HandSequence:
     annotations: Mapping[Side, HandAnnotation]
     masks: Mapping[ViewKey, MaskReader] = field(default_factory=dict)
     objects: Mapping[ViewKey, MaskReader] = field(default_factory=dict)
+    things: tuple[Thing, ...] = ()
     detections: Mapping[Side, Detections] = field(default_factory=dict)
     source: object = None
     write_back: WriteBack | None = None
@@ -236,6 +239,7 @@ class HandSequence:
             images={(place[k], name): read for (k, name), read in self.images.items() if k in place},
             masks={(place[k], name): read for (k, name), read in self.masks.items() if k in place},
             objects={(place[k], name): read for (k, name), read in self.objects.items() if k in place},
+            things=tuple(thing.at(indices) for thing in self.things),
             detections={
                 side: {(place[k], name): found for (k, name), found in of.items() if k in place}
                 for side, of in self.detections.items()

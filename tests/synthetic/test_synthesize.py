@@ -1,5 +1,8 @@
 """`handrefine synthesize`: what lies on disk is what a reader of the dataset finds."""
 
+# Positions of frames are plain numbers here.
+# pyright: reportArgumentType=false
+
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import torch
 from handrefine.cli.main import main
 from handrefine.datasets.interhand26m import read_interhand26m
 from handrefine.synthetic.truth_file import load_truth
+from handrefine.things import region_of
 
 
 @pytest.mark.usefixtures("runtime")
@@ -47,3 +51,19 @@ def test_what_is_synthesized_can_be_fitted(tmp_path: Path, capsys: pytest.Captur
     residual_mm = float(capsys.readouterr().out.split("all")[-1].split()[1])
     assert residual_mm < 1
     assert list((tmp_path / "fitted").rglob("*MANO*.json"))
+
+
+@pytest.mark.usefixtures("runtime")
+def test_a_held_thing_is_read_as_it_was_held(tmp_path: Path):
+    """Its mesh and poses stand beside its masks, and cover what these show, and fingers before it."""
+    size = ["--n-cameras", "2", "--n-frames", "2", "--size", "64", "--seed", "1000"]
+    main(["synthesize", "--out", str(tmp_path / "data"), "--held", "cylinder", *size])
+    sequence = read_interhand26m(tmp_path / "data")
+    (thing,) = sequence.things
+    assert thing.known.all()
+    assert set(sequence.objects) == set(sequence.images)
+    for (k, name), read in sequence.objects.items():
+        mask, covered = read(), region_of([thing], k, sequence.cameras[name])
+        assert mask.sum() > 20
+        assert (mask & ~covered).sum() < 0.02 * mask.sum()
+        assert (covered & ~mask & ~sequence.masks[k, name]()).sum() < 0.1 * covered.sum()

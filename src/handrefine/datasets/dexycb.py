@@ -10,6 +10,7 @@ Layout (github.com/NVlabs/dex-ycb-toolkit)::
     calibration/intrinsics/{serial}_{width}x{height}.yml    color: fx, fy, ppx, ppy
     calibration/extrinsics_{name}/extrinsics.yml            extrinsics: 3x4 from camera to world, by serial
     calibration/mano_{name}/mano.yml                        betas
+    models/{object}/textured_simple.obj                     meshes, see `dexycb_objects`
 
 `pose_m` is a rotation, 45 coefficients of MANO's principal components (`flat_hand_mean=False`) and a translation.
 The left hand was fitted without turning the sign of its shape directions (the toolkit's issue 28). Of the labels'
@@ -26,6 +27,7 @@ from jaxtyping import Bool
 
 from handrefine.datasets.calibration import Pinhole, calibrated_camera
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence, each_by_itself
+from handrefine.datasets.dexycb_objects import read_things
 from handrefine.datasets.dexycb_writer import PIXEL_CENTRE_PX, DexYcbSource, write_dexycb_annotation
 from handrefine.datasets.images import image_reader
 from handrefine.datasets.numbered_files import check_all_links, numbered_images
@@ -50,6 +52,7 @@ from handrefine.sequence import (
     Side,
     frame_positions,
 )
+from handrefine.things import regions_of
 
 #: What `seg` calls a hand.
 HAND_SEGMENT = 255
@@ -93,6 +96,12 @@ def read_dexycb(
     frames = tuple(position)
     if not frames:
         raise InputError("none of the sequence's images is on disk", where=folder, expected="color_000000.jpg ...")
+    objects = {
+        (position[frame], serial): partial(_read_objects, labels, calibrated[serial])
+        for frame, serial in on_disk
+        if (labels := _labels_file(folder, serial, frame)).exists()
+    }
+    things, missing = read_things(root, folder, meta, (frames, count), follow_links=follow_links)
     return HandSequence(
         name=name,
         cameras=calibrated,
@@ -103,14 +112,14 @@ def read_dexycb(
         },
         annotations=_annotations(root, folder, meta, calibrated, frames, count),
         objects={
-            (position[frame], serial): partial(_read_objects, labels, calibrated[serial])
-            for frame, serial in on_disk
-            if (labels := _labels_file(folder, serial, frame)).exists()
+            **regions_of(things, ((position[frame], serial) for frame, serial in on_disk), calibrated, frames),
+            **objects,
         },
+        things=things,
         source=DexYcbSource(root, name),
         write_back=write_dexycb_annotation,
         official_mano=True,
-        findings=tuple(findings),
+        findings=(*findings, *missing),
         subject=name.split("/")[0],
     )
 

@@ -26,7 +26,7 @@ from jaxtyping import Float
 from handrefine.datasets.calibration import Pinhole, calibrated_camera, focal_and_centre
 from handrefine.datasets.dataset_format import DatasetFormat, chosen_cameras, chosen_sequence, each_by_itself
 from handrefine.datasets.ho3d_hands import JOINT_ORDER, OPENCV_FROM_OPENGL, HandsOfCamera, Pose
-from handrefine.datasets.ho3d_objects import object_regions
+from handrefine.datasets.ho3d_objects import read_objects
 from handrefine.datasets.ho3d_writer import Ho3dSource, write_ho3d_annotation
 from handrefine.datasets.images import image_reader
 from handrefine.datasets.numbered_files import check_all_links, numbered_images_of_cameras
@@ -100,7 +100,7 @@ def read_ho3d(
         for camera, pose in poses.items()
         if any(owner == camera for _, owner in files)
     }
-    regions, missing = object_regions(
+    found = read_objects(
         root, {f.name: f for f in folders[name]}, calibrated, position, annotation, follow_links=follow_links
     )
     return HandSequence(
@@ -116,8 +116,9 @@ def read_ho3d(
         source=Ho3dSource(root, {folder.name: folder for folder in folders[name]}, poses),
         write_back=write_ho3d_annotation,
         official_mano=True,
-        objects={key: region for key, region in regions.items() if (frames[key[0]], key[1]) in files},
-        findings=(*findings, *missing),
+        objects={key: region for key, region in found.regions.items() if (frames[key[0]], key[1]) in files},
+        things=tuple(found.things.values()),
+        findings=(*findings, *found.findings),
     )
 
 

@@ -34,6 +34,7 @@ from handrefine.datasets.interhand26m_layout import (
     sequence_name,
 )
 from handrefine.datasets.interhand26m_mark import says_open_hand
+from handrefine.datasets.interhand26m_things import read_things
 from handrefine.datasets.interhand26m_writer import write_interhand26m_annotation, write_interhand26m_annotations
 from handrefine.datasets.parsing import as_finite, as_frame, as_object, read_json_object, require, unused_keys
 from handrefine.errors import InputError
@@ -41,6 +42,7 @@ from handrefine.findings import Finding, some
 from handrefine.io.safe_paths import LinksBelow
 from handrefine.lens import Lens
 from handrefine.sequence import Camera, FrameId, HandSequence, frame_positions
+from handrefine.things import regions_of
 
 
 def read_interhand26m(
@@ -101,18 +103,22 @@ def read_interhand26m(
                 if not follow_links:
                     links.check(path)
                 found[key] = mask_reader(path, *size)
-    findings += _masks_found(len(masks), len(images), mask_root / f"Capture{capture}" / clip)
+    things, odd = read_things(
+        root / OBJECTS / split / f"Capture{capture}" / clip, position, None if follow_links else links
+    )
+    findings += odd + _masks_found(len(masks), len(images), mask_root / f"Capture{capture}" / clip)
+    calibrated = {
+        name: _camera(camera_json, name, size, f"{camera_path}, capture {capture}") for name, size in sizes.items()
+    }
     return HandSequence(
         name=sequence_name(split, capture, clip),
-        cameras={
-            name: _camera(camera_json, name, size, f"{camera_path}, capture {capture}")
-            for name, size in sizes.items()
-        },
+        cameras=calibrated,
         frames=tuple(position),
         images=images,
         annotations=hand_annotations(documents, files, capture, tuple(position), open_hand=open_hand),
         masks=masks,
-        objects=objects,
+        objects={**regions_of(things, images, calibrated, tuple(position)), **objects},
+        things=things,
         detections=read_detections(root, position, sizes),
         source=InterHandSource(root, split, capture, clip, documents, open_hand, files),
         write_back=write_interhand26m_annotation,

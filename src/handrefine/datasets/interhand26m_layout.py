@@ -4,7 +4,8 @@ Layout (github.com/facebookresearch/InterHand2.6M)::
 
     images/{split}/Capture{c}/{sequence}/cam{camera}/image{frame}.jpg
     masks/{split}/...                    the same names as PNG; ours, the dataset has none
-    objects/{split}/...                  ours too: things in or before the hand, white
+    objects/{split}/...                  ours too: things in or before the hand, white; their meshes and poses, see
+                                         `interhand26m_things`
     annotations/{split}/InterHand2.6M_{split}_{camera,joint_3d,data,MANO_NeuralAnnot}.json
     annotations/{split}/handrefine.json  ours, see `interhand26m_mark`
 

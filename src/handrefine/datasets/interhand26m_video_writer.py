@@ -29,9 +29,11 @@ from handrefine.datasets.interhand26m_layout import (
 )
 from handrefine.datasets.interhand26m_mark import all_of_open_hand, mark_of
 from handrefine.datasets.interhand26m_merge import Changes, write_json_files
+from handrefine.datasets.interhand26m_things import write_things
 from handrefine.datasets.interhand26m_writer import changed_joints, changed_mano, check_fit, hand_type
 from handrefine.errors import InputError
 from handrefine.sequence import Camera, FrameId, FrameIndex, HandAnnotation, Side, ViewKey
+from handrefine.things import Thing
 
 #: Linear RGB, or sRGB bytes, which are written as they are.
 Picture = Float[np.ndarray, "height width 3"] | UInt8[np.ndarray, "height width 3"]
@@ -44,7 +46,7 @@ class NewVideo:
     lossless: 8-bit PNG instead of JPEG (quality 97, full colour resolution).
     list_every_view: data.json names every camera at every frame, also where no image is written; whoever has the
         images puts them there.
-    objects: masks of things in or before the hands, by `ViewKey`.
+    objects: masks of things in or before the hands, by `ViewKey`. things: their meshes and poses, where known.
     links: files of images that are not written again: symbolic links stand for them.
     """
 
@@ -52,6 +54,7 @@ class NewVideo:
     lossless: bool = False
     list_every_view: bool = False
     objects: Mapping[ViewKey, Bool[np.ndarray, "_ _"]] | None = None
+    things: Sequence[Thing] = ()
     links: Mapping[ViewKey, Path] | None = None
 
 
@@ -116,6 +119,8 @@ def write_interhand26m_sequence(
             for key, region in (regions or {}).items():
                 path = (unfinished / folder / MADE_SPLIT / names[key]).with_suffix(".png")
                 _write_image(path, region.astype(np.uint8) * 255)
+        beside = unfinished / OBJECTS / MADE_SPLIT / f"Capture{MADE_CAPTURE}" / video.sequence
+        write_things(beside, video.things, frames)
         documents: dict[str, dict[str, Any] | Changes] = {
             "camera": {MADE_CAPTURE: _camera_json(cameras)},
             "joint_3d": changed_joints(source, frames, annotations),

@@ -13,6 +13,7 @@ from handrefine.errors import InputError
 from handrefine.hand.model import HandGeometry
 from handrefine.observations import Observations
 from handrefine.preprocess.observations import observe
+from handrefine.preprocess.things_in_scene import things_in_scene
 from handrefine.render.base import FINAL_SEED, HandSurface, final
 from handrefine.render.mitsuba.runtime import start_mitsuba
 from handrefine.render.registry import create_renderer
@@ -53,14 +54,17 @@ class HeldOutScene:
         self.frames = _union_of_frames(result.hands, held_out)
         self._rows = [_rows(hand, self.frames) for hand in result.hands]
         indices = [FrameIndex(held_out.frames.index(frame)) for frame in self.frames]
+        video = held_out.with_frames(indices)
         self.seen: Observations = observe(
-            held_out.with_frames(indices),
+            video,
             self._geometries("before"),
             self._unmodelled_joints(),
             result.config.labels,
             result.config.crop,
             self._runtime.device,
         )
+        skin = torch.as_tensor(np.stack([of.textures.mean(axis=(0, 1, 2)) for of in result.hands]).mean(axis=0))
+        self._things, _ = things_in_scene(video, self._geometries("before"), self.seen, skin, result.config)
 
     def row(self, index: int, frame: int) -> int:
         """The row of a hand's own arrays at a frame of the video."""
@@ -77,7 +81,7 @@ class HeldOutScene:
         config, device = self._result.config, self._runtime.device
         chosen = ViewSet(tuple(self.seen.views.views[k] for k in views))
         topologies = [hand.topology for hand in self._result.hands]
-        renderer = create_renderer(topologies, chosen, final(config.render))
+        renderer = create_renderer(topologies, chosen, final(config.render), things=self._things)
         environment = torch.as_tensor(self._result.environment).to(device)
         renders: dict[Moment, HandRender] = {}
         for moment in ("before", "after"):

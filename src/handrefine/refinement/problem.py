@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handrefine.config import Config
+from handrefine.findings import tell
 from handrefine.hand.model import HandGeometry, HandModel
 from handrefine.losses.base import Setup, TermConfig
 from handrefine.losses.comparison import Comparison, compare
@@ -18,6 +19,7 @@ from handrefine.person import Person, read_person
 from handrefine.preprocess.initialization import Initialization, initialize, other_joints
 from handrefine.preprocess.observations import Fit, observe
 from handrefine.preprocess.plausibility.check import check_input
+from handrefine.preprocess.things_in_scene import things_in_scene
 from handrefine.refinement.around import Around
 from handrefine.refinement.check import check_config
 from handrefine.refinement.footprint import footprint, refuse_beyond_budget
@@ -26,6 +28,7 @@ from handrefine.refinement.schedule import StageConfig, running
 from handrefine.render.base import RenderConfig, Renderer
 from handrefine.render.mitsuba.runtime import Runtime, start_mitsuba
 from handrefine.render.registry import create_renderer
+from handrefine.render.thing_surfaces import ThingSurfaces
 from handrefine.scene.camera_rotations import CameraRotations
 from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.known_person import begun_as, surface_of, texture_of
@@ -62,6 +65,7 @@ class Problem:
         still_joints_world: joints of a hand that is there, but is not refined; NaN or None where none is.
         model: the unknowns, at their start.
         terms: the objective's, by name.
+        things: what stands beside the hands in the scene; None where nothing does.
         around: what images were cropped and labelled around; None while that is the annotation.
     """
 
@@ -75,6 +79,7 @@ class Problem:
     renderer: Renderer
     model: VideoModel
     terms: Mapping[str, TermConfig]
+    things: ThingSurfaces | None = None
     around: Around | None = None
 
     @property
@@ -93,7 +98,7 @@ class Problem:
 
     def new_renderer(self, settings: RenderConfig, views: ViewSet) -> Renderer:
         """A renderer of the same hands that traces in another way, or other views than the observed ones."""
-        return create_renderer(self.renderer.topologies, views, settings, beside=self.renderer)
+        return create_renderer(self.renderer.topologies, views, settings, beside=self.renderer, things=self.things)
 
     def objective(self, observations: Observations, stage: StageConfig) -> Objective:
         """The objective of some views in one stage."""
@@ -184,6 +189,10 @@ def prepare(
         suggest_both(starts[0].hand.side, posed[0].joints_world, still)
     refuse_beyond_budget(footprint(sequence, posed, config), config.memory_gib)
     observations = observe(sequence, posed, still, config.labels, config.crop, runtime.device)
+    with torch.no_grad():
+        skin = torch.stack([of.texture(1).mean(dim=(0, 1, 2)) for of in hands]).mean(dim=0)
+    things, told = things_in_scene(sequence, posed, observations, skin, config)
+    tell(told, log)
     topologies = [start.hand.drawn_topology(end_at_wrist=config.hands.end_at_wrist) for start in starts]
     return Problem(
         sequence=sequence,
@@ -193,9 +202,10 @@ def prepare(
         other_joints_world=others,
         still_joints_world=still,
         observations=observations,
-        renderer=create_renderer(topologies, observations.views, config.render),
+        renderer=create_renderer(topologies, observations.views, config.render, things=things),
         model=model.to(runtime.device),
         terms={**config.losses.chosen(), **extensions.terms},
+        things=things,
     )
 
 

@@ -67,6 +67,9 @@ class RenderConfig:
     shadow_samples: NonNegativeInt = 0
     """Lines a view that graze edges of the hands, for the gradient of moving shadows (batched only); secondary
     rays then start on the smooth surface. 0: neither, and in the gradient shadow edges stand still."""
+    things: bool = True
+    """Things in or beside the hand whose meshes and poses are given stand in the scene, keep light from the hands
+    and reflect some (batched only)."""
     memory_gib: PositiveFloat = 4.0
     """Memory that one chunk of views may take (batched only)."""
 

@@ -11,6 +11,7 @@ from typing import Protocol, runtime_checkable
 from handrefine.errors import InputError
 from handrefine.mesh import MeshTopology
 from handrefine.render.base import RenderConfig, Renderer
+from handrefine.render.thing_surfaces import ThingSurfaces
 from handrefine.views import ViewSet
 
 ENTRY_POINTS = "handrefine.renderers"
@@ -27,7 +28,10 @@ BUILT_IN = tuple(
 
 @runtime_checkable
 class RendererFactory(Protocol):
-    """Makes a renderer for one job; see `create_renderer` for the arguments."""
+    """Makes a renderer for one job; see `create_renderer` for the arguments.
+
+    One whose `KNOWS_THINGS` is true also takes `things`.
+    """
 
     def __call__(
         self,
@@ -40,18 +44,35 @@ class RendererFactory(Protocol):
 
 
 def create_renderer(
-    topologies: Sequence[MeshTopology], views: ViewSet, config: RenderConfig, *, beside: Renderer | None = None
+    topologies: Sequence[MeshTopology],
+    views: ViewSet,
+    config: RenderConfig,
+    *,
+    beside: Renderer | None = None,
+    things: ThingSurfaces | None = None,
 ) -> Renderer:
     """The renderer that `config.backend` names. Mitsuba's need a start before (`start_mitsuba`).
 
     Args:
         topologies: one a hand.
         beside: an earlier renderer of the same run, with which the new one may share what is costly to set up.
+        things: what stands beside the hands; only for a renderer that `knows_things`.
 
     Raises:
         InputError: no renderer has that name or several have, it cannot be loaded, or it refuses the job.
     """
-    return _factory(config.backend)(topologies, views, config, beside=beside)
+    factory = _factory(config.backend)
+    more = {} if things is None else {"things": things}
+    return factory(topologies, views, config, beside=beside, **more)
+
+
+def knows_things(config: RenderConfig) -> bool:
+    """Whether the renderer that `config.backend` names takes `things`.
+
+    Raises:
+        InputError: as `create_renderer`.
+    """
+    return bool(getattr(_factory(config.backend), "KNOWS_THINGS", False))
 
 
 def _factory(name: str) -> RendererFactory:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from handrefine.mesh import MeshTopology
 from handrefine.sequence import JOINT_NAMES, MIDDLE_KNUCKLE, WRIST
+from handrefine.things import Thing
 
 HeldKind = Literal["none", "box", "cylinder"]
 #: Half the thickness of a palm, which lies between its joints and what it holds.
@@ -23,8 +24,10 @@ _SEGMENTS, _TEXELS = 32, 64
 
 @dataclass(frozen=True, eq=False)
 class HeldThing:
-    """verts_world: metres. texture: linear RGB reflectance, row 0 at the top."""
+    """posed: its mesh and poses, which give `verts_world` (metres). texture: linear RGB reflectance, row 0 at the
+    top."""
 
+    posed: Thing
     topology: MeshTopology
     verts_world: Float[np.ndarray, "frame vertex 3"]
     texture: Float[np.ndarray, "height width 3"]
@@ -40,7 +43,8 @@ def held_thing(
     axes, middle = _palm(joints_world, half[2])
     verts_world = np.einsum("fij,vj->fvi", axes, verts) + middle[:, None]
     uv = (verts[:, [0, 1]] / (2 * half[:2]) + 0.5).clip(0, 1)
-    return HeldThing(MeshTopology(len(verts), faces, uv, faces), verts_world, _paint(rng))
+    posed = Thing(kind, lambda: (verts, faces), axes, middle)
+    return HeldThing(posed, MeshTopology(len(verts), faces, uv, faces), verts_world, _paint(rng))
 
 
 def _palm(

@@ -46,7 +46,7 @@ def synthesize(
         for k, (model, truth) in enumerate(zip(models, truths, strict=True))
     }
     cameras, frames = truths[0].cameras, truths[0].frames
-    video = NewVideo(objects=taken.objects)
+    video = NewVideo(objects=taken.objects, things=taken.things)
     write_interhand26m_sequence(out, cameras, frames, taken.images, annotations, masks=taken.masks, video=video)
     save_truth(out / TRUTH_FILE, *truths)
     return truths

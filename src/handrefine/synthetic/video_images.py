@@ -18,6 +18,7 @@ from handrefine.spherical import latlong_directions, sh_basis
 from handrefine.synthetic.held_thing import HeldThing, held_thing
 from handrefine.synthetic.mismatch import as_taken, bright_lamp, camera_fault, fine_surface
 from handrefine.synthetic.truth import SyntheticSettings, SyntheticTruth
+from handrefine.things import Thing
 from handrefine.views import View, ViewSet
 
 #: Samples a pixel of the renders that play the part of camera images.
@@ -30,12 +31,13 @@ COVERED = 0.5
 class SyntheticImages:
     """Every view of a video: its image in linear RGB and its mask, True where a pixel shows skin of any hand.
 
-    objects: True where it shows a held thing; empty without one.
+    objects: True where it shows a held thing; empty without one. things: those that are held.
     """
 
     images: Mapping[ViewKey, Float[np.ndarray, "_ _ 3"]]
     masks: Mapping[ViewKey, Bool[np.ndarray, "_ _"]]
     objects: Mapping[ViewKey, Bool[np.ndarray, "_ _"]] = field(default_factory=dict)
+    things: tuple[Thing, ...] = ()
 
 
 def render_images(
@@ -54,8 +56,10 @@ def render_images(
         rng = np.random.default_rng(np.random.SeedSequence([settings.seed, 2]))
         things = [held_thing(settings.held, truths[0].joints_world, rng)]
     if settings.kind == "mismatched":
-        return _mismatched(hands, truths, things, settings, config.light.map_height)
-    return _matched(hands, truths, things, config, device)
+        taken = _mismatched(hands, truths, things, settings, config.light.map_height)
+    else:
+        taken = _matched(hands, truths, things, config, device)
+    return replace(taken, things=tuple(thing.posed for thing in things))
 
 
 def sequence_in_memory(
@@ -75,6 +79,7 @@ def sequence_in_memory(
         annotations={truth.side: annotation},
         masks={key: partial(as_is, mask) for key, mask in seen.masks.items()} if masks else {},
         objects={key: partial(as_is, mask) for key, mask in seen.objects.items()} if masks else {},
+        things=seen.things if masks else (),
     )
 
 

@@ -1,13 +1,13 @@
 """Pictures of a hand and its surroundings, at a size that does not depend on the camera's resolution."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from handrefine import regions
-from handrefine.sequence import FrameIndex
 
 #: Colours are looked at at this length of the hand, in pixels: finer than any crop window is rendered.
 SEGMENTED_LENGTH_PX = 200
@@ -15,12 +15,13 @@ SEGMENTED_LENGTH_PX = 200
 CONTEXT = 0.6
 
 Pixels = UInt8[np.ndarray, "_ _ 3"]
+Item = TypeVar("Item")
 
 
-def spread(positions: Sequence[FrameIndex], most: int) -> list[FrameIndex]:
-    """At most so many of the positions, evenly spaced."""
-    count = len(positions)
-    return [positions[k] for k in sorted({round(k) for k in np.linspace(0, count - 1, min(count, most))})]
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """At most so many of the items, evenly spaced."""
+    count = len(items)
+    return [items[k] for k in sorted({round(k) for k in np.linspace(0, count - 1, min(count, most))})]
 
 
 def with_context(picture: Pixels, joints_px: Float[np.ndarray, "21 2"]) -> tuple[np.ndarray, Pixels]:

@@ -27,7 +27,7 @@ def first_hits(tracer: Tracer, inputs: Arrays, *, moved: bool) -> "list[mi.Tenso
             sensor.place(inputs["view_table"].array, inputs["radius"].array)
         view, corner = sensor.pixel(dr.arange(mi.UInt32, tracer.views.n_pixels))
         ray = sensor.ray(view, corner + mi.Point2f(0.5, 0.5))
-        hit = tracer.geometry.scene.ray_intersect_preliminary(ray, coherent=False, active=ray.maxt > 0)
+        hit = tracer.geometry.seen_first(ray, ray.maxt > 0)
         met = hit.is_valid()
         face = dr.select(met, mi.Float(hit.prim_index % tracer.geometry.n_faces), -1)
         b1, b2 = dr.select(met, hit.prim_uv.x, 0), dr.select(met, hit.prim_uv.y, 0)

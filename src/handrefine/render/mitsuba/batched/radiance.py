@@ -65,7 +65,7 @@ class HandIntegrator(mi.ad.integrators.common.ADIntegrator):
         return self.radiance(pi, ray, pi.is_valid(), sampler), pi.is_valid(), [], None
 
     def first_hit(self, ray: "mi.Ray3f", active: "mi.Bool") -> "mi.PreliminaryIntersection3f":
-        return self.world.geometry.scene.ray_intersect_preliminary(ray, coherent=False, active=active)
+        return self.world.geometry.first_hit(ray, active)
 
     def radiance(
         self,

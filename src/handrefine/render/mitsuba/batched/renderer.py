@@ -17,6 +17,7 @@ from handrefine.render.mitsuba.batched.first_hits import first_hits
 from handrefine.render.mitsuba.batched.low_order_light import low_order
 from handrefine.render.mitsuba.batched.tracer import TracedImage, Tracer
 from handrefine.render.mitsuba.batched.view_table import ViewTable
+from handrefine.render.thing_surfaces import ThingSurfaces
 from handrefine.views import ViewSet
 
 
@@ -36,6 +37,8 @@ class BatchedRenderer:
     normal, so that no shading normal turns over inside a visible surface).
     """
 
+    KNOWS_THINGS = True
+
     def __init__(
         self,
         topologies: Sequence[MeshTopology],
@@ -43,6 +46,7 @@ class BatchedRenderer:
         config: RenderConfig,
         *,
         beside: Renderer | None = None,
+        things: ThingSurfaces | None = None,
     ) -> None:
         del beside  # there is nothing to share
         if not topologies:
@@ -50,9 +54,14 @@ class BatchedRenderer:
         self.topologies = tuple(topologies)
         self.views = views
         self.config = config
-        self._chunks = chunks(views, topologies, config.memory_gib)
+        # An albedo knows no light that things could keep away.
+        self._things = things if config.shading == "radiance" else None
+        every = self.topologies if self._things is None else (*self.topologies, self._things.edges)
+        self._chunks = chunks(views, every, config.memory_gib)
         self._tables = [ViewTable(chunk.views) for chunk in self._chunks]
-        self._tracers = [Tracer(self.topologies, chunk.views, config, chunk.first_pixel) for chunk in self._chunks]
+        self._tracers = [
+            Tracer(self.topologies, chunk.views, config, chunk.first_pixel, self._things) for chunk in self._chunks
+        ]
         self._drawn: Tensor | None = None
 
     def render(
@@ -70,10 +79,16 @@ class BatchedRenderer:
         check_hands(hands, self.topologies, self.views)
         verts = torch.cat([hand.verts_world for hand in hands], dim=1)
         normals = [vertex_normals(h.verts_world, t) for h, t in zip(hands, self.topologies, strict=True)]
+        textures = [hand.texture for hand in hands]
+        if (things := self._things) is not None:
+            corners = things.beside(verts)
+            verts = torch.cat([verts, corners], dim=1)
+            normals.append(vertex_normals(corners, things.soup))
+            textures.append(things.texture(verts))
         shared = _Surfaces(
             verts,
             torch.cat(normals, dim=1),
-            tuple(hand.texture for hand in hands),
+            tuple(textures),
             environment,
             low_order(environment),
         )
@@ -90,6 +105,8 @@ class BatchedRenderer:
     def first_hits(self, verts_world: Sequence[Float[Tensor, "frame _ 3"]]) -> FirstHits:
         """See `handrefine.render.base.TellsFirstHits`."""
         verts = torch.cat(list(verts_world), dim=1).detach()
+        if self._things is not None:
+            verts = torch.cat([verts, self._things.beside(verts)], dim=1)
         moved = self._drawn is None or not torch.equal(verts, self._drawn)
         self._drawn = verts
         parts = [
@@ -103,7 +120,7 @@ class BatchedRenderer:
 
 @dataclass(frozen=True, eq=False)
 class _Surfaces:
-    """All hands at some frames, and the light, which is common to them; attached."""
+    """All hands at some frames, things beside them last, and the light, which is common to them; attached."""
 
     verts_world: Float[Tensor, "frame vertex 3"]
     normals: Float[Tensor, "frame vertex 3"]

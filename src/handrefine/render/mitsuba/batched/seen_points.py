@@ -65,7 +65,7 @@ class SeenPoints:
             seen &= (adjoint.x != 0) | (adjoint.y != 0) | (adjoint.z != 0)
             ray = mi.Ray3f(start, to_camera)
             ray.maxt = dr.minimum(self.integrator.to_border(ray, surface.cell), distance)
-            seen &= ~self.integrator.world.geometry.scene.ray_test(ray, coherent=False, active=seen)
+            seen &= ~self.integrator.world.geometry.hides(ray, seen)
             # Pixels a square metre of surface, but for the cosine.
             density = self.sensor.pixel_area(view) * distance / (q.z * q.z * q.z) * enlarged
             change = dr.select(seen, dr.dot(adjoint, mi.Vector3f(light)) * density, 0)

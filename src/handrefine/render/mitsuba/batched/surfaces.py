@@ -39,9 +39,11 @@ class HandTriangles:
 
     Only the ray tracing is Mitsuba's: positions, normals and texture coordinates are read here from flat arrays,
     so that normals stay those of the unsplit mesh and gradients reach plain arrays in few kernels.
+
+    n_things: how many of the last topologies are no hands.
     """
 
-    def __init__(self, topologies: Sequence[MeshTopology], n_frames: int) -> None:
+    def __init__(self, topologies: Sequence[MeshTopology], n_frames: int, *, n_things: int = 0) -> None:
         self.topologies = tuple(topologies)
         self.first_vertex = np.cumsum([0] + [t.n_vertices for t in topologies])
         self.first_face = np.cumsum([0] + [len(t.faces) for t in topologies])
@@ -50,6 +52,7 @@ class HandTriangles:
             int(self.first_vertex[-1]),
             int(self.first_face[-1]),
         )
+        self.n_hand_faces = int(self.first_face[len(topologies) - n_things])
         faces = np.concatenate([t.faces + v for t, v in zip(topologies, self.first_vertex[:-1], strict=True)])
         corner_uv = np.concatenate([t.uv[t.uv_faces] for t in topologies])  # (face, 3, 2)
         self.faces = mi.UInt32(np.ascontiguousarray(faces.astype(np.uint32).ravel()))
@@ -79,6 +82,33 @@ class HandTriangles:
             return
         self._parameters[self._positions_key] = vertices
         self._parameters.update()
+
+    def first_hit(self, ray: "mi.Ray3f", active: "mi.Bool") -> "mi.PreliminaryIntersection3f":
+        return self.scene.ray_intersect_preliminary(ray, coherent=False, active=active)
+
+    def seen_first(self, ray: "mi.Ray3f", active: "mi.Bool") -> "mi.PreliminaryIntersection3f":
+        """What a camera sees: the first hand, since things stand in no camera's way (`ThingSurfaces`)."""
+        pi = self.first_hit(ray, active)
+        if self.n_hand_faces == self.n_faces:
+            return pi
+
+        def is_thing(ray: "mi.Ray3f", pi: "mi.PreliminaryIntersection3f") -> "mi.Bool":
+            return pi.is_valid() & (pi.prim_index % self.n_faces >= self.n_hand_faces)
+
+        def passed(ray: "mi.Ray3f", pi: "mi.PreliminaryIntersection3f") -> tuple:
+            t = pi.t + (1 + dr.max(dr.abs(ray.o + ray.d * pi.t))) * mi.math.RayEpsilon
+            rest = mi.Ray3f(ray.o + ray.d * t, ray.d)
+            rest.maxt = ray.maxt - t
+            return rest, self.first_hit(rest, rest.maxt > 0)
+
+        end: tuple = dr.while_loop((mi.Ray3f(ray), pi), is_thing, passed, label="things in the way")
+        return end[1]
+
+    def hides(self, ray: "mi.Ray3f", active: "mi.Bool") -> "mi.Bool":
+        """Whether a hand is in the way of a ray towards a camera."""
+        if self.n_hand_faces == self.n_faces:
+            return self.scene.ray_test(ray, coherent=False, active=active)
+        return self.seen_first(ray, active).is_valid()
 
     def hand_of(self, pi: "mi.PreliminaryIntersection3f") -> "mi.UInt32":
         face = pi.prim_index % self.n_faces

@@ -13,6 +13,7 @@ import numpy as np
 from handrefine.mesh import MeshTopology
 from handrefine.render.base import RenderConfig
 from handrefine.render.mitsuba.batched.attached import Attached
+from handrefine.render.mitsuba.batched.edge_table import EdgeTable
 from handrefine.render.mitsuba.batched.environment_light import Light
 from handrefine.render.mitsuba.batched.multiview_sensor import multiview_sensor
 from handrefine.render.mitsuba.batched.radiance import World, hand_integrator
@@ -21,6 +22,7 @@ from handrefine.render.mitsuba.batched.shadow_edges import ShadowEdges
 from handrefine.render.mitsuba.batched.silhouette_edges import EdgeSamples, SilhouetteSampler
 from handrefine.render.mitsuba.batched.surfaces import Atlas, HandTriangles
 from handrefine.render.mitsuba.bridge import Arrays
+from handrefine.render.thing_surfaces import ThingSurfaces
 from handrefine.views import ViewSet
 
 #: Distance of the two rays on either side of a silhouette, in roundings of a float32 coordinate of the scene.
@@ -37,15 +39,21 @@ class Tracer:
     """Traces all pixels of its views together. Holds no result; the scene is that of the last image."""
 
     def __init__(
-        self, topologies: Sequence[MeshTopology], views: ViewSet, config: RenderConfig, first_pixel: int = 0
+        self,
+        topologies: Sequence[MeshTopology],
+        views: ViewSet,
+        config: RenderConfig,
+        first_pixel: int = 0,
+        things: ThingSurfaces | None = None,
     ) -> None:
         self.views, self.config, self.n_hands = views, config, len(topologies)
-        self.geometry = HandTriangles(topologies, views.n_frames)
+        soup, edges = ([], []) if things is None else ([things.soup], [things.edges])
+        self.geometry = HandTriangles([*topologies, *soup], views.n_frames, n_things=len(soup))
         self.sensor = multiview_sensor(views)
         self.integrator = hand_integrator(config.depth, config.shading == "albedo", config.shadow_samples > 0)
         self.silhouettes = SilhouetteSampler(topologies, self.sensor, self.geometry.n_vertices)
         self.shadow_edges = ShadowEdges(
-            self.silhouettes.edges,
+            self.silhouettes.edges if things is None else EdgeTable.of([*topologies, *edges]),
             self.sensor,
             self.integrator,
             self.geometry,
@@ -152,7 +160,7 @@ class Tracer:
     ) -> "mi.Float":
         """Adjoint times what a ray just beside a silhouette sees; both sides use the same random numbers."""
         ray = self.sensor.ray_beside(samples.view, point, samples.normal, side * EDGE_ROUNDINGS)
-        pi = self.integrator.first_hit(ray, ray.maxt > 0)
+        pi = self.geometry.seen_first(ray, ray.maxt > 0)
 
         def hit(pi, ray, lane):
             radiance = self.integrator.radiance(pi, ray, mi.Bool(True), IndependentSamples(lane, key))
@@ -175,7 +183,7 @@ class Tracer:
         def step(sample: "mi.UInt32", total: list) -> tuple["mi.UInt32", list]:
             sampler = PixelSamples(stream, sample, spp, key)
             ray = self.sensor.ray(view, corner + sampler.next_2d())
-            pi = self.integrator.first_hit(ray, ray.maxt > 0)
+            pi = self.geometry.seen_first(ray, ray.maxt > 0)
 
             def hit(pi, ray, sample, total):
                 sampler = PixelSamples(stream, sample, spp, key, decision=1)
