@@ -32,13 +32,14 @@ class Arm:
     """What is refined, and with what being known.
 
     masks: those of things, and of hands on mismatched videos, are given. beside: the arm with nothing held and as
-    much given.
+    much given. meshes: the thing's mesh and poses are given, too.
     """
 
     pictures: Pictures
     objects: Literal["given", "none", "auto"]
     masks: bool
     beside: str = ""
+    meshes: bool = False
 
 
 HELD, UNTOLD = "nothing held", "nothing held or given"
@@ -49,6 +50,7 @@ ARMS: Mapping[str, Arm] = {
     "hidden": Arm("without", "given", True, HELD),
     "none": Arm("with", "none", False, UNTOLD),
     "given": Arm("with", "given", True, HELD),
+    "meshes": Arm("with", "given", True, HELD, meshes=True),
     "auto": Arm("with", "auto", False, UNTOLD),
 }
 
@@ -82,6 +84,7 @@ def _refined(filmed: Filmed, arm: Arm, config: Config, *, with_hands: bool) -> V
         taken,
         masks=taken.masks if arm.masks and with_hands else {},
         objects=filmed.objects if arm.masks else {},
+        things=taken.things if arm.meshes else (),
     )
     annotation = imperfect_annotation(filmed.hand, filmed.truth, ERROR_MM, config.seed)
     sequence = sequence_in_memory(filmed.truth, taken, annotation, masks=True)
@@ -114,10 +117,11 @@ def metrics(samples: Mapping[str, Sequence[Mapping[str, Errors]]]) -> list[Metri
             }
             for name, error in of.items():
                 if (beside := ARMS[name].beside) in of:
-                    target = TARGET if name in ("given", "auto") and key == "all" else None
+                    target = TARGET if name in ("given", "meshes", "auto") and key == "all" else None
                     found.append(Metric(f"{kind}.{name} over {beside}, {key}", error / of[beside], "x", target))
-            if {"given", "hidden"} <= set(of):
-                found.append(Metric(f"{kind}.given over hidden, {key}", of["given"] / of["hidden"], "x"))
+            for name in ("given", "meshes"):
+                if {name, "hidden"} <= set(of):
+                    found.append(Metric(f"{kind}.{name} over hidden, {key}", of[name] / of["hidden"], "x"))
     return found
 
 
