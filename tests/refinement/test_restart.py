@@ -18,8 +18,8 @@ from handrefine.synthetic.truth import SyntheticSettings
 from handrefine.synthetic.video import synthesize
 
 FRAMES = 4
-#: Angles of the middle finger's three joints: bent far back.
-FINGER, BENT = slice(9, 18), 1.0
+#: Angles of the three joints of middle and index finger: bent far back.
+FINGER, OTHER_FINGER, BENT = slice(9, 18), slice(0, 9), 1.0
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,20 @@ def test_only_the_frame_whose_finger_went_astray_starts_again(folder: Path) -> N
     assert kept[1, FINGER].abs().max() < 0.5 * BENT
     others = [k for k in range(FRAMES) if k != 1]
     assert torch.equal(kept[others], before[others])
+
+
+def test_each_finger_begins_where_neighbours_or_annotation_explain_it_better(folder: Path) -> None:
+    stage = stage_with_a_finger_astray(folder, 1)
+    pose = stage.problem.model.hands[0].pose
+    true = pose.base_articulation.clone()
+    with torch.no_grad():
+        pose.base_articulation[1, FINGER] += BENT
+        pose.articulation.zero_()
+        pose.articulation[[0, 2], OTHER_FINGER] += BENT
+    restart_of(stage).stage_begins(stage)
+    off = (pose.articulation_aa().detach() - true)[1].abs()
+    assert off[FINGER].max() < 0.5 * BENT  # between its neighbours'
+    assert off[OTHER_FINGER].max() == 0  # at the annotation
 
 
 def test_without_neighbours_fingers_start_at_the_annotation(folder: Path) -> None:
