@@ -1,6 +1,6 @@
 """Where skin is taken from, by configuration, on a painted video of two cameras."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal
 
@@ -37,23 +37,29 @@ def skin_of(x: float) -> np.ndarray:
     return skin
 
 
-def reader(x: float, seed: int) -> Callable[[], np.ndarray]:
+def reader(x: float, seed: int, clutter: np.ndarray | None = None) -> Callable[[], np.ndarray]:
     noise = np.random.default_rng(seed).normal(0, 5, (HEIGHT, WIDTH, 3))
-    picture = np.where(skin_of(x)[..., None], (205, 150, 125), (60, 120, 90)) + noise
+    like_skin = skin_of(x) if clutter is None else skin_of(x) | clutter
+    picture = np.where(like_skin[..., None], (205, 150, 125), (60, 120, 90)) + noise
     return lambda: srgb8_to_linear(np.clip(picture, 0, 255).astype(np.uint8))
 
 
 def painted_video(
-    places: tuple[float, ...], mask: Callable[[float], np.ndarray] | None = None
+    places: tuple[float, ...],
+    mask: Callable[[float], np.ndarray] | None = None,
+    clutter: Mapping[int, np.ndarray] | None = None,
 ) -> tuple[HandSequence, torch.Tensor]:
-    """The hand's wrist is at these columns at successive frames; the same in both cameras."""
+    """The hand's wrist is at these columns at successive frames; the same in both cameras.
+
+    clutter: what else looks like skin at some of the frames.
+    """
     keys = [(k, name) for k in range(len(places)) for name in CAMERAS]
     given = {} if mask is None else {(k, name): partial(mask, places[k]) for k, name in keys}
     sequence = HandSequence(
         name="painted",
         cameras={name: camera(name) for name in CAMERAS},
         frames=tuple(range(len(places))),
-        images={key: reader(places[key[0]], seed) for seed, key in enumerate(keys)},
+        images={key: reader(places[key[0]], seed, (clutter or {}).get(key[0])) for seed, key in enumerate(keys)},
         annotations={},
         masks=given,
     )
@@ -121,6 +127,21 @@ def test_colours_mend_a_mask_however_far_from_the_annotation_its_gap_lies():
     told = labels(SkinSource(sequence, [bent], LabelConfig(source="segment")))[missing]
     assert (told == UNKNOWN).mean() > 0.5
     assert not (told == NOT_HAND).any()
+
+
+def test_masks_that_follow_edges_are_believed_where_a_thing_looks_like_skin(caplog: pytest.LogCaptureFixture):
+    """A thing's contour has edges, the hand's before it has none: by one frame the mask seems to lack a part."""
+    thing = np.zeros((HEIGHT, WIDTH), bool)
+    thing[85:130, 134:160] = True
+    exact = window().cut(skin_of(100.0))
+    added = window().cut(thing) & ~exact
+    sequence, joints = painted_video((100.0,), skin_of, {0: thing})
+    assert (labels(SkinSource(sequence, [joints], LabelConfig()))[added] == HAND).mean() > 0.5
+    sequence, joints = painted_video((100.0, 100.0, 100.0), skin_of, {1: thing})
+    source = SkinSource(sequence, [joints], LabelConfig())
+    with caplog.at_level("INFO"):
+        assert np.array_equal(labels(source, 1), np.where(exact, HAND, NOT_HAND))
+    assert "masks are believed" in caplog.text
 
 
 def test_a_plate_tells_what_stands_before_it():

@@ -36,11 +36,11 @@ class LabelConfig:
     source: Literal["auto", "masks", "segment", "plate", "none"] = "auto"
     """What tells skin from the rest. masks: those given. segment: colours (GrabCut), learned where the annotation
     puts the hands. plate: the camera's empty background, from the frames at which the hand is elsewhere.
-    none: nothing does. auto: masks, reconciled with colours, where there are any, else segment. Over black, the
-    image itself tells."""
+    none: nothing does. auto: masks, reconciled with colours if rough, where there are any, else segment. Over
+    black, the image itself tells."""
     check_masks: bool = True
-    """Where colours contradict a given mask, believe what edges of the image bear out, or nothing; unneeded for
-    exact masks."""
+    """Where colours contradict a given mask, believe what edges of the image bear out, or nothing; only if masks
+    follow edges less than colours do on the whole (`mask_source.ROUGH`)."""
     objects: Literal["auto", "given", "none"] = "given"
     """Things in or before the hand, which are left unknown. given: where the dataset shows them. auto: those, and
     what looks unlike skin and unlike the background beside the hand. none: nothing is."""

@@ -2,7 +2,7 @@
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int8, UInt8
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN
 
@@ -48,6 +48,20 @@ def reconciled(
     decided = disagree & (by_colours >= SUPPORTED) & (by_colours > by_mask)
     label[decided] = segmented[decided]
     return label
+
+
+def edge_counts(
+    mask: Region, picture: UInt8[np.ndarray, "height width 3"], segmented: Labels, judged: Region
+) -> Int[np.ndarray, "2 2"]:
+    """How much of the mask's and of the segmentation's contour (rows) lies on edges of the picture, and how much
+    of it there is (columns), in pixels.
+
+    Args:
+        judged: pixels whose contours count.
+    """
+    edges = _near_edges(picture, mask & (segmented == HAND))
+    contours = [_contour(of) & judged for of in (mask, segmented == HAND)]
+    return np.array([[np.count_nonzero(of & edges), np.count_nonzero(of)] for of in contours])
 
 
 def _support(

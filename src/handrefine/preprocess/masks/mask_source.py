@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Int8, UInt8
+from jaxtyping import Bool, Float, Int, Int8, UInt8
 from torch import Tensor
 
 from handrefine import regions
@@ -25,7 +25,7 @@ from handrefine.preprocess.masks.colour_segmentation import (
 from handrefine.preprocess.masks.colours_and_background import bolder, corrected
 from handrefine.preprocess.masks.hand_scale import at_length, resized, spread, with_context
 from handrefine.preprocess.masks.labels import HAND, NOT_HAND, UNKNOWN, LabelConfig
-from handrefine.preprocess.masks.mask_check import reconciled
+from handrefine.preprocess.masks.mask_check import edge_counts, reconciled
 from handrefine.preprocess.masks.steady_background import Grade
 from handrefine.preprocess.masks.things_beside import ThingsBeside
 from handrefine.sequence import HandSequence, ViewKey
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 WORTH_TELLING = 0.1
 #: Frames from which a camera's colours and its background are learned, at most.
 COLOUR_FRAMES, PLATE_FRAMES = 6, 25
+#: Frames of a camera by which masks are judged, at most. They are rough where, of their contours, this share less
+#: than of the colours' lies on edges of the images.
+JUDGED_FRAMES, ROUGH = 2, 0.025
 
 Labels = Int8[np.ndarray, "_ _"]
 Pixels = UInt8[np.ndarray, "_ _ 3"]
@@ -71,6 +74,7 @@ class SkinSource:
         self._models: dict[str, ColourModels | None] = {}
         self._plates: dict[str, Plate] = {}
         self._mended: dict[str, list[list[int]]] = {}
+        self._rough: bool | None = None
         _refuse_impossible(sequence, config)
 
     def labels(self, key: ViewKey, window: CropWindow) -> Labels | None:
@@ -89,9 +93,9 @@ class SkinSource:
         return resized(segmented, (window.y1_px - window.y0_px, window.x1_px - window.x0_px), cv2.INTER_NEAREST)
 
     def _given(self, key: ViewKey, window: CropWindow, mask: Bool[np.ndarray, "_ _"]) -> Labels:
-        """A given mask, reconciled with colours where these tell something."""
+        """A given mask, reconciled with colours if masks are rough and where colours tell something."""
         label = np.where(mask, HAND, NOT_HAND).astype(np.int8)
-        if self._config.check_masks and not self._over_black:
+        if self._config.check_masks and not self._over_black and self._masks_are_rough():
             small, hands_px, segmented = self._segmented(key, window)
             if segmented is not None:
                 shares = resized(mask.astype(np.float32), segmented.shape, cv2.INTER_AREA)
@@ -103,6 +107,47 @@ class SkinSource:
                 sizes = [int(np.count_nonzero(of)) for of in (by_colours, unknown, label == HAND)]
                 self._mended.setdefault(key[1], []).append(sizes)
         return label
+
+    def _masks_are_rough(self) -> bool:
+        """Whether contours of colours lie on edges of the images more often than those of the video's masks do.
+
+        Where they do not, the masks are exact, and what contradicts them is clutter in the colour of skin: its own
+        contours have edges, while the hand's before it have none.
+        """
+        if self._rough is None:
+            names = self._sequence.cameras
+            keys = [key for name in names for key in self._some_views(name, JUDGED_FRAMES)]
+            counts = np.zeros((2, 2), int)
+            for key in keys:
+                if key in self._sequence.masks:
+                    counts += self._edge_counts(key)
+            masks, colours = counts[:, 0] / np.maximum(counts[:, 1], 1)
+            self._rough = bool(masks < colours - ROUGH)
+            if counts.any():
+                log.info(
+                    "%.0f %% of the masks' contours lie on edges of the images, of the colours' %.0f %%: %s",
+                    100 * masks,
+                    100 * colours,
+                    "masks are rough, and colours may mend them" if self._rough else "masks are believed",
+                )
+        return self._rough
+
+    def _edge_counts(self, key: ViewKey) -> Int[np.ndarray, "2 2"]:
+        """`edge_counts` of a view around this hand, without arms."""
+        picture = self._picture(key)
+        (x, y), crop = with_context(picture, self._hands_px(key)[0])
+        (x, y), (height, width) = (int(x), int(y)), crop.shape[:2]
+        if not crop.size:
+            return np.zeros((2, 2), int)
+        window = CropWindow(x, y, x + width, y + height, self._sequence.cameras[key[1]])
+        small, hands_px, segmented = self._segmented(key, window)
+        if segmented is None:
+            return np.zeros((2, 2), int)
+        mask = window.cut(self._sequence.masks[key]()).astype(np.float32)
+        arms = [regions.beyond_wrist(hand_px, *segmented.shape) for hand_px in hands_px]
+        return edge_counts(
+            resized(mask, segmented.shape, cv2.INTER_AREA) > 0.5, small, segmented, ~np.any(arms, axis=0)
+        )
 
     def tell(self) -> None:
         """Say how far the given masks of the views that were asked for have been believed."""
