@@ -134,7 +134,7 @@ def test_a_fist_is_reached_from_the_open_hand(right):
     prior = pose_prior(right)
     bend = torch.linalg.solve(prior.whitening, torch.eye(45, dtype=torch.float64)[:, ::3]).sum(1)
     bend[-9:] = 0
-    pose = (-1.5 * bend).clamp(prior.lower, prior.upper)
+    pose = (1.5 * bend).clamp(prior.lower, prior.upper)
     pose = torch.cat([torch.zeros(3, dtype=torch.float64), pose])[None]
     zeros = torch.zeros(1, 10, dtype=torch.float64), torch.zeros(1, 3, dtype=torch.float64)
     fist = right(pose, *zeros)

@@ -4,6 +4,7 @@ Joints alone leave much of a pose open: no joint moves when a finger's last bone
 decide what the joints do not, and say no to what a hand cannot do.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,30 +50,39 @@ def shape_residuals(shape: Float[Tensor, "10"]) -> Float[Tensor, "20"]:
 
 
 def pose_prior(model: HandModel) -> PosePrior:
-    """The prior of a model, its axes read off its own rest skeleton; on the model's device and precision.
+    """The prior of a model, on its device and precision; one without joint limits gets none."""
+    mean = model.hands_mean
+    std = mean.new_ones(15, 3)
+    for finger, place, joint in _finger_joints():
+        std[joint] = mean.new_tensor((THUMB_STD if finger == "thumb" else FINGER_STD)[place])
+    whitening = mean.new_zeros(15, 3, 15, 3)
+    joints = torch.arange(15)
+    whitening[joints, :, joints] = joint_axes(model) / std[..., None]
+    limits = model.joint_limits
+    unlimited = torch.full_like(mean, torch.inf)
+    lower, upper = (-unlimited, unlimited) if limits is None else (mean.new_tensor(x) - mean for x in limits)
+    return PosePrior(whitening.reshape(45, 45), lower, upper)
 
-    A finger's twist axis is its bone, its bending axis lies in the palm across the bone, its spreading axis is
-    the third. A model without joint limits gets none.
+
+def joint_axes(model: HandModel) -> Float[Tensor, "15 3 3"]:
+    """Of MANO's finger joints the axes (bend, spread, twist) in the flat hand, read off the model's own skeleton.
+
+    A joint's twist axis is its bone, its bending axis lies in the palm across the bone and turns fingers towards
+    the palm, its spreading axis is the third. Thumbs bend otherwise.
     """
     mean = model.hands_mean
     rest = torch.cat([mean.new_zeros(3), -mean])[None]  # the flat hand
     joints = model.joints(rest, mean.new_zeros(1, 10), mean.new_zeros(1, 3))[0]
     at = {name: joints[k] for k, name in enumerate(JOINT_NAMES)}
-    palm = torch.linalg.cross(at["index1"] - at["wrist"], at["pinky1"] - at["wrist"])
-    whitening = mean.new_zeros(15, 3, 15, 3)
-    for name, mano_joint in zip(JOINT_NAMES, JOINT_ORDER, strict=True):
-        finger, place = name[:-1], int(name[-1]) if name[-1].isdigit() else 0
-        if place not in (1, 2, 3):
-            continue
-        twist = _unit(at[f"{finger}{place + 1}"] - at[name])
-        bend = _unit(torch.linalg.cross(palm, twist))
-        axes = torch.stack([bend, torch.linalg.cross(twist, bend), twist])
-        std = (THUMB_STD if finger == "thumb" else FINGER_STD)[place - 1]
-        whitening[mano_joint - 1, :, mano_joint - 1] = axes / mean.new_tensor(std)[:, None]
-    limits = model.joint_limits
-    unlimited = torch.full_like(mean, torch.inf)
-    lower, upper = (-unlimited, unlimited) if limits is None else (mean.new_tensor(x) - mean for x in limits)
-    return PosePrior(whitening.reshape(45, 45), lower, upper)
+    out_of_palm = torch.linalg.cross(at["index1"] - at["wrist"], at["pinky1"] - at["wrist"])
+    if model.side == "left":
+        out_of_palm = -out_of_palm
+    axes = mean.new_zeros(15, 3, 3)
+    for finger, place, joint in _finger_joints():
+        twist = _unit(at[f"{finger}{place + 2}"] - at[f"{finger}{place + 1}"])
+        bend = _unit(torch.linalg.cross(twist, out_of_palm))
+        axes[joint] = torch.stack([bend, torch.linalg.cross(twist, bend), twist])
+    return axes
 
 
 def learned_or_anatomical_prior(model: HandModel) -> PosePrior:
@@ -88,6 +98,13 @@ def learned_or_anatomical_prior(model: HandModel) -> PosePrior:
     to_coefficients = np.linalg.pinv(components.T)
     whitening = to_coefficients / np.maximum(std, LEAST_STD)[:, None]
     return replace(prior, whitening=prior.whitening.new_tensor(whitening))
+
+
+def _finger_joints() -> Iterator[tuple[str, int, int]]:
+    """Finger, place (0 at the palm) and number of each of MANO's 15 finger joints."""
+    for name, mano_joint in zip(JOINT_NAMES, JOINT_ORDER, strict=True):
+        if name[-1] in "123":
+            yield name[:-1], int(name[-1]) - 1, mano_joint - 1
 
 
 def _unit(vector: Float[Tensor, "3"]) -> Float[Tensor, "3"]:

@@ -1,7 +1,7 @@
 """A restart of fingers that may have come to rest in the wrong place."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from handrefine.losses.base import Iterate
 from handrefine.refinement.camera_weights import CameraWeights
+from handrefine.refinement.finger_starts import ALL, FINGERS, PAIRS, Start, bent_otherwise, between_neighbours
 from handrefine.refinement.hooks import Batch, Hook, Stage
 from handrefine.scene.variables import POSE_NAMES
 from handrefine.scene.video_model import VideoHand
@@ -18,18 +19,17 @@ from handrefine.state import State
 log = logging.getLogger(__name__)
 #: A frame stays with its restart if that lowers its misfit by at least this share.
 GAIN = 0.02
-#: Angles of all fingers, and of one finger each.
-ALL = slice(0, 45)
-FINGERS = tuple(slice(first, first + 9) for first in range(0, 45, 9))
 
 
 class Restart(Hook):
     """Fingers begin anew; what that does not explain better goes back to where it was.
 
-    A finger that was led across another one stays there, since its images pull it neither back nor on. At the
-    neighbouring frames it mostly is where it belongs, and the annotation was not led anywhere. So the articulation
-    of every frame starts again from these, finger by finger from whichever has the lower misfit; after the stage
-    each frame keeps the restart or goes back, by the misfit again. Everything but the pose must stand still.
+    A finger that was led across another one stays there, since its images pull it neither back nor on. If it has
+    to bend otherwise, or two fingers to change places, that mostly shows at once: fingers take what lowers the
+    misfit of their frame. Where nothing does, the articulation begins again at the annotation, which was not led
+    anywhere, or between neighbouring frames, where the finger mostly is where it belongs, finger by finger by the
+    misfit again. After the stage each frame keeps the restart or goes back. Everything but the pose must stand
+    still.
 
     Args:
         seed: of the renders that are compared.
@@ -74,24 +74,42 @@ class Restart(Hook):
 
     @torch.no_grad()
     def _start_again(self, stage: Stage, hand: VideoHand, times: Sequence[int]) -> None:
-        """Each finger at the annotation or between its neighbours in time, whichever explains the views better."""
-        pose = hand.pose
-        found = pose.articulation_aa()
-        annotated = torch.zeros_like(found)
-        pose.articulation.copy_(annotated)
-        if len(times) < 2:
-            return
-        time = torch.tensor(times, dtype=found.dtype, device=found.device)
-        between = between_neighbours(found, time) - pose.base_articulation
-        some = stage.batches[:1]  # enough to choose by, whatever the number of cameras
-        misfit = self._misfit(stage, some)
-        for start, angles in ((between, ALL), *product((between, annotated), FINGERS)):
-            kept = pose.articulation.clone()
-            pose.articulation[:, angles] = start[:, angles]
-            tried = self._misfit(stage, some)
+        """Frames that explain their views better at once with some fingers elsewhere begin so.
+
+        The others begin with each finger at the annotation or between its neighbours in time, whichever explains
+        the views better.
+        """
+        articulation = hand.pose.articulation
+        found = self._misfit(stage, stage.batches[:1])
+        misfit = self._best_of(stage, hand, bent_otherwise(hand), found)
+        between = between_neighbours(hand, times) if len(times) > 1 else None
+        if between is not None:
+            parts = (*FINGERS, *(FINGERS[one] + FINGERS[other] for one, other in PAIRS))
+            misfit = self._best_of(stage, hand, product([between], parts), misfit)
+        pays, elsewhere = misfit < (1 - GAIN) * found, articulation.clone()
+        annotated = articulation.zero_().clone()
+        if between is not None:
+            starts = [(between, ALL), *product((between, annotated), FINGERS)]
+            self._best_of(stage, hand, starts, self._misfit(stage, stage.batches[:1]))
+        articulation.copy_(torch.where(pays[hand.present, None], elsewhere, articulation))
+        log.info("at %d frames fingers begin elsewhere, which explains them better at once", int(pays.sum()))
+
+    def _best_of(
+        self, stage: Stage, hand: VideoHand, starts: Iterable[Start], misfit: Float[Tensor, " frame"]
+    ) -> Float[Tensor, " frame"]:
+        """Take start after start at the frames whose misfit it lowers; the misfits that are left.
+
+        One batch of views is enough to choose by, whatever the number of cameras.
+        """
+        articulation = hand.pose.articulation
+        for start, angles in starts:
+            kept = articulation.clone()
+            articulation[:, angles] = start[:, angles]
+            tried = self._misfit(stage, stage.batches[:1])
             better = tried < misfit
-            pose.articulation.copy_(torch.where(better[hand.present, None], pose.articulation, kept))
+            articulation.copy_(torch.where(better[hand.present, None], articulation, kept))
             misfit = torch.where(better, tried, misfit)
+        return misfit
 
     @torch.no_grad()
     def _keep_the_better(self, stage: Stage, misfit_before: Float[Tensor, " frame"]) -> int:
@@ -116,11 +134,3 @@ class Restart(Hook):
             iterate = Iterate(model, prediction, comparison, self._cameras)
             misfits.append(batch.objective.by_frame(iterate, model.n_frames))
         return torch.stack(misfits).mean(dim=0)
-
-
-def between_neighbours(
-    values: Float[Tensor, "frame value"], time: Float[Tensor, " frame"]
-) -> Float[Tensor, "frame value"]:
-    """Each frame as its two neighbours predict it, linear in time; at the ends as the one neighbour is."""
-    inner = ((time[1:-1] - time[:-2]) / (time[2:] - time[:-2]))[:, None]
-    return torch.cat([values[1:2], (1 - inner) * values[:-2] + inner * values[2:], values[-2:-1]])
