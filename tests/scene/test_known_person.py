@@ -17,7 +17,7 @@ from handrefine.scene.colour_transforms import ColourTransforms
 from handrefine.scene.known_person import begun_as, person_of, surface_of, texture_of
 from handrefine.scene.light import SphericalLight
 from handrefine.scene.surface import SurfaceConfig
-from handrefine.scene.texture import TexturePyramid
+from handrefine.scene.texture import TextureConfig, TexturePyramid
 from handrefine.scene.video_model import VideoHand, VideoModel
 
 MODES = 6
@@ -106,14 +106,14 @@ def test_a_texel_is_the_mean_of_who_has_seen_it(found: Person):
 def test_a_texture_begins_as_the_persons(found: Person, size: int):
     wanted = torch.linspace(0.1, 0.9, 32)[:, None, None].expand(32, 32, 3)
     person = replace(found, textures={"right": torch.cat([wanted, torch.ones(32, 32, 1)], dim=2).numpy()})
-    texture = texture_of("right", size, 1, person)
+    texture = texture_of("right", TextureConfig(size=size), 1, person)
     begun = texture()[0]
     assert begun.shape == (size, size, 3)
     fine, coarse = (begun, wanted) if size >= 32 else (wanted, begun)
     smaller = torch.nn.functional.adaptive_avg_pool2d(fine.permute(2, 0, 1), len(coarse)).permute(1, 2, 0)
     assert torch.allclose(smaller, coarse, atol=1e-5 if size <= 32 else 0.02)
     assert torch.allclose(texture(1)[0].mean(), wanted.mean(), atol=0.02)
-    assert (texture_of("left", size, 1, person)() == 0.5).all()
+    assert (texture_of("left", TextureConfig(size=size), 1, person)() == 0.5).all()
 
 
 def test_another_hand_models_person_is_refused(right: HandModel, found: Person):

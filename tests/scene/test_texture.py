@@ -20,9 +20,9 @@ def randomised(size: int, n_textures: int = 1, scale: float = 0.02) -> TexturePy
 
 
 def test_starts_constant_at_full_size():
-    pyramid = TexturePyramid(64, initial=0.3, n_textures=2)
+    pyramid = TexturePyramid(64, initial=(0.3, 0.2, 0.1), n_textures=2)
     assert pyramid().shape == (2, 64, 64, 3)
-    assert torch.allclose(pyramid(), torch.tensor(0.3))
+    assert torch.allclose(pyramid(), torch.tensor([0.3, 0.2, 0.1]))
 
 
 def test_the_papers_size_has_eight_levels():
@@ -101,7 +101,7 @@ def test_clamp_blocks_only_steps_that_lead_further_out(value: float, gradient: f
 
 
 def test_a_texel_that_went_black_comes_back():
-    pyramid = TexturePyramid(8, initial=0.0)
+    pyramid = TexturePyramid(8, initial=(0.0, 0.0, 0.0))
     with torch.no_grad():
         pyramid.levels[0] -= 0.2
     optimiser = torch.optim.Adam(pyramid.parameters(), lr=0.05)
@@ -122,4 +122,4 @@ def test_refuses_no_levels_and_impossible_reflectance():
     with pytest.raises(InputError):
         TexturePyramid(8)(0)
     with pytest.raises(InputError):
-        TexturePyramid(8, initial=1.5)
+        TexturePyramid(8, initial=(0.5, 1.5, 0.5))

@@ -225,7 +225,7 @@ def _video_hand(start: Initialization, n_frames: int, config: Config, person: Pe
     return VideoHand(
         start.hand,
         pose if person is None else begun_as(pose, person),
-        texture_of(start.hand.side, config.texture.size, len(own) if alone else 1, person),
+        texture_of(start.hand.side, config.texture, len(own) if alone else 1, person),
         [own.index(FrameIndex(k)) if k in own else -1 for k in range(n_frames)],
         surface_of(start.hand, config.surface, person),
     )

@@ -9,7 +9,7 @@ from handrefine.hand.model import HandModel
 from handrefine.person import Person
 from handrefine.scene.pose import PoseVariables
 from handrefine.scene.surface import PersonalSurface, SurfaceConfig
-from handrefine.scene.texture import TexturePyramid
+from handrefine.scene.texture import TextureConfig, TexturePyramid
 from handrefine.scene.video_model import VideoHand
 from handrefine.sequence import Side
 
@@ -53,9 +53,9 @@ def begun_as(pose: PoseVariables, person: Person) -> PoseVariables:
     return pose
 
 
-def texture_of(side: Side, size: int, n_textures: int, person: Person | None) -> TexturePyramid:
+def texture_of(side: Side, config: TextureConfig, n_textures: int, person: Person | None) -> TexturePyramid:
     """The texture to be found: it begins as the person's, where that hand's is known."""
-    texture = TexturePyramid(size, n_textures=n_textures)
+    texture = TexturePyramid(config.size, initial=config.initial, n_textures=n_textures)
     if person is not None and side in person.textures:
         texture.begin_at(torch.tensor(person.textures[side][..., :3], dtype=torch.float32))
     return texture

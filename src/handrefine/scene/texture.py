@@ -1,8 +1,11 @@
 """The hand's reflectance as a sum of levels of detail."""
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import torch
 from jaxtyping import Float
-from pydantic import ConfigDict, NonNegativeFloat, PositiveInt
+from pydantic import ConfigDict, Field, NonNegativeFloat, PositiveInt
 from pydantic import dataclasses as typed
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, avg_pool2d, interpolate
@@ -12,6 +15,7 @@ from handrefine.scene.clamping import returning_clamp
 from handrefine.scene.doubling import doubled
 
 COARSEST = 8
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @typed.dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
@@ -20,6 +24,9 @@ class TextureConfig:
 
     size: PositiveInt = 1024
     """Side of the texture in texels: 8 times a power of two. 1024 gives the paper's 8 levels of detail."""
+    initial: tuple[Share, Share, Share] = (0.5, 0.5, 0.5)
+    """Linear RGB reflectance at the start. Red skin in white light looks like grey skin in red light, so that the hue
+    that skin begins with is the one that it mostly keeps."""
     seldom_seen: NonNegativeFloat = 0.1
     """In the end, texels that fewer pixels look at than this share of the usual follow their coarser levels."""
 
@@ -34,14 +41,14 @@ class TexturePyramid(nn.Module):
 
     Args:
         size: side of the finest level in texels, 8 times a power of two; 1024 gives the paper's 8 levels.
-        initial: constant reflectance at the start, held by the coarsest level.
+        initial: one reflectance everywhere at the start, held by the coarsest level.
         n_textures: one texture for all frames, or one a frame.
 
     Raises:
         InputError: the size is not 8 times a power of two, or the initial reflectance is outside [0, 1].
     """
 
-    def __init__(self, size: int, *, initial: float = 0.5, n_textures: int = 1) -> None:
+    def __init__(self, size: int, *, initial: Sequence[float] = (0.5, 0.5, 0.5), n_textures: int = 1) -> None:
         super().__init__()
         ratio = size // COARSEST
         if size % COARSEST or ratio < 1 or ratio & (ratio - 1):
@@ -51,7 +58,7 @@ class TexturePyramid(nn.Module):
                 found=size,
                 fix="use 256, 512 or 1024",
             )
-        if not 0 <= initial <= 1:
+        if not all(0 <= of <= 1 for of in initial):
             raise InputError("a reflectance lies between 0 and 1", where="texture.initial", found=initial)
         self.size, self.n_textures = size, n_textures
         sides = [COARSEST << k for k in range(ratio.bit_length())]
@@ -60,7 +67,8 @@ class TexturePyramid(nn.Module):
         self.levels = nn.ParameterList(
             torch.zeros(n_textures, 3, side, side).contiguous(memory_format=layout) for side in sides
         )
-        nn.init.constant_(self.levels[0], initial)
+        with torch.no_grad():
+            self.levels[0].copy_(torch.tensor(initial)[:, None, None])
         self._still: tuple[tuple, Tensor] | None = None  # the last texture without a gradient, and of what it is
 
     @property
