@@ -25,8 +25,8 @@ class TextureConfig:
     size: PositiveInt = 1024
     """Side of the texture in texels: 8 times a power of two. 1024 gives the paper's 8 levels of detail."""
     initial: tuple[Share, Share, Share] = (0.5, 0.5, 0.5)
-    """Linear RGB reflectance at the start. Red skin in white light looks like grey skin in red light, so that the hue
-    that skin begins with is the one that it mostly keeps."""
+    """Linear RGB reflectance at the start. Red skin in white light looks like grey skin in red light, so that skin
+    mostly keeps the hue that it begins with."""
     seldom_seen: NonNegativeFloat = 0.1
     """In the end, texels that fewer pixels look at than this share of the usual follow their coarser levels."""
 
