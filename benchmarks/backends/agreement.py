@@ -73,19 +73,16 @@ def _worst_view(work: Workload, ours: Tensor, theirs: Tensor, inside: Tensor) ->
     return {"view": worst, **rounded}
 
 
-def gradients(work: Workload, *, spp: int, seeds: int, stock: bool) -> list[dict]:
+def gradients(work: Workload, label: str, *, spp: int, seeds: int) -> list[dict]:
     """Gradients along directions against central differences of the same renderer's own images.
 
     With the video's skin; and, of the vertices, with a constant one, which leaves out how texture slides over
-    pixels. `stock` differs from `fixed` in radiance only.
+    pixels. Redner's `stock` differs from its `fixed` in radiance only.
     """
-    shadings: tuple[Shading, ...] = ("albedo", "radiance")
-    cases: list[tuple[str, Shading]] = [(c, shading) for shading in shadings for c in ("batched", "redner fixed")]
+    shadings: tuple[Shading, ...] = ("radiance",) if label == "redner stock" else ("albedo", "radiance")
     constant = replace(work, texture=torch.full_like(work.texture, 0.5))
     samples = []
-    if stock:
-        cases.append(("redner stock", "radiance"))
-    for label, shading in cases:
+    for shading in shadings:
         for skin, skinned in (("video", work), ("constant", constant)):
             few = RenderConfig(shading=shading, spp=spp, depth=2, shadow_samples=SHADOW_SAMPLES)
             found = list(_gradients(skinned, label, few, seeds, vertices_only=skin == "constant"))
